@@ -1,0 +1,51 @@
+//! Every switch of the system in one validated RON document, and the presets that ship with the program.
+//!
+//! `nano` is small enough to train and plan on two CPU cores and uses what was measured to work; `paper` follows
+//! the method to the letter; `vit-l` is the paper's smaller encoder. All three run through the same code.
+
+mod gpi;
+mod plan;
+mod presets;
+mod train;
+mod validate;
+mod vlm;
+mod world_model;
+
+pub use gpi::GpiConfig;
+pub use plan::{
+    Aggregation, CemConfig, CostConfig, CostTerm, GoalTiming, PlanConfig, PlanEncoder, SimilarityKind,
+};
+pub use presets::{PRESETS, load, preset};
+pub use train::{
+    LearningRates, MaskConfig, PredictionLoss, SigReg, Stage1Config, Stage1Losses, Stage1bConfig, Stage2Config, TrainConfig,
+    VlmTrainConfig,
+};
+pub use validate::ConfigError;
+pub use vlm::{LoraConfig, VlmConfig};
+pub use world_model::{
+    ActionConditioning, EncoderAttention, EncoderConfig, PredictorConfig, Stem, WorldModelConfig,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Number format of weights and activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    F32,
+    Bf16,
+}
+
+/// The whole system: architecture, planning and training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the preset, or of the file it was loaded from.
+    pub name: String,
+    pub precision: Precision,
+    pub world_model: WorldModelConfig,
+    pub vlm: VlmConfig,
+    pub gpi: GpiConfig,
+    pub plan: PlanConfig,
+    pub train: TrainConfig,
+}

@@ -1,0 +1,155 @@
+//! Training: masks, losses, optimiser and schedule of each stage (method, 4.6, 4.7, 5 and 7).
+//! Every schedule runs by step, never by the clock.
+
+use serde::{Deserialize, Serialize};
+
+/// Spatio-temporal block masks (method, 4.6).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskConfig {
+    /// Target blocks a clip.
+    pub blocks: usize,
+    /// Block area as a share of the frame, from and to.
+    pub scale: (f64, f64),
+    /// Height over width, from and to.
+    pub aspect: (f64, f64),
+    /// Frames a block spans, from and to.
+    pub temporal: (usize, usize),
+    /// Share of masked tokens a clip must have, from and to; blocks are drawn again until it has.
+    pub ratio: (f64, f64),
+    /// Share of causal steps (context: frames up to t; target: frame t + 1). 0 in `paper`.
+    pub causal_share: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SigReg {
+    /// Negative entropy of the spectrum (method, 4.7).
+    Spectral,
+    /// Epps-Pulley test on random projections (LeJEPA).
+    Sketched,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PredictionLoss {
+    SmoothL1,
+    Mse,
+}
+
+/// Weights of the terms of stage 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage1Losses {
+    pub prediction: PredictionLoss,
+    /// Targets are divided by their L2 norm and multiplied by this; 0 leaves the encoder's own scale (norm sqrt(D)).
+    pub target_scale: f64,
+    /// Squared error of the mean-pooled prediction.
+    pub lambda_pooled: f64,
+    pub sigreg: SigReg,
+    pub lambda_reg: f64,
+    /// Regularise the mean-pooled latent beside the tokens, which are then centred per position.
+    pub sigreg_pooled: bool,
+    /// Hinge on the standard deviation of the pooled latent, inside `lambda_reg`.
+    pub lambda_var: f64,
+    /// The pooled latent is multiplied by this before the hinge and the slowness term.
+    pub pooled_scale: f64,
+    pub lambda_slow: f64,
+    /// Inverse dynamics (s_t, s_t+1 -> a_t).
+    pub lambda_idm: f64,
+    /// Linear proprioception (gripper x, y, suction, holding).
+    pub lambda_prop: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearningRates {
+    pub encoder: f64,
+    pub predictor: f64,
+    /// Share of the peak that is left at the end of the cosine.
+    pub floor: f64,
+    pub warmup_steps: usize,
+}
+
+/// World model pre-training (Algorithm 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage1Config {
+    pub steps: usize,
+    /// Clips a step.
+    pub batch: usize,
+    /// Batches whose gradients are added up before one optimiser step.
+    pub accumulation: usize,
+    pub lr: LearningRates,
+    pub weight_decay: f64,
+    /// EMA momentum at the first and the last step, cosine between them.
+    pub ema: (f64, f64),
+    /// Share of clips that hold a grasp or a release.
+    pub event_share: f64,
+    pub mask: MaskConfig,
+    pub losses: Stage1Losses,
+}
+
+/// The predictor alone on multi-step rollouts over cached latents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage1bConfig {
+    pub steps: usize,
+    pub batch: usize,
+    pub lr: f64,
+    pub warmup_steps: usize,
+    pub weight_decay: f64,
+    /// Steps a rollout.
+    pub rollout: usize,
+    pub event_share: f64,
+    /// Weight of the error in the comparison space.
+    pub lambda_comparison: f64,
+}
+
+/// Instruction tuning of the VLM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VlmTrainConfig {
+    pub steps: usize,
+    pub batch: usize,
+    pub lr: f64,
+    pub warmup_steps: usize,
+    pub weight_decay: f64,
+    /// Weight of the loss that pulls a sub-goal's attention onto its objects.
+    pub lambda_attention: f64,
+    /// Share of re-queries in the middle of a task.
+    pub requery_share: f64,
+}
+
+/// GPI and LoRA (method, stage 2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage2Config {
+    pub steps: usize,
+    /// Scenes a step; each gives several sub-goals and its start state.
+    pub scenes: usize,
+    pub sub_goals_per_scene: usize,
+    pub lr_gpi: f64,
+    pub lr_lora: f64,
+    pub warmup_steps: usize,
+    pub weight_decay: f64,
+    pub lambda_gpi: f64,
+    /// Train the encoder too, at this multiple of its stage 1 rate; 0 freezes it.
+    pub joint_rate: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    pub seed: u64,
+    /// AdamW's beta_1 and beta_2.
+    pub betas: (f64, f64),
+    /// Largest global norm of the gradient.
+    pub clip_norm: f64,
+    /// Steps between two checkpoints.
+    pub checkpoint_every: usize,
+    pub stage1: Stage1Config,
+    pub stage1b: Stage1bConfig,
+    pub vlm: VlmTrainConfig,
+    pub stage2: Stage2Config,
+}

@@ -1,0 +1,28 @@
+//! ThinkJEPA Studio: a debugger for hierarchical planning with a JEPA world model and a vision-language model.
+//!
+//! The rooms, from the ground up; each knows only those above it in this list:
+//!
+//! - [`random`]: counter-based random numbers
+//! - [`config`]: presets and settings
+//! - [`nn`]: attention, MLP, FiLM, LoRA, rotary positions
+//! - [`weights`]: safetensors, key remaps, load report
+//! - [`sim`]: scenes, physics, camera, tasks, expert
+//! - [`data`]: episode store, clip sampler
+//! - [`world_model`]: encoder, predictor, masks, losses
+//! - [`vlm`]: vision tower, decoder, generation, sub-goal parser, attention maps
+//! - [`gpi`]: from a sub-goal's embedding and map to a goal in latent space
+//! - [`recording`]: the record of an episode
+//! - [`planner`]: cross-entropy method, costs, the episode (Algorithm 2), plan JSON
+//! - [`train`], [`eval`]: stages of training; measurements
+//! - [`engine`]: compute threads
+//! - [`app`], [`panels`], [`ui`]: the window, the only rooms that know egui
+//! - [`cli`]: the command line
+//!
+//! The way of one frame: [`sim::Environment::observe`] gives an observation, the encoder its tokens, CEM rolls the
+//! predictor out toward the GPI's goal, the first action goes to [`sim::Environment::step`], and all of it into the
+//! [`recording`].
+
+pub mod config;
+pub mod random;
+pub mod recording;
+pub mod sim;

@@ -1,0 +1,134 @@
+//! The record of an episode. Everything the window shows is read from it, and `plan.json` is written from it: the
+//! window, headless runs, exports and tests share one source of truth.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sim::{Action, Frame};
+
+/// A sub-goal's attention over the frame (method, 4.4: `w_k`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttentionMap {
+    /// Height and width of the VLM's patch grid.
+    pub grid: [usize; 2],
+    /// Row-major from the top left, mean 1.
+    pub values: Vec<f32>,
+    /// Height and width of the world model's patch grid.
+    pub model_grid: [usize; 2],
+    /// `values` resampled to `model_grid` by area, mean 1.
+    pub resampled: Vec<f32>,
+}
+
+/// Why a sub-goal ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBecause {
+    /// Its similarity passed `delta_goal`.
+    Reached,
+    /// `T_max` steps passed.
+    StepLimit,
+    /// A re-plan replaced it.
+    Replaced,
+    /// The user stopped or reset the episode.
+    Interrupted,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubGoalRecord {
+    pub text: String,
+    pub objects: Vec<String>,
+    /// Objects that the scene does not seem to have.
+    pub unmatched: Vec<String>,
+    pub map: AttentionMap,
+    /// The step whose frame the goal was made from; provisional until the sub-goal begins.
+    pub goal_made_at_step: usize,
+    pub start_step: Option<usize>,
+    pub end_step: Option<usize>,
+    /// The switch criterion fired.
+    pub declared: bool,
+    /// A physical predicate held for two steps in a row; none where no template knows.
+    pub achieved: Option<bool>,
+    pub ended_because: Option<EndedBecause>,
+    /// Gripper position that the goal latent reads as: x, y in metres.
+    pub goal_gripper_m: Option<[f32; 2]>,
+}
+
+/// One iteration of the cross-entropy method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CemIteration {
+    /// Mean of the refitted distribution, `[H]` actions.
+    pub mean: Vec<Action>,
+    /// Its standard deviation, `[H]`.
+    pub sigma: Vec<Action>,
+    /// Costs of the whole population, `[P]`; lower is better.
+    pub costs: Vec<f32>,
+    /// Elite action sequences, best first, `[E][H]`.
+    pub elites: Vec<Vec<Action>>,
+    pub elite_costs: Vec<f32>,
+    /// Gripper positions read out of each elite's imagined latents, metres, `[E][H]`.
+    pub elite_paths_m: Vec<Vec<[f32; 2]>>,
+}
+
+/// One step: what was seen, what was thought, what was done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRecord {
+    /// 0 for the first frame.
+    pub step: usize,
+    pub frame: Frame,
+    pub vacuum: bool,
+    /// Index into [`Recording::sub_goals`]; none before the first and after the last.
+    pub sub_goal: Option<usize>,
+    /// Similarity of this frame to the goal of every sub-goal; none where no goal is made.
+    pub similarities: Vec<Option<f32>>,
+    /// Similarity of each imagined state `1..=H` of the chosen plan to the current goal.
+    pub predicted_similarity: Vec<f32>,
+    /// Gripper position read out of this frame's latent, metres.
+    pub gripper_m: [f32; 2],
+    pub cem: Vec<CemIteration>,
+    /// What was executed from this frame; none on the last.
+    pub action: Option<Action>,
+    /// Cost of the chosen plan.
+    pub cost: Option<f32>,
+    /// Wall time of the plan.
+    pub plan_secs: f64,
+}
+
+/// The VLM was asked (again).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplanRecord {
+    pub step: usize,
+    pub reason: String,
+    pub reasoning: String,
+    pub sub_goals: Vec<String>,
+}
+
+/// How an episode ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Outcome {
+    /// Every sub-goal was declared reached.
+    Reached,
+    NotReached { reason: String },
+    /// The VLM's answer could not be read, twice.
+    Unparsed { answer: String },
+    Interrupted,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recording {
+    pub task: String,
+    pub scene: String,
+    pub seed: u64,
+    pub checkpoint_name: String,
+    pub checkpoint_hash: String,
+    pub delta_goal: f64,
+    /// The VLM's words before its list, as far as they are written.
+    pub reasoning: String,
+    /// The whole answer, as far as it is written.
+    pub answer: String,
+    pub sub_goals: Vec<SubGoalRecord>,
+    pub steps: Vec<Arc<StepRecord>>,
+    pub replans: Vec<ReplanRecord>,
+    pub outcome: Option<Outcome>,
+}

@@ -1,0 +1,5 @@
+//! The tabletop: scenes, physics, camera, tasks and the scripted expert.
+
+mod interface;
+
+pub use interface::{Action, Environment, Frame, Observation};
