@@ -75,7 +75,10 @@ pub struct CemIteration {
 pub struct StepRecord {
     /// 0 for the first frame.
     pub step: usize,
+    /// What the model saw.
     pub frame: Frame,
+    /// The same moment for people, at a higher resolution.
+    pub view: Frame,
     pub vacuum: bool,
     /// Index into [`Recording::sub_goals`]; none before the first and after the last.
     pub sub_goal: Option<usize>,

@@ -26,5 +26,13 @@ pub struct Observation {
 /// A world that can be looked at and acted in.
 pub trait Environment {
     fn observe(&self) -> Observation;
+    /// The camera's picture for people, `height` pixels high; never shown to a model.
+    fn view(&self, height: usize) -> Frame;
     fn step(&mut self, action: Action);
+}
+
+/// The physical truth about a sub-goal, for measurements alone: neither model nor planner asks it.
+pub trait Judge {
+    /// Whether the sub-goal's predicate holds now; none where no template knows the text.
+    fn holds(&self, sub_goal: &str) -> Option<bool>;
 }

@@ -2,4 +2,4 @@
 
 mod interface;
 
-pub use interface::{Action, Environment, Frame, Observation};
+pub use interface::{Action, Environment, Frame, Judge, Observation};
