@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::world::CARRY_M;
+
 /// A table with its gripper, blocks and pads. Metres; x to the right, y away from the camera, z up from the table top.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +58,16 @@ impl WorldState {
     pub fn pad(&self, name: &str) -> Option<usize> {
         self.pads.iter().position(|pad| pad.name == name)
     }
+
+    /// Hangs the block from the gripper: centred, square to the table, with that face up which is uppermost now.
+    pub fn hold(&mut self, block: usize) {
+        let [x, y] = self.gripper_m;
+        self.suction = true;
+        self.held = Some(block);
+        let held = &mut self.blocks[block];
+        held.square_up();
+        held.position_m = [x, y, CARRY_M + held.extents_m()[2]];
+    }
 }
 
 impl BlockState {
@@ -67,6 +79,21 @@ impl BlockState {
             [2. * (x * y - z * w), 1. - 2. * (x * x + z * z), 2. * (y * z + x * w)],
             [2. * (x * z + y * w), 2. * (y * z - x * w), 1. - 2. * (x * x + y * y)],
         ]
+    }
+
+    /// Turns the box the shortest way until its sides are parallel to the table's. The base being square, three
+    /// poses are left that differ: upright, and lying along x or y.
+    fn square_up(&mut self) {
+        let axes = self.axes();
+        let half_turn = std::f32::consts::FRAC_1_SQRT_2;
+        let long = axes[2].map(f32::abs);
+        self.rotation = if long[2] >= long[0] && long[2] >= long[1] {
+            [0., 0., 0., 1.]
+        } else if long[0] >= long[1] {
+            [0., half_turn, 0., half_turn]
+        } else {
+            [half_turn, 0., 0., half_turn]
+        };
     }
 
     /// Half of the box along its own axes.
