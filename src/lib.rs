@@ -23,6 +23,8 @@
 //! [`recording`].
 
 pub mod config;
+pub mod data;
+pub mod eval;
 pub mod random;
 pub mod recording;
 pub mod sim;

@@ -8,11 +8,9 @@ use std::ops::Range;
 use rand::{Rng, RngExt, seq::IndexedRandom};
 
 use crate::random::{Stream, rng};
-use crate::sim::tasks::{
-    Phrasing, Plan, Sample, SubGoal, Task, TaskSampler, decompose, lay_out, legible, run_primitive,
-};
+use crate::sim::tasks::{Phrasing, Plan, Sample, SubGoal, Task, TaskSampler, decompose, lay_out, legible};
 use crate::sim::{
-    Camera, Environment, Frame, Primitive, Support, Target, World, WorldState, is_clear, on_pad, support,
+    Camera, Environment, Frame, Primitive, Support, Target, World, WorldState, destination, is_clear, on_pad, support,
 };
 
 /// Standard deviation of a blob of the target map, as a share of the frame's height.
@@ -21,6 +19,8 @@ const BLOB: f32 = 6. / 64.;
 const PATIENCE: u64 = 40;
 /// A failed grasp leaves the gripper this far from its block at most, per axis.
 const MISS_M: f32 = 0.35;
+/// A sub-goal that is reached is reached this far off the middle at most, per axis.
+const ROUGH_M: f32 = 0.06;
 /// What is dropped or moved by hand lands within this of the table's middle, per axis.
 const DROP_AREA_M: f32 = 0.8;
 
@@ -160,7 +160,7 @@ impl Instructions {
         for _ in 0..if rng.random_bool(0.2) { 2 } else { 1 } {
             let done = rng.random_range(0..plan.sub_goals.len());
             for sub_goal in &plan.sub_goals[..done] {
-                if !run_primitive(&mut world, sub_goal.primitive) {
+                if !do_roughly(&mut world, sub_goal.primitive, rng) {
                     return None;
                 }
                 history.reached.push(sub_goal.text.clone());
@@ -318,6 +318,25 @@ pub fn target_map(objects: &[String], state: &WorldState, frame_px: usize, grid:
     map
 }
 
+/// Carries the primitive out as far off the middle as a planner does; whether it holds then.
+fn do_roughly(world: &mut World, primitive: Primitive, rng: &mut impl Rng) -> bool {
+    if !primitive.possible(world.state()) {
+        return false;
+    }
+    let place = destination(world.state(), &primitive);
+    world.put_gripper(place.map(|coordinate| coordinate + rng.random_range(-ROUGH_M..ROUGH_M)));
+    world.step([
+        0.,
+        0.,
+        if matches!(primitive, Primitive::Pick { .. }) {
+            1.
+        } else {
+            -1.
+        },
+    ]);
+    primitive.holds(world.state()) && world.at_rest()
+}
+
 /// Makes the sub-goal fail in the way it fails in practice: a grasp beside the block, a block that is let go elsewhere,
 /// or nothing but time that passed.
 fn fail(world: &mut World, primitive: Primitive, rng: &mut impl Rng) {
@@ -332,6 +351,7 @@ fn fail(world: &mut World, primitive: Primitive, rng: &mut impl Rng) {
             let place = somewhere(rng);
             world.put_block(block, place);
             world.put_gripper(place);
+            world.step([0., 0., -1.]);
         }
         Primitive::Pick { block } | Primitive::Reach { block } => {
             let [x, y, _] = world.state().blocks[block].position_m;
@@ -364,4 +384,78 @@ fn every_primitive(state: &WorldState, reach: bool) -> Vec<Primitive> {
             places.chain([grasp])
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::sim::Scene;
+    use crate::sim::tasks::{TaskBook, list_is_right};
+
+    fn instructions() -> Instructions {
+        let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
+        Instructions {
+            sampler: TaskSampler::new(TaskBook::built_in().unwrap(), furniture),
+            frame_px: 64,
+            grid: 8,
+            requery_share: 0.2,
+            grounding_share: 0.25,
+        }
+    }
+
+    #[test]
+    fn examples_are_sound() {
+        let instructions = instructions();
+        let mut lessons: HashMap<Lesson, usize> = HashMap::new();
+        for index in 0..300 {
+            let example = instructions.example(5, index, Phrasing::Seen).unwrap();
+            *lessons.entry(example.lesson).or_default() += 1;
+            assert_eq!(example.frame.rgb.len(), 3 * 64 * 64);
+            assert_eq!(example.history.is_some(), example.lesson == Lesson::Again);
+            assert!(!example.spans.is_empty() && example.answer.is_ascii());
+            let texts: Vec<&str> = example
+                .spans
+                .iter()
+                .map(|span| &example.answer[span.text.clone()])
+                .collect();
+            for (i, (span, text)) in example.spans.iter().zip(&texts).enumerate() {
+                assert!(example.answer.contains(&format!("{}. [{text}] | [", i + 1)));
+                assert!((span.map.iter().sum::<f32>() - 1.).abs() < 1e-4);
+            }
+            if let Some((state, task)) = &example.truth {
+                assert!(
+                    list_is_right(&texts, &World::from_state(state, 64), task),
+                    "{example:?}"
+                );
+            }
+        }
+        let share = |lesson| lessons[&lesson] as f64 / 300.;
+        assert!((0.15..0.35).contains(&share(Lesson::Grounding)), "{lessons:?}");
+        assert!((0.1..0.3).contains(&share(Lesson::Again)), "{lessons:?}");
+        assert_eq!(
+            instructions.example(5, 7, Phrasing::Seen),
+            instructions.example(5, 7, Phrasing::Seen)
+        );
+    }
+
+    #[test]
+    fn a_map_has_its_weight_where_its_object_is() {
+        let instructions = instructions();
+        let state = &instructions.sampler.furniture;
+        let facts = instructions.facts_of(state);
+        for (block, centre) in state.blocks.iter().zip(&facts.centres) {
+            let map = target_map(std::slice::from_ref(&block.name), state, 64, 8);
+            let top = (0..64).max_by(|&a, &b| map[a].total_cmp(&map[b])).unwrap();
+            assert_eq!([top % 8, top / 8], centre.map(|value| value as usize));
+        }
+        assert!(
+            target_map(&["pink block".to_owned()], state, 64, 8)
+                .iter()
+                .all(|value| *value == 1. / 64.)
+        );
+        assert!(facts.places.iter().all(|&place| place < fact_classes(state)));
+        assert_eq!(facts.centres.len(), 5);
+    }
 }

@@ -27,7 +27,6 @@ pub struct EvalEpisode {
 }
 
 impl EvalEpisode {
-    /// The episode's first sub-goal has the gripper full, or its last one leaves it so.
     fn of(index: usize, seed: u64, sample: Sample) -> Self {
         Self {
             index,
@@ -107,18 +106,19 @@ pub fn listing(episodes: &[EvalEpisode]) -> BTreeMap<String, BTreeMap<usize, usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::relations::tests::three_blocks;
+    use crate::sim::Scene;
 
     #[test]
     fn the_suite_is_the_seed_s_and_of_many_templates() {
         let book = TaskBook::built_in().unwrap();
-        let suite = |seed| demo_suite(&book, &three_blocks(), seed, 120, Phrasing::HeldOut);
+        let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
+        let suite = |seed| demo_suite(&book, &furniture, seed, 120, Phrasing::HeldOut);
         let first = suite(1);
         assert_eq!((first.len(), &first), (120, &suite(1)));
         assert_ne!(first, suite(2));
         assert!(first.iter().all(|episode| (2..=3).contains(&episode.horizon)));
         assert!(listing(&first).len() >= 10, "{:?}", listing(&first));
-        let three = three_sub_goals(&book, &three_blocks(), 1, 120, Phrasing::Seen);
+        let three = three_sub_goals(&book, &furniture, 1, 120, Phrasing::Seen);
         assert!(three.iter().all(|episode| episode.primitives.len() == 3));
         assert!(listing(&three).len() >= 8, "{:?}", listing(&three));
     }

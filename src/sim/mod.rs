@@ -13,6 +13,7 @@ mod renderer;
 mod scene;
 mod solids;
 mod state;
+pub mod tasks;
 mod world;
 
 pub use camera::Camera;

@@ -6,6 +6,7 @@
 mod arrangement;
 mod check;
 mod layout;
+mod lexicon;
 mod phrase;
 mod sampler;
 mod strategist;
@@ -13,6 +14,7 @@ mod template;
 
 pub use check::{STEPS_PER_PRIMITIVE, expert_solves, list_is_right, run_primitive};
 pub use layout::{Mix, lay_out, legible};
+pub use lexicon::{MOST_CHARACTERS, TaskTextError, check_text};
 pub use phrase::normalised;
 pub use sampler::{Sample, TaskSampler};
 pub use strategist::{Plan, SubGoal, decompose};

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use rand::{Rng, RngExt, seq::SliceRandom};
 
-use super::arrangement::{Arrangement, Place};
+use super::arrangement::Arrangement;
 use super::layout::{Mix, lay_out};
 use super::phrase::fill;
 use super::strategist::{Plan, decompose, goals_hold, shortest};
@@ -160,6 +160,7 @@ fn plain_list(goals: &[Goal], state: &WorldState) -> Option<Vec<crate::sim::Prim
 mod tests {
     use super::*;
     use crate::sim::relations::tests::three_blocks;
+    use crate::sim::tasks::arrangement::Place;
     use crate::sim::tasks::layout::legible;
 
     fn sampler() -> TaskSampler {
