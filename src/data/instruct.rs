@@ -459,3 +459,46 @@ mod tests {
         assert_eq!(facts.centres.len(), 5);
     }
 }
+
+#[cfg(test)]
+mod stats_tmp {
+    use super::*;
+    use crate::sim::Scene;
+    use crate::sim::tasks::TaskBook;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn stats() {
+        let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
+        let instructions = Instructions {
+            sampler: TaskSampler::new(TaskBook::built_in().unwrap(), furniture),
+            frame_px: 64, grid: 8, requery_share: 0.2, grounding_share: 0.25,
+        };
+        let t = std::time::Instant::now();
+        let n = 3000;
+        let examples: Vec<_> = (0..n).map(|i| instructions.example(1, i, Phrasing::Seen).unwrap()).collect();
+        println!("{} ms an example", t.elapsed().as_secs_f64() * 1e3 / n as f64);
+        for lesson in [Lesson::Task, Lesson::Again, Lesson::Grounding] {
+            let of: Vec<_> = examples.iter().filter(|e| e.lesson == lesson).collect();
+            let bytes: Vec<usize> = of.iter().map(|e| e.answer.len()).collect();
+            let words: Vec<usize> = of.iter().map(|e| e.answer.split_whitespace().count()).collect();
+            let subs: Vec<usize> = of.iter().map(|e| e.spans.len()).collect();
+            println!("{lesson:?} n {} bytes {:.0} max {} words {:.1} max {} subs {:.2}", of.len(), bytes.iter().sum::<usize>() as f64 / of.len() as f64, bytes.iter().max().unwrap(), words.iter().sum::<usize>() as f64 / of.len() as f64, words.iter().max().unwrap(), subs.iter().sum::<usize>() as f64 / of.len() as f64);
+            for e in of.iter().take(12) { println!("  {} | {:?}\n{}\n", e.task, e.history, e.answer); }
+        }
+        let t = std::time::Instant::now();
+        let samples: Vec<_> = (0..6000).map(|i| instructions.sampler.sample(1, i, Phrasing::Seen).unwrap()).collect();
+        println!("{} ms a sample", t.elapsed().as_secs_f64() * 1e3 / 6000.);
+        let mut by: BTreeMap<String, [usize; 7]> = BTreeMap::new();
+        for s in samples.iter() {
+            let row = by.entry(s.task.template.clone()).or_default();
+            row[0] += 1; row[1] += usize::from(s.depends_on_frame); row[1 + s.plan.sub_goals.len()] += 1;
+        }
+        println!("template n depends 1 2 3 4");
+        for (k, r) in &by { println!("{k:16} {:5} {:.2} {:?}", r[0], r[1] as f64 / r[0] as f64, &r[2..6]); }
+        println!("all depends {}", samples.iter().filter(|s| s.depends_on_frame).count() as f64 / 6000.);
+        let t = std::time::Instant::now();
+        for i in 0..500 { std::hint::black_box(instructions.facts(3, i)); }
+        println!("{} ms a fact", t.elapsed().as_secs_f64() * 1e3 / 500.);
+    }
+}

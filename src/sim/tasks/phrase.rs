@@ -98,7 +98,11 @@ fn fits(pattern: &str, text: &str, template: &Template, state: &WorldState, slot
         Kind::Block => (0..state.blocks.len()).map(Object::Block).collect(),
         Kind::Pad => (0..state.pads.len()).map(Object::Pad).collect(),
     };
+    let bound = slots.iter().find(|(name, _)| name == slot).map(|(_, object)| *object);
     for object in objects {
+        if bound.is_some_and(|bound| bound != object) {
+            continue;
+        }
         for (name, _) in names(object, state) {
             let Some(text) = text.strip_prefix(name.as_str()) else {
                 continue;

@@ -17,6 +17,13 @@ use crate::sim::WorldState;
 /// Draws for one index before a wish is given up: first the wish about the frame, then the template.
 const PATIENCE: u64 = 200;
 
+/// Lists of a bare task are this short.
+const SHORT: usize = 2;
+/// Longer lists than this are drawn less often.
+const LONG: usize = 3;
+/// Share of the long ones that is thrown away where there are others.
+const THINNED: f64 = 0.6;
+
 /// A world and a task in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -68,8 +75,7 @@ impl TaskSampler {
             let template = draw(&mut templates, &mut first)?;
             for attempt in 0..PATIENCE {
                 let mut rng = rng(seed, Stream::Tasks, index, 1 + round * PATIENCE + attempt);
-                // A wish for a plain list cannot come true where the text names nothing.
-                let wish = (attempt < PATIENCE / 2 && !template.looks()).then_some(wants_frame);
+                let wish = (attempt < PATIENCE / 2).then_some(wants_frame);
                 if let Some(sample) = self.attempt(template, phrasing, wish, &mut rng) {
                     return Some(sample);
                 }
@@ -95,9 +101,6 @@ impl TaskSampler {
             return None;
         }
         let depends_on_frame = template.looks() || shortest(&goals, &start)? != plain_list(&goals, &state)?;
-        if wish.is_some_and(|wish| wish != depends_on_frame) {
-            return None;
-        }
         let patterns = match phrasing {
             Phrasing::Seen => &template.seen,
             Phrasing::HeldOut => &template.held_out,
@@ -110,7 +113,19 @@ impl TaskSampler {
             goals,
         };
         let plan = decompose(&task, &state)?;
-        self.primitives.contains(&plan.sub_goals.len()).then_some(Sample {
+        let steps = plan.sub_goals.len();
+        if let Some(wish) = wish {
+            // Where the text names nothing the frame always decides: then the wish is for a short list or a long one.
+            let comes_true = if template.looks() {
+                wish == (steps > SHORT)
+            } else {
+                wish == depends_on_frame
+            };
+            if !comes_true || (steps > LONG && rng.random_bool(THINNED)) {
+                return None;
+            }
+        }
+        self.primitives.contains(&steps).then_some(Sample {
             state,
             task,
             plan,

@@ -259,12 +259,13 @@ impl Template {
         for (field, phrasings) in [("seen", &self.seen), ("held_out", &self.held_out)] {
             for phrasing in phrasings {
                 let named = slots_of(phrasing);
-                let all = self
-                    .slots
-                    .iter()
-                    .all(|(slot, _)| named.iter().filter(|&name| name == slot).count() == 1);
-                if !all || named.len() != self.slots.len() {
-                    return refuse(field, format!("\"{phrasing}\""), "each slot of the template, once");
+                let known = |name: &&str| self.slots.iter().any(|(slot, _)| slot == name);
+                if !named.iter().all(known) || !self.slots.iter().all(|(slot, _)| named.contains(&slot.as_str())) {
+                    return refuse(
+                        field,
+                        format!("\"{phrasing}\""),
+                        "every slot of the template and no other",
+                    );
                 }
             }
         }
