@@ -8,7 +8,10 @@ use std::ops::Range;
 use rand::{Rng, RngExt, seq::IndexedRandom};
 
 use crate::random::{Stream, rng};
-use crate::sim::tasks::{Phrasing, Plan, Sample, SubGoal, Task, TaskSampler, decompose, lay_out, legible};
+use crate::sim::tasks::{
+    Phrasing, Plan, Sample, SubGoal, Task, TaskSampler, Template, decompose, expert_solves, feasible, lay_out, legible,
+    nearly_legible,
+};
 use crate::sim::{
     Camera, Environment, Frame, Primitive, Support, Target, World, WorldState, destination, is_clear, on_pad, support,
 };
@@ -100,6 +103,17 @@ pub struct Instructions {
 }
 
 impl Instructions {
+    /// A quarter of the examples for grounding.
+    pub fn new(sampler: TaskSampler, frame_px: usize, grid: usize, requery_share: f64) -> Self {
+        Self {
+            sampler,
+            frame_px,
+            grid,
+            requery_share,
+            grounding_share: 0.25,
+        }
+    }
+
     /// The example of that index; none where no task can be drawn with the sampler's blocks and pads.
     pub fn example(&self, seed: u64, index: u64, phrasing: Phrasing) -> Option<InstructExample> {
         let mut rng = rng(seed, Stream::Tasks, index, u64::MAX);
@@ -149,11 +163,7 @@ impl Instructions {
     /// Some sub-goals done by the expert, then one failed, a block moved by hand, or both; and sometimes all that again.
     fn again(&self, sample: &Sample, rng: &mut impl Rng) -> Option<InstructExample> {
         let task = &sample.task;
-        let looks = self
-            .sampler
-            .book
-            .template(&task.template)
-            .is_some_and(|template| template.looks());
+        let looks = self.sampler.book.template(&task.template).is_some_and(Template::looks);
         let mut world = World::from_state(&sample.state, self.frame_px);
         let mut history = History::default();
         let mut plan = sample.plan.clone();
@@ -165,7 +175,7 @@ impl Instructions {
                 }
                 history.reached.push(sub_goal.text.clone());
             }
-            if rng.random_bool(0.85) || done == 0 {
+            if rng.random_bool(0.85) || done == 0 || looks {
                 let failed = &plan.sub_goals[done];
                 history.failed.push(failed.text.clone());
                 fail(&mut world, failed.primitive, rng);
@@ -178,13 +188,17 @@ impl Instructions {
                     .collect();
                 world.put_block(*loose.choose(rng)?, somewhere(rng));
             }
-            if !legible(world.state()) || task.solved(world.state()) {
+            if !nearly_legible(world.state()) || task.solved(world.state()) {
                 return None;
             }
             plan = decompose(task, world.state())?;
             if !self.sampler.primitives.contains(&plan.sub_goals.len()) {
                 return None;
             }
+        }
+        let primitives: Vec<Primitive> = plan.sub_goals.iter().map(|sub_goal| sub_goal.primitive).collect();
+        if !legible(world.state()) && !expert_solves(&world, task, &primitives) {
+            return None;
         }
         Some(self.write(Lesson::Again, &world, task.clone(), Some(history), plan, true))
     }
@@ -197,7 +211,7 @@ impl Instructions {
             let state = lay_out(&self.sampler.furniture, &mix, rng);
             let possible: Vec<Primitive> = every_primitive(&state, rng.random_bool(0.1))
                 .into_iter()
-                .filter(|primitive| primitive.possible(&state) && !primitive.holds(&state))
+                .filter(|primitive| feasible(*primitive, &state) && !primitive.holds(&state))
                 .collect();
             let Some(&primitive) = possible.choose(rng) else {
                 continue;
@@ -396,13 +410,7 @@ mod tests {
 
     fn instructions() -> Instructions {
         let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
-        Instructions {
-            sampler: TaskSampler::new(TaskBook::built_in().unwrap(), furniture),
-            frame_px: 64,
-            grid: 8,
-            requery_share: 0.2,
-            grounding_share: 0.25,
-        }
+        Instructions::new(TaskSampler::new(TaskBook::built_in().unwrap(), furniture), 64, 8, 0.2)
     }
 
     #[test]
@@ -457,48 +465,5 @@ mod tests {
         );
         assert!(facts.places.iter().all(|&place| place < fact_classes(state)));
         assert_eq!(facts.centres.len(), 5);
-    }
-}
-
-#[cfg(test)]
-mod stats_tmp {
-    use super::*;
-    use crate::sim::Scene;
-    use crate::sim::tasks::TaskBook;
-    use std::collections::BTreeMap;
-
-    #[test]
-    fn stats() {
-        let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
-        let instructions = Instructions {
-            sampler: TaskSampler::new(TaskBook::built_in().unwrap(), furniture),
-            frame_px: 64, grid: 8, requery_share: 0.2, grounding_share: 0.25,
-        };
-        let t = std::time::Instant::now();
-        let n = 3000;
-        let examples: Vec<_> = (0..n).map(|i| instructions.example(1, i, Phrasing::Seen).unwrap()).collect();
-        println!("{} ms an example", t.elapsed().as_secs_f64() * 1e3 / n as f64);
-        for lesson in [Lesson::Task, Lesson::Again, Lesson::Grounding] {
-            let of: Vec<_> = examples.iter().filter(|e| e.lesson == lesson).collect();
-            let bytes: Vec<usize> = of.iter().map(|e| e.answer.len()).collect();
-            let words: Vec<usize> = of.iter().map(|e| e.answer.split_whitespace().count()).collect();
-            let subs: Vec<usize> = of.iter().map(|e| e.spans.len()).collect();
-            println!("{lesson:?} n {} bytes {:.0} max {} words {:.1} max {} subs {:.2}", of.len(), bytes.iter().sum::<usize>() as f64 / of.len() as f64, bytes.iter().max().unwrap(), words.iter().sum::<usize>() as f64 / of.len() as f64, words.iter().max().unwrap(), subs.iter().sum::<usize>() as f64 / of.len() as f64);
-            for e in of.iter().take(12) { println!("  {} | {:?}\n{}\n", e.task, e.history, e.answer); }
-        }
-        let t = std::time::Instant::now();
-        let samples: Vec<_> = (0..6000).map(|i| instructions.sampler.sample(1, i, Phrasing::Seen).unwrap()).collect();
-        println!("{} ms a sample", t.elapsed().as_secs_f64() * 1e3 / 6000.);
-        let mut by: BTreeMap<String, [usize; 7]> = BTreeMap::new();
-        for s in samples.iter() {
-            let row = by.entry(s.task.template.clone()).or_default();
-            row[0] += 1; row[1] += usize::from(s.depends_on_frame); row[1 + s.plan.sub_goals.len()] += 1;
-        }
-        println!("template n depends 1 2 3 4");
-        for (k, r) in &by { println!("{k:16} {:5} {:.2} {:?}", r[0], r[1] as f64 / r[0] as f64, &r[2..6]); }
-        println!("all depends {}", samples.iter().filter(|s| s.depends_on_frame).count() as f64 / 6000.);
-        let t = std::time::Instant::now();
-        for i in 0..500 { std::hint::black_box(instructions.facts(3, i)); }
-        println!("{} ms a fact", t.elapsed().as_secs_f64() * 1e3 / 500.);
     }
 }

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use crate::random::{Stream, rng};
 use crate::sim::tasks::{Phrasing, Sample, Task, TaskBook, TaskSampler};
-use crate::sim::{Primitive, WorldState};
+use crate::sim::{Primitive, World, WorldState};
 
 /// One episode: a start, a task, and what it takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,11 @@ impl EvalEpisode {
             depends_on_frame: sample.depends_on_frame,
             seed,
         }
+    }
+
+    /// The world at its start; `frame_px` is the size of the frames that a model sees.
+    pub fn world(&self, frame_px: usize) -> World {
+        World::from_state(&self.state, frame_px)
     }
 }
 

@@ -15,6 +15,8 @@ const GRIPPER_AREA_M: f32 = 0.9;
 const APART: f32 = 1.12;
 /// A block on a pad or on another block is off the middle by at most this, per axis.
 const OFF_CENTRE_M: f32 = 0.05;
+/// A centre this near a pad's edge is neither on the pad nor off it, to the eye.
+const EDGE_M: f32 = 0.03;
 
 /// How often things are where, each from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,8 @@ pub struct Mix {
     pub tower: f64,
     /// A block that stands on the table stands on a pad.
     pub on_pad: f64,
+    /// Blocks stand anywhere about the pads, half on them too.
+    pub careless: f64,
 }
 
 impl Default for Mix {
@@ -37,6 +41,7 @@ impl Default for Mix {
             stacked: 0.45,
             tower: 0.1,
             on_pad: 0.35,
+            careless: 0.12,
         }
     }
 }
@@ -57,15 +62,17 @@ fn attempt(furniture: &WorldState, mix: &Mix, rng: &mut impl Rng) -> Option<Worl
     let point = |rng: &mut dyn Rng, within: f32| -> [f32; 2] {
         [rng.random_range(-within..within), rng.random_range(-within..within)]
     };
-    // What stands on the table so far: centre and half width.
-    let mut taken: Vec<([f32; 2], f32)> = vec![];
+    // Centres and half widths.
+    let mut pads_at: Vec<([f32; 2], f32)> = vec![];
+    let mut blocks_at: Vec<([f32; 2], f32)> = vec![];
     for pad in &mut state.pads {
         pad.position_m = point(rng, AREA_M);
-        if !apart(&taken, pad.position_m, pad.half_m) {
+        if !apart(&pads_at, pad.position_m, pad.half_m) {
             return None;
         }
-        taken.push((pad.position_m, pad.half_m));
+        pads_at.push((pad.position_m, pad.half_m));
     }
+    let careless = rng.random_bool(mix.careless);
     state.gripper_m = point(rng, GRIPPER_AREA_M);
     (state.suction, state.held) = (false, None);
     if rng.random_bool(mix.held)
@@ -87,18 +94,22 @@ fn attempt(furniture: &WorldState, mix: &Mix, rng: &mut impl Rng) -> Option<Worl
     pads.shuffle(rng);
     for base in stack.first().into_iter().chain(&free) {
         let half_m = state.blocks[*base].half_m;
-        let [x, y] = if rng.random_bool(mix.on_pad)
+        let place = if rng.random_bool(mix.on_pad)
             && let Some(pad) = pads.pop()
         {
             near(state.pads[pad].position_m, rng)
         } else {
             let place = point(rng, AREA_M);
-            if !apart(&taken, place, half_m) {
+            if !careless && !apart(&pads_at, place, half_m) {
                 return None;
             }
-            taken.push((place, half_m));
             place
         };
+        if !apart(&blocks_at, place, half_m) {
+            return None;
+        }
+        blocks_at.push((place, half_m));
+        let [x, y] = place;
         let block = &mut state.blocks[*base];
         block.position_m = [x, y, block.height_m / 2.];
         block.rotation = [0., 0., 0., 1.];
@@ -114,24 +125,37 @@ fn attempt(furniture: &WorldState, mix: &Mix, rng: &mut impl Rng) -> Option<Worl
     Some(state)
 }
 
-/// Whether words say where everything is: blocks upright, one a pad and one a block, pads either clearly taken or
-/// clearly free. After a fall this may not be so.
+/// Whether the words for places say all that matters: blocks upright, one a pad and one a block, pads either clearly
+/// taken or clearly free.
 pub fn legible(state: &WorldState) -> bool {
     let arrangement = Arrangement::of(state);
     let widest_m = state.blocks.iter().map(|block| block.half_m).fold(0., f32::max);
     (0..state.blocks.len()).all(|block| {
-        let alone = |place: Place| arrangement.places.iter().filter(|&&other| other == place).count() == 1;
-        let [x, y, _] = state.blocks[block].position_m;
         let place = arrangement.places[block];
-        let clear_of_pads = state.pads.iter().all(|pad| {
-            let off_m = (x - pad.position_m[0]).abs().max((y - pad.position_m[1]).abs());
-            off_m > widest_m + state.blocks[block].half_m
-        });
+        let alone = || arrangement.places.iter().filter(|&&other| other == place).count() == 1;
+        let half_m = state.blocks[block].half_m;
         match place {
             Place::Gripper => true,
-            Place::Table => upright(state, block) && clear_of_pads,
-            Place::Pad(_) | Place::Block(_) => upright(state, block) && alone(place),
+            Place::Table => {
+                upright(state, block) && off_pads_m(state, block).all(|(off_m, _)| off_m > widest_m + half_m)
+            }
+            Place::Pad(_) | Place::Block(_) => upright(state, block) && alone(),
         }
+    })
+}
+
+/// Whether it is clear of every block, if not how it lies, at least which pad it counts as being on. Lists for such
+/// states must be tried out.
+pub fn nearly_legible(state: &WorldState) -> bool {
+    (0..state.blocks.len()).all(|block| off_pads_m(state, block).all(|(off_m, half_m)| (off_m - half_m).abs() > EDGE_M))
+}
+
+/// How far the block's centre is from each pad's, along the axis in which it is farther; with the pad's half width.
+fn off_pads_m(state: &WorldState, block: usize) -> impl Iterator<Item = (f32, f32)> {
+    let [x, y, _] = state.blocks[block].position_m;
+    state.pads.iter().map(move |pad| {
+        let off_m = (x - pad.position_m[0]).abs().max((y - pad.position_m[1]).abs());
+        (off_m, pad.half_m)
     })
 }
 

@@ -13,11 +13,11 @@ mod strategist;
 mod template;
 
 pub use check::{STEPS_PER_PRIMITIVE, expert_solves, list_is_right, run_primitive};
-pub use layout::{Mix, lay_out, legible};
+pub use layout::{Mix, lay_out, legible, nearly_legible};
 pub use lexicon::{MOST_CHARACTERS, TaskTextError, check_text};
 pub use phrase::normalised;
 pub use sampler::{Sample, TaskSampler};
-pub use strategist::{Plan, SubGoal, decompose};
+pub use strategist::{Plan, SubGoal, decompose, feasible};
 pub use template::{Finder, GoalPattern, Kind, TaskBook, TaskError, Template};
 
 use serde::{Deserialize, Serialize};

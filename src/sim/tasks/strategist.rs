@@ -71,6 +71,11 @@ pub fn decompose(task: &Task, state: &WorldState) -> Option<Plan> {
     })
 }
 
+/// Whether the primitive can be carried out from this state without anything else first; a pad must be free for it.
+pub fn feasible(primitive: Primitive, state: &WorldState) -> bool {
+    Arrangement::of(state).allows(primitive)
+}
+
 /// Breadth first over arrangements, neighbours in the order of the goals: the first list found is the shortest, and
 /// the first of those in that order.
 pub(super) fn shortest(goals: &[Goal], start: &Arrangement) -> Option<Vec<Primitive>> {
