@@ -23,6 +23,7 @@
 //! [`recording`].
 
 pub mod config;
+pub mod gpi;
 pub mod nn;
 pub mod random;
 pub mod recording;
