@@ -23,6 +23,7 @@
 //! [`recording`].
 
 pub mod config;
+pub mod data;
 pub mod random;
 pub mod recording;
 pub mod sim;
