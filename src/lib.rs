@@ -23,9 +23,11 @@
 //! [`recording`].
 
 pub mod config;
+pub mod data;
 pub mod gpi;
 pub mod nn;
 pub mod random;
 pub mod recording;
 pub mod sim;
+pub mod train;
 pub mod world_model;
