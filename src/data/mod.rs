@@ -1,3 +1,12 @@
-//! What models are trained on.
+//! Training data: episodes of the tabletop on disk, the clips that training draws from them, and the examples that the
+//! vision-language model is instructed with.
 
-pub mod instruct;
+mod clips;
+mod datagen;
+mod episodes;
+mod instruct;
+
+pub use clips::{ClipBatch, ClipSampler};
+pub use datagen::{DatagenError, GenerateSettings, generate};
+pub use episodes::{EpisodeStore, StoreError, StoreMeta};
+pub use instruct::{Facts, History, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};

@@ -50,13 +50,11 @@ pub fn achieve(world: &World, primitive: &Primitive) -> Option<World> {
 }
 
 /// `count` feasible tasks of that kind from random starts of the scene; the same ones for the same seed. Place and
-/// stack start with the block in the gripper.
+/// stack start with the block in the gripper. A scene in which a kind cannot occur (one block: nothing to stack) gives
+/// none.
 ///
 /// # Errors
 /// The scene found no room for what is placed at random.
-///
-/// # Panics
-/// Never; a scene in which a kind cannot occur (one block: nothing to stack) gives no tasks.
 pub fn oracle_tasks(
     scene: &Scene,
     kind: OracleKind,
@@ -64,6 +62,10 @@ pub fn oracle_tasks(
     count: usize,
     frame_px: usize,
 ) -> Result<Vec<OracleTask>, SceneError> {
+    let scene = Scene {
+        held_share: 0.,
+        ..scene.clone()
+    };
     let mut tasks = vec![];
     // Most draws are feasible; the bound is for scenes in which none is.
     for draw in 0..(50 * count.max(1)) as u64 {
@@ -72,10 +74,6 @@ pub fn oracle_tasks(
         }
         let mut rng = random::rng(seed, Stream::Tasks, draw, kind as u64);
         let mut state = scene.draw(&mut rng)?;
-        if let Some(held) = state.held.take() {
-            state.suction = false;
-            state.blocks[held].position_m[2] = state.blocks[held].height_m / 2.;
-        }
         let clear = clear_blocks(&state);
         if clear.is_empty() {
             continue;

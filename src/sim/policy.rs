@@ -33,6 +33,8 @@ pub struct DataPolicy {
     random_grip: bool,
     block: usize,
     aim_m: [f32; 2],
+    /// It meant to let go: the next idea is due.
+    done: bool,
 }
 
 impl DataPolicy {
@@ -51,6 +53,7 @@ impl DataPolicy {
             random_grip,
             block: 0,
             aim_m: [0.; 2],
+            done: false,
         };
         policy.plan(state);
         policy
@@ -78,17 +81,14 @@ impl DataPolicy {
         if self.random && self.rng.random_bool(RANDOM_BLOCK) {
             self.block = self.rng.random_range(0..state.blocks.len());
         }
-        if holding && self.expert.near() {
-            // Meant to let go here: the next idea is due.
-            self.block = usize::MAX;
-        }
+        self.done = holding && self.expert.near();
         action
     }
 
     /// To be called with the state after the action.
     pub fn after(&mut self, state: &WorldState) {
         let change = self.rng.random_bool(CHANGE);
-        if self.block == usize::MAX || (change && state.held.is_none()) {
+        if self.done || (change && state.held.is_none()) {
             self.plan(state);
         }
     }

@@ -218,7 +218,7 @@ impl Scene {
             }
         }
         if rng.random::<f32>() < self.held_share {
-            hold_one(&mut state, rng);
+            state.hold_any(rng);
         }
         Ok(state)
     }
@@ -463,16 +463,6 @@ fn stack(state: &mut WorldState, upper: usize, lower: usize, offset_m: [f32; 2])
         below.top_m() + state.blocks[upper].height_m / 2.,
     ];
     state.blocks[upper].position_m = position_m;
-}
-
-/// Hangs a clear block, drawn at random, from the gripper.
-pub(super) fn hold_one(state: &mut WorldState, rng: &mut impl Rng) {
-    let clear: Vec<usize> = (0..state.blocks.len())
-        .filter(|&block| is_clear(state, block))
-        .collect();
-    if !clear.is_empty() {
-        state.hold(clear[rng.random_range(0..clear.len())]);
-    }
 }
 
 fn chebyshev(a: [f32; 2], b: [f32; 2]) -> f32 {

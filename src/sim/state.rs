@@ -1,8 +1,10 @@
 //! What is where on the table, as plain data: what predicates, tasks, the expert and the renderer read, and what a
 //! world can be built from. It says nothing of velocities: it is exact for a world at rest.
 
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use super::relations::is_clear;
 use super::world::CARRY_M;
 
 /// A table with its gripper, blocks and pads. Metres; x to the right, y away from the camera, z up from the table top.
@@ -57,6 +59,14 @@ impl WorldState {
     /// Index of the pad of that name.
     pub fn pad(&self, name: &str) -> Option<usize> {
         self.pads.iter().position(|pad| pad.name == name)
+    }
+
+    /// Hangs a clear block, drawn at random, from the gripper.
+    pub fn hold_any(&mut self, rng: &mut impl Rng) {
+        let clear: Vec<usize> = (0..self.blocks.len()).filter(|&block| is_clear(self, block)).collect();
+        if !clear.is_empty() {
+            self.hold(clear[rng.random_range(0..clear.len())]);
+        }
     }
 
     /// Hangs the block from the gripper: centred, square to the table, with that face up which is uppermost now.

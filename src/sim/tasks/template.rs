@@ -19,7 +19,7 @@ pub enum TaskError {
     #[error("Could not read {source_name}: {err}.")]
     Parse {
         source_name: String,
-        err: ron::error::SpannedError,
+        err: Box<ron::error::SpannedError>,
     },
     #[error("{source_name}: template \"{template}\", {field}: {found}; expected {expected}.")]
     Value {
@@ -156,7 +156,7 @@ impl TaskBook {
     pub fn from_ron(text: &str, source_name: &str) -> Result<Self, TaskError> {
         let book: Self = ron::from_str(text).map_err(|err| TaskError::Parse {
             source_name: source_name.to_owned(),
-            err,
+            err: Box::new(err),
         })?;
         for template in &book.templates {
             template.check(source_name)?;
