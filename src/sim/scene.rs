@@ -109,7 +109,7 @@ pub enum SceneError {
     #[error("Could not read the scene {source_name}: {err}.")]
     Parse {
         source_name: String,
-        err: ron::error::SpannedError,
+        err: Box<ron::error::SpannedError>,
     },
     #[error("{source_name}: {field} is {value}, expected {expected}.")]
     Value {
@@ -177,7 +177,7 @@ impl Scene {
     pub fn from_ron(text: &str, source_name: &str) -> Result<Self, SceneError> {
         let mut scene: Self = ron::from_str(text).map_err(|err| SceneError::Parse {
             source_name: source_name.to_owned(),
-            err,
+            err: Box::new(err),
         })?;
         scene.name = Path::new(source_name)
             .file_stem()
