@@ -3,7 +3,9 @@
 mod clips;
 mod datagen;
 mod episodes;
+mod format;
 
 pub use clips::{ClipBatch, ClipSampler};
 pub use datagen::{DatagenError, GenerateSettings, generate};
-pub use episodes::{EpisodeStore, StoreError, StoreMeta};
+pub use episodes::EpisodeStore;
+pub use format::{StoreError, StoreMeta};

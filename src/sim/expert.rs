@@ -76,9 +76,8 @@ impl Expert {
         }
     }
 
-    /// The next action toward the primitive; it rests when that holds. What stands in its way is done first: a wrong block
-    /// in the gripper is set
-    /// down on the table, a block that is to be placed is picked up.
+    /// The next action toward the primitive; it rests when that holds. What stands in its way is done first: a wrong
+    /// block in the gripper is set down on the table, a block that is to be placed is picked up.
     pub fn act(&mut self, primitive: &Primitive, state: &WorldState) -> Action {
         if primitive.holds(state) {
             let strength = self.magnitude();
