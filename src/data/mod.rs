@@ -4,9 +4,11 @@
 mod clips;
 mod datagen;
 mod episodes;
+mod format;
 mod instruct;
 
 pub use clips::{ClipBatch, ClipSampler};
 pub use datagen::{DatagenError, GenerateSettings, generate};
-pub use episodes::{EpisodeStore, StoreError, StoreMeta};
+pub use episodes::EpisodeStore;
+pub use format::{StoreError, StoreMeta};
 pub use instruct::{Facts, History, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};

@@ -11,6 +11,8 @@ mod primitive;
 mod relations;
 mod renderer;
 mod scene;
+mod scene_check;
+mod scene_start;
 mod solids;
 mod state;
 pub mod tasks;
