@@ -4,6 +4,7 @@
 //!
 //! - [`random`]: counter-based random numbers
 //! - [`config`]: presets and settings
+//! - [`device`]: the CPU, wgpu or CUDA
 //! - [`nn`]: attention, MLP, FiLM, LoRA, rotary positions
 //! - [`weights`]: safetensors, key remaps, load report
 //! - [`sim`]: scenes, physics, camera, tasks, expert
@@ -22,13 +23,16 @@
 //! predictor out toward the GPI's goal, the first action goes to [`sim::Environment::step`], and all of it into the
 //! [`recording`].
 
+pub mod cli;
 pub mod config;
 pub mod data;
 pub mod eval;
 pub mod gpi;
+pub mod device;
 pub mod nn;
 pub mod random;
 pub mod recording;
 pub mod sim;
 pub mod train;
+pub mod weights;
 pub mod world_model;
