@@ -24,6 +24,7 @@
 
 pub mod config;
 pub mod nn;
+pub mod planner;
 pub mod random;
 pub mod recording;
 pub mod sim;
