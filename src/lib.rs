@@ -23,6 +23,7 @@
 //! [`recording`].
 
 pub mod config;
+pub mod eval;
 pub mod nn;
 pub mod planner;
 pub mod random;

@@ -74,6 +74,35 @@ pub fn elite_count(config: &CemConfig) -> usize {
     elites.clamp(2.min(config.population), config.population)
 }
 
+/// The random part of one iteration.
+#[derive(Clone, Debug)]
+pub(super) struct Noise {
+    /// Standard normal, of each step of each candidate, `[P][H]`.
+    pub own: Vec<Vec<Action>>,
+    /// Standard normal, common to all steps of a candidate, `[P]`.
+    pub common: Vec<Action>,
+    /// Steps before the grip switches, for candidates 1 and on.
+    pub switch_at: Vec<usize>,
+}
+
+impl Noise {
+    fn draw(config: &CemConfig, horizon: usize, seed: u64, step: u64, iteration: usize) -> Self {
+        let mut numbers = rng(seed, Stream::Cem, step, iteration as u64);
+        let mut normal = || -> Action { std::array::from_fn(|_| numbers.sample(StandardNormal)) };
+        let own = (0..config.population)
+            .map(|_| (0..horizon).map(|_| normal()).collect())
+            .collect();
+        let common = (0..config.population).map(|_| normal()).collect();
+        let switching = match (config.switch_once, iteration) {
+            (false, _) => 0,
+            (true, 0) => config.population / 2,
+            (true, _) => config.population / 4,
+        };
+        let switch_at = (0..switching).map(|_| numbers.random_range(0..=horizon)).collect();
+        Self { own, common, switch_at }
+    }
+}
+
 /// One iteration's candidates, `[P][H]`: the mean itself, then (with `switch_once`) those that switch the grip exactly
 /// once or never, then free ones.
 fn candidates(
@@ -81,40 +110,38 @@ fn candidates(
     mean: &[Action],
     sigma: &[Action],
     grip_command: bool,
-    key: (u64, u64, usize),
+    noise: &Noise,
 ) -> Vec<Vec<Action>> {
-    let (seed, step, iteration) = key;
-    let mut numbers = rng(seed, Stream::Cem, step, iteration as u64);
-    let common_share = config
+    let shares = config
         .noise_common
         .map(|share| (share.sqrt() as f32, (1.0 - share).sqrt() as f32));
-    let mut population: Vec<Vec<Action>> = (0..config.population)
-        .map(|candidate| {
-            let common: Action = std::array::from_fn(|_| numbers.sample(StandardNormal));
-            mean.iter()
-                .zip(sigma)
-                .map(|(mu, sd)| {
-                    std::array::from_fn(|i| {
-                        let own: f32 = numbers.sample(StandardNormal);
-                        let noise = own * common_share[i].1 + common[i] * common_share[i].0;
-                        (mu[i] + if candidate == 0 { 0.0 } else { sd[i] * noise }).clamp(-1.0, 1.0)
-                    })
-                })
+    let sample = |own: &Action, common: &Action, at: usize| -> Action {
+        std::array::from_fn(|i| {
+            let noise = own[i] * shares[i].1 + common[i] * shares[i].0;
+            (mean[at][i] + sigma[at][i] * noise).clamp(-1.0, 1.0)
+        })
+    };
+    let mut population: Vec<Vec<Action>> = noise
+        .own
+        .iter()
+        .zip(&noise.common)
+        .map(|(own, common)| {
+            own.iter()
+                .enumerate()
+                .map(|(at, own)| sample(own, common, at))
                 .collect()
         })
         .collect();
-    if config.switch_once {
-        let share = if iteration == 0 {
-            config.population / 2
-        } else {
-            config.population / 4
-        };
-        let present = if grip_command { SWITCHED_GRIP } else { -SWITCHED_GRIP };
-        for sequence in population.iter_mut().skip(1).take(share) {
-            let switch_at = numbers.random_range(0..=mean.len());
-            for (step, action) in sequence.iter_mut().enumerate() {
-                action[2] = if step < switch_at { present } else { -present };
-            }
+    if let Some(first) = population.first_mut() {
+        *first = mean
+            .iter()
+            .map(|action| action.map(|value| value.clamp(-1.0, 1.0)))
+            .collect();
+    }
+    let present = if grip_command { SWITCHED_GRIP } else { -SWITCHED_GRIP };
+    for (sequence, &switch_at) in population.iter_mut().skip(1).zip(&noise.switch_at) {
+        for (step, action) in sequence.iter_mut().enumerate() {
+            action[2] = if step < switch_at { present } else { -present };
         }
     }
     population
@@ -185,6 +212,20 @@ pub fn plan(
     observer: &mut dyn FnMut(usize, &CemIteration),
     cancel: &AtomicBool,
 ) -> Result<Plan, PlannerError> {
+    let noise = |iteration| Noise::draw(&config.cem, config.horizon, request.seed, request.step, iteration);
+    plan_with_noise(model, cost, config, request, &noise, observer, cancel)
+}
+
+/// [`plan`] with the random part of each iteration given.
+pub(super) fn plan_with_noise(
+    model: &dyn LatentModel,
+    cost: &dyn Cost,
+    config: &PlanConfig,
+    request: &PlanRequest,
+    noise: &dyn Fn(usize) -> Noise,
+    observer: &mut dyn FnMut(usize, &CemIteration),
+    cancel: &AtomicBool,
+) -> Result<Plan, PlannerError> {
     if request.mean.len() != config.horizon {
         let (found, expected) = (request.mean.len(), config.horizon);
         return Err(PlannerError::Shape {
@@ -202,8 +243,7 @@ pub fn plan(
         if cancel.load(Ordering::Relaxed) {
             return Err(PlannerError::Cancelled);
         }
-        let key = (request.seed, request.step, iteration);
-        let population = candidates(&config.cem, &mean, &sigma, request.grip_command, key);
+        let population = candidates(&config.cem, &mean, &sigma, request.grip_command, &noise(iteration));
         let imagined = rollout(model, request.tokens, &population, request.bias, cancel)?;
         let (costs, paths) = judge(model, cost, &weights, imagined)?;
         let mut ranking: Vec<usize> = (0..costs.len()).collect();
@@ -325,7 +365,13 @@ mod tests {
     fn candidates_are_the_mean_then_single_switches_then_free_ones() {
         let config = toy_config();
         let mean = vec![[0.1, -0.2, 0.5]; 5];
-        let drawn = candidates(&config.cem, &mean, &[[0.7; 3]; 5], true, (1, 2, 0));
+        let drawn = candidates(
+            &config.cem,
+            &mean,
+            &[[0.7; 3]; 5],
+            true,
+            &Noise::draw(&config.cem, 5, 1, 2, 0),
+        );
         assert_eq!(drawn[0], mean);
         let half = config.cem.population / 2;
         for sequence in &drawn[1..=half] {
@@ -352,7 +398,13 @@ mod tests {
     fn the_noise_has_the_variance_and_the_common_share_that_were_asked_for() {
         let mut config = toy_config().cem;
         (config.population, config.switch_once) = (4000, false);
-        let drawn = candidates(&config, &[[0.0; 3]; 2], &[[0.1; 3]; 2], false, (5, 0, 0));
+        let drawn = candidates(
+            &config,
+            &[[0.0; 3]; 2],
+            &[[0.1; 3]; 2],
+            false,
+            &Noise::draw(&config, 2, 5, 0, 0),
+        );
         for i in 0..3 {
             let share = |a: usize, b: usize| {
                 drawn

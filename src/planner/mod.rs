@@ -10,6 +10,8 @@ pub mod cost;
 mod episode;
 mod files;
 mod goals;
+#[cfg(test)]
+mod golden;
 mod models;
 mod overlay;
 mod plan;
@@ -18,6 +20,7 @@ mod shared;
 #[cfg(test)]
 pub(crate) mod toy;
 mod truth;
+mod world;
 
 pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Models, Progress};
 pub use files::WriteError;
@@ -27,3 +30,4 @@ pub use models::{
 };
 pub use plan::{PLAN_SCHEMA, PlanDocument};
 pub use shared::SharedRecording;
+pub use world::TrainedWorld;

@@ -98,9 +98,9 @@ impl LatentModel for ToyModel {
         0.54
     }
 
-    /// 0.85 lies at 0.07 m from a goal.
+    /// 0.85 lies at 0.11 m from a goal.
     fn sim_temperature(&self, _source: GoalSource) -> f32 {
-        0.0075
+        0.02
     }
 }
 
@@ -123,7 +123,7 @@ impl ToyWorld {
 
     fn at(&self, text: &str) -> Option<bool> {
         let target = target_of(text)?;
-        Some((self.x - target[0]).hypot(self.y - target[1]) < 0.08)
+        Some((self.x - target[0]).hypot(self.y - target[1]) < 0.3)
     }
 }
 

@@ -122,7 +122,7 @@ fn goals_made_once_stay_as_they_were_made() {
 
 #[test]
 fn a_sub_goal_out_of_time_has_the_vlm_asked_again_with_the_history() {
-    let mut run = Run::new(&["1. go to 0.2 0.0\n2. go to 1.9 1.9", TWO], |config| config.t_max = 6);
+    let mut run = Run::new(&["1. go to 0.2 0.0\n2. go to 1.9 1.9", TWO], |config| config.t_max = 12);
     assert_eq!(run.finish(), Outcome::Reached);
     let recording = run.episode.recording().snapshot();
     assert_eq!(recording.replans.len(), 1);
@@ -134,7 +134,7 @@ fn a_sub_goal_out_of_time_has_the_vlm_asked_again_with_the_history() {
     let failed = &recording.sub_goals[1];
     assert_eq!(
         failed.end_step.zip(failed.start_step).map(|(end, start)| end - start),
-        Some(6)
+        Some(12)
     );
     assert_eq!(
         run.reasoner.asked.lock().unwrap()[1],
