@@ -23,10 +23,13 @@
 //! [`recording`].
 
 pub mod config;
+pub mod data;
 pub mod eval;
+pub mod gpi;
 pub mod nn;
 pub mod planner;
 pub mod random;
 pub mod recording;
 pub mod sim;
+pub mod train;
 pub mod world_model;

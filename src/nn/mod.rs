@@ -1,12 +1,14 @@
 //! Building blocks of every network here. Nothing in this room knows what a JEPA is.
 
 mod attention;
+mod conv;
 mod film;
 mod mlp;
 mod norm;
 mod transformer;
 
 pub use attention::Attention;
+pub use conv::Conv;
 pub use film::{Film, Modulation};
 pub use mlp::Mlp;
 pub use norm::layer_norm;

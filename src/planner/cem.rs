@@ -166,13 +166,21 @@ fn refit(elites: &[&Vec<Action>], floor: f64) -> (Vec<Action>, Vec<Action>) {
         .unzip()
 }
 
-/// Costs `[P]` and gripper paths `[P][H]` of imagined pooled latents `[H, P, D]`.
+/// What a population's imagined states come to.
+struct Judged {
+    /// `[P]`; infinite where it is not a number.
+    costs: Vec<f32>,
+    /// Gripper positions in metres, `[P][H]`.
+    paths_m: Vec<Vec<[f32; 2]>>,
+}
+
+/// Costs and gripper paths of imagined pooled latents `[H, P, D]`.
 fn judge(
     model: &dyn LatentModel,
     cost: &dyn Cost,
     weights: &[f32],
     imagined: Tensor<3>,
-) -> Result<(Vec<f32>, Vec<Vec<[f32; 2]>>), PlannerError> {
+) -> Result<Judged, PlannerError> {
     let [horizon, population, dim] = imagined.dims();
     let states = imagined.reshape([horizon * population, dim]);
     let grippers = read(model.proprioception(states.clone()))?;
@@ -187,7 +195,7 @@ fn judge(
             if total.is_finite() { total } else { f32::INFINITY }
         })
         .collect();
-    let paths = (0..population)
+    let paths_m = (0..population)
         .map(|candidate| {
             (0..horizon)
                 .map(|h| {
@@ -197,7 +205,7 @@ fn judge(
                 .collect()
         })
         .collect();
-    Ok((costs, paths))
+    Ok(Judged { costs, paths_m })
 }
 
 /// Plans one sequence of `config.horizon` actions. `observer` sees each iteration as it ends.
@@ -245,7 +253,7 @@ pub(super) fn plan_with_noise(
         }
         let population = candidates(&config.cem, &mean, &sigma, request.grip_command, &noise(iteration));
         let imagined = rollout(model, request.tokens, &population, request.bias, cancel)?;
-        let (costs, paths) = judge(model, cost, &weights, imagined)?;
+        let Judged { costs, paths_m } = judge(model, cost, &weights, imagined)?;
         let mut ranking: Vec<usize> = (0..costs.len()).collect();
         // The sort is stable, so equal costs keep the order of the candidates on every machine.
         ranking.sort_by(|&a, &b| costs[a].total_cmp(&costs[b]));
@@ -267,19 +275,19 @@ pub(super) fn plan_with_noise(
             sigma: sigma.clone(),
             elites: elites.into_iter().cloned().collect(),
             elite_costs: ranking.iter().map(|&candidate| costs[candidate]).collect(),
-            elite_paths_m: ranking.iter().map(|&candidate| paths[candidate].clone()).collect(),
+            elite_paths_m: ranking.iter().map(|&candidate| paths_m[candidate].clone()).collect(),
             costs,
         };
         observer(iteration, &record);
         iterations.push(record);
     }
     let imagined = rollout(model, request.tokens, std::slice::from_ref(&mean), request.bias, cancel)?;
-    let (costs, _) = judge(model, cost, &weights, imagined.clone())?;
+    let judged = judge(model, cost, &weights, imagined.clone())?;
     Ok(Plan {
         mean,
         iterations,
         imagined: imagined.squeeze_dim(1),
-        cost: costs[0],
+        cost: judged.costs[0],
     })
 }
 

@@ -118,9 +118,9 @@ fn draw_paths(picture: &mut Pixmap, record: &StepRecord, project: Projection) {
             let [u, v] = project(place);
             let (x, y) = (u * width, v * height);
             if i == 0 {
-                builder.move_to(x, y)
+                builder.move_to(x, y);
             } else {
-                builder.line_to(x, y)
+                builder.line_to(x, y);
             }
         }
         let Some(path) = builder.finish() else { continue };

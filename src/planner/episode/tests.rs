@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::config::GoalTiming;
 use crate::planner::PlanDocument;
 use crate::planner::toy::{ToyGoals, ToyModel, ToyReasoner, ToyWorld, toy_config};
 
