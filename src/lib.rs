@@ -30,6 +30,7 @@ pub mod eval;
 pub mod gpi;
 pub mod device;
 pub mod nn;
+pub mod planner;
 pub mod random;
 pub mod recording;
 pub mod sim;

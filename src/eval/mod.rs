@@ -5,3 +5,7 @@ mod statistics;
 
 pub use demo::{EvalEpisode, demo_suite, episodes, listing, three_sub_goals};
 pub use statistics::{EVAL_SCHEMA, EpisodeOutcome, EvalReport, Machine, Rate, Threshold, auc, wilson, youden};
+//! Measurements: how often planning reaches what it should, and what a latent says.
+
+pub mod calibration;
+pub mod oracle;
