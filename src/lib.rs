@@ -22,7 +22,11 @@
 //! predictor out toward the GPI's goal, the first action goes to [`sim::Environment::step`], and all of it into the
 //! [`recording`].
 
+pub mod app;
 pub mod config;
+pub mod engine;
+pub mod panels;
 pub mod random;
 pub mod recording;
 pub mod sim;
+pub mod ui;
