@@ -23,6 +23,8 @@
 //! [`recording`].
 
 pub mod config;
+pub mod nn;
 pub mod random;
 pub mod recording;
 pub mod sim;
+pub mod vlm;
