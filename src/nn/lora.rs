@@ -97,7 +97,8 @@ pub fn unmerge<M: Module>(module: M, adapters: &Adapters) -> M {
     })
 }
 
-/// Attaches stored adapters to a base that does not contain them; paths without stored factors stay as they are.
+/// Attaches stored adapters to a base that has none; weights without stored factors stay as they are. (A weight that
+/// already has an adapter would keep it.)
 pub fn attach_stored<M: Module>(module: M, adapters: &Adapters) -> M {
     module.apply_reparameterization(Reattach {
         adapters,
@@ -256,7 +257,7 @@ mod tests {
     #[test]
     fn only_the_factors_are_trained_and_their_gradients_are_right() {
         let device = Device::flex().autodiff();
-        let (_, adapted) = adapted(&device);
+        let (base, adapted) = adapted(&device);
         let adapted = with_random_b(adapted, &device);
         let x = Tensor::<2>::random([3, 4], Distribution::Normal(0.0, 1.0), &device);
         let loss = |module: &SwiGlu| module.forward(x.clone()).powi_scalar(2).sum();
@@ -266,8 +267,8 @@ mod tests {
 
         let lora = adapted.up_proj.weight.adapter().unwrap();
         let stored = detached(&adapted, &CONFIG);
-        let plain = attach_stored(adapted.clone(), &stored);
-        assert_eq!(worst(plain.forward(x.clone()), adapted.forward(x.clone())), 0.0);
+        let stored_again = attach_stored(base.clone(), &stored);
+        assert_eq!(worst(stored_again.forward(x.clone()), adapted.forward(x.clone())), 0.0);
         for (name, gradient) in [
             ("a", lora.a.val().grad(&grads).unwrap()),
             ("b", lora.b.val().grad(&grads).unwrap()),
@@ -283,7 +284,7 @@ mod tests {
                         values[i] += by;
                         *data = TensorData::new(values, shape);
                     }
-                    loss(&attach_stored(adapted.clone(), &moved)).into_scalar::<f32>()
+                    loss(&attach_stored(base.clone(), &moved)).into_scalar::<f32>()
                 };
                 let numeric = (shifted(1e-2) - shifted(-1e-2)) / 2e-2;
                 assert!(

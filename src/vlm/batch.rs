@@ -245,9 +245,9 @@ mod tests {
         let batch = TokenBatch::new(&members, &tokenizer, &config, &Device::flex()).unwrap();
         let [rows, length] = batch.tokens.dims();
         assert_eq!((rows, length), (2, encoded[0].tokens.len()));
-        let tokens = batch.tokens.into_data().try_to_vec::<i64>().unwrap();
-        let at = batch.predicting.into_data().try_to_vec::<i64>().unwrap();
-        let labels = batch.labels.into_data().try_to_vec::<i64>().unwrap();
+        let tokens = batch.tokens.try_into_vec_as::<i64>().unwrap();
+        let at = batch.predicting.try_into_vec_as::<i64>().unwrap();
+        let labels = batch.labels.try_into_vec_as::<i64>().unwrap();
         assert!(
             at.iter()
                 .zip(&labels)

@@ -117,7 +117,7 @@ mod tests {
         let mut longer = batch.clone();
         let [rows, length] = batch.tokens.dims();
         longer.tokens = Tensor::cat(vec![batch.tokens, Tensor::full([rows, 3], 7, &device)], 1);
-        let at = batch.predicting.into_data().try_to_vec::<i64>().unwrap();
+        let at = batch.predicting.try_into_vec_as::<i64>().unwrap();
         let at: Vec<i64> = at.into_iter().map(|i| i + 3 * (i / length as i64)).collect();
         let count = at.len();
         longer.predicting = Tensor::from_data(TensorData::new(at, [count]), &device);
