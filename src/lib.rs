@@ -45,3 +45,8 @@ pub mod random;
 pub mod recording;
 pub mod sim;
 pub mod ui;
+pub mod nn;
+pub mod random;
+pub mod recording;
+pub mod sim;
+pub mod vlm;

@@ -15,3 +15,10 @@ pub use film::{Film, Modulation};
 pub use mlp::Mlp;
 pub use norm::layer_norm;
 pub use transformer::{Block, BlockShape};
+//! Building blocks that know nothing of JEPA or of language models.
+
+pub mod causal_attention;
+pub mod lora;
+pub mod rms_norm;
+pub mod rotary;
+pub mod swiglu;
