@@ -110,6 +110,13 @@ pub struct Stage1bConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VlmTrainConfig {
+    /// Steps on facts alone before the first text: the tower learns to see what the answers will speak of.
+    pub facts_steps: usize,
+    /// Frames a step on facts.
+    pub facts_batch: usize,
+    /// Weight of the facts beside the text afterwards.
+    pub lambda_facts: f64,
+    /// Steps on text.
     pub steps: usize,
     pub batch: usize,
     pub lr: f64,

@@ -5,7 +5,9 @@ mod run;
 pub mod schedule;
 mod stage1;
 mod stage1b;
+mod vlm;
 
 pub use run::{Metrics, Progress, Stage, TrainError, train};
 pub use stage1::Stage1;
-pub use stage1b::Stage1b;
+pub use stage1b::{LatentCache, Stage1b};
+pub use vlm::StageVlm;

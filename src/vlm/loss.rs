@@ -17,7 +17,11 @@ pub struct VlmLosses {
 
 /// Forward pass and losses; `lambda_attention` weighs the second term.
 pub fn losses(model: &VlmModel, batch: &TokenBatch, lambda_attention: f64) -> VlmLosses {
-    let image = model.image_tokens(batch.pixels.clone());
+    losses_of(model, model.image_tokens(batch.pixels.clone()), batch, lambda_attention)
+}
+
+/// The same where the image tokens `[B, P, D_VLM]` are already made.
+pub fn losses_of(model: &VlmModel, image: Tensor<3>, batch: &TokenBatch, lambda_attention: f64) -> VlmLosses {
     let wanted = lambda_attention > 0.0 && batch.targets.is_some();
     let hidden = model.forward(image, batch.tokens.clone(), batch.image_at, None, wanted);
     let answer = answer_loss(model, &hidden, batch.predicting.clone(), batch.labels.clone());
