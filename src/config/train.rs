@@ -133,9 +133,15 @@ pub struct VlmTrainConfig {
 #[serde(deny_unknown_fields)]
 pub struct Stage2Config {
     pub steps: usize,
+    /// Scenes that are drawn in all.
+    pub scenes_total: usize,
     /// Scenes a step; each gives several sub-goals and its start state.
     pub scenes: usize,
     pub sub_goals_per_scene: usize,
+    /// The last so many steps train the VLM's adapters as well.
+    pub lora_steps: usize,
+    /// Scenes a step while they do.
+    pub lora_scenes: usize,
     pub lr_gpi: f64,
     pub lr_lora: f64,
     pub warmup_steps: usize,

@@ -5,9 +5,11 @@ mod run;
 pub mod schedule;
 mod stage1;
 mod stage1b;
+mod stage2;
 mod vlm;
 
 pub use run::{Metrics, Progress, Stage, TrainError, train};
 pub use stage1::Stage1;
 pub use stage1b::{LatentCache, Stage1b};
+pub use stage2::Stage2;
 pub use vlm::StageVlm;
