@@ -26,9 +26,13 @@
 pub mod cli;
 pub mod config;
 pub mod device;
+pub mod data;
+pub mod eval;
+pub mod gpi;
 pub mod nn;
 pub mod random;
 pub mod recording;
 pub mod sim;
 pub mod weights;
+pub mod train;
 pub mod world_model;

@@ -2,6 +2,7 @@
 
 mod attention;
 mod census;
+mod conv;
 mod film;
 mod mlp;
 mod norm;
@@ -9,6 +10,7 @@ mod transformer;
 
 pub use attention::Attention;
 pub use census::{ParamShape, census};
+pub use conv::Conv;
 pub use film::{Film, Modulation};
 pub use mlp::Mlp;
 pub use norm::layer_norm;

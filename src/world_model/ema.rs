@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-/// `xi <- tau xi + (1 - tau) theta` for every parameter; no gradient flows.
+/// `xi <- tau xi + (1 - tau) theta` for every parameter. The result is outside of any gradient's graph.
 pub fn ema_update<M: Module>(target: M, online: &M, tau: f64) -> M {
     let mut values = Values(VecDeque::new());
     online.visit(&mut values);
@@ -17,7 +17,7 @@ struct Values(VecDeque<Tensor<1>>);
 
 impl ModuleVisitor for Values {
     fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-        self.0.push_back(param.val().detach().flatten::<1>(0, R - 1));
+        self.0.push_back(param.val().inner().flatten::<1>(0, R - 1));
     }
 }
 
@@ -30,9 +30,8 @@ impl ModuleMapper for Follow {
     fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
         let Some(online) = self.online.pop_front() else { return param };
         param.map(|target| {
-            let online = online.reshape(target.shape()).to_device(&target.device());
-            let grad = target.is_require_grad();
-            (target.detach() * self.tau + online * (1.0 - self.tau)).set_require_grad(grad)
+            let online = online.reshape(target.shape());
+            target.inner() * self.tau + online * (1.0 - self.tau)
         })
     }
 }

@@ -1,18 +1,17 @@
 //! The vision encoder `f_theta`: a frame becomes `N` patch tokens of `D` features (method, 4.1).
 
 use burn::module::{Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Initializer, PaddingConfig2d};
+use burn::nn::Initializer;
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::config::{EncoderAttention, Stem, WorldModelConfig};
-use crate::nn::{Block, BlockShape, layer_norm};
+use crate::nn::{Block, BlockShape, Conv, layer_norm};
 
 #[derive(Module, Debug)]
 pub struct Encoder {
     /// One convolution for a patch stem, several for a convolutional one.
-    pub stem: Vec<Conv2d>,
+    pub stem: Vec<Conv>,
     /// Spatial positions, `[N, D]`.
     pub pos: Param<Tensor<2>>,
     /// Positions in time, `[T, D]`, where frames of a clip see each other.
@@ -34,10 +33,7 @@ impl Encoder {
         let stem = convs
             .into_iter()
             .map(|(channels, kernel, stride, pad)| {
-                let conv = Conv2dConfig::new([previous, channels], [kernel, kernel])
-                    .with_stride([stride, stride])
-                    .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
-                    .init(device);
+                let conv = Conv::new([previous, channels], kernel, stride, pad, device);
                 previous = channels;
                 conv
             })
@@ -105,16 +101,16 @@ impl Encoder {
     /// `[M, 3, H, W]` to tokens with their spatial positions, `[M, N, D]`.
     fn embed(&self, frames: Tensor<4>) -> Tensor<3> {
         let [m, _, h, w] = frames.dims();
-        let mut x = frames / 127.5 - 1.0;
+        let mut x = (frames / 127.5 - 1.0).permute([0, 2, 3, 1]);
         if self.coordinates {
             let device = x.device();
             let ramp = |count: usize| {
                 let values: Vec<f32> = (0..count).map(|i| 2.0 * i as f32 / (count - 1) as f32 - 1.0).collect();
                 Tensor::<1>::from_floats(values.as_slice(), &device)
             };
-            let u = ramp(w).reshape([1, 1, 1, w]).expand([m, 1, h, w]);
-            let v = ramp(h).reshape([1, 1, h, 1]).expand([m, 1, h, w]);
-            x = Tensor::cat(vec![x, u, v], 1);
+            let u = ramp(w).reshape([1, 1, w, 1]).expand([m, h, w, 1]);
+            let v = ramp(h).reshape([1, h, 1, 1]).expand([m, h, w, 1]);
+            x = Tensor::cat(vec![x, u, v], 3);
         }
         let last = self.stem.len() - 1;
         for (i, conv) in self.stem.iter().enumerate() {
@@ -123,8 +119,8 @@ impl Encoder {
                 x = gelu(x);
             }
         }
-        let [_, dim, rows, columns] = x.dims();
-        x.reshape([m, dim, rows * columns]).swap_dims(1, 2) + self.pos.val().unsqueeze::<3>()
+        let [_, rows, columns, dim] = x.dims();
+        x.reshape([m, rows * columns, dim]) + self.pos.val().unsqueeze::<3>()
     }
 
     fn refine(&self, mut x: Tensor<3>) -> Tensor<3> {

@@ -16,12 +16,13 @@ pub struct WorldModel {
 }
 
 impl WorldModel {
-    /// Random weights; the target encoder starts as a copy of the online encoder (Algorithm 1, line 1).
+    /// Random weights; the target encoder starts as a copy of the online encoder (Algorithm 1, line 1) and never takes
+    /// part in a gradient's graph.
     pub fn new(config: &WorldModelConfig, device: &Device) -> Self {
         let encoder = Encoder::new(config, device);
-        let target_encoder = Encoder::new(config, device);
+        let target_encoder = Encoder::new(config, &device.clone().inner());
         Self {
-            target_encoder: super::ema_update(target_encoder, &encoder, 0.0).no_grad(),
+            target_encoder: super::ema_update(target_encoder, &encoder, 0.0),
             encoder,
             predictor: Predictor::new(config, device),
             heads: Heads::new(config, device),
