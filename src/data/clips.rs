@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use super::episodes::{EpisodeStore, PROPRIO, StoreError};
+use super::episodes::EpisodeStore;
+use super::format::{PROPRIO, StoreError};
 use crate::random::{Stream, rng};
 
 /// Draws batches of clips from a part of a store.

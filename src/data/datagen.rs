@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::episodes::{SCHEMA, ShardData, StoreError, StoreMeta, has_shard};
+use super::format::{SCHEMA, ShardData, StoreError, StoreMeta, has_shard};
 use crate::random::{Stream, rng};
 use crate::sim::{DataPolicy, Environment, Scene, SceneError, World};
 

@@ -11,8 +11,11 @@ mod primitive;
 mod relations;
 mod renderer;
 mod scene;
+mod scene_check;
+mod scene_start;
 mod solids;
 mod state;
+pub mod tasks;
 mod world;
 
 pub use camera::Camera;

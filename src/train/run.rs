@@ -27,6 +27,8 @@ pub enum TrainError {
     Io { action: &'static str, path: String, err: String },
     #[error("The loss is not a number at step {step}. The run is kept up to its last checkpoint; lower the learning rate.")]
     NotANumber { step: usize },
+    #[error(transparent)]
+    Store(#[from] crate::data::StoreError),
     #[error("{0}")]
     Data(String),
 }

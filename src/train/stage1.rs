@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use burn::module::{AutodiffModule, Module};
+use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
@@ -61,13 +61,13 @@ impl Stage1 {
 
     /// Frame t and its action to frame t + 1, as it is met in planning, with the terms on whole frames.
     fn causal_terms(&self, batch: &ClipBatch, dice: &mut impl Rng) -> Terms {
-        let [b, t] = [batch.clips, batch.frames];
+        let [b, t] = [batch.batch, batch.clip_len];
         let losses = &self.config.train.stage1.losses;
         let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
         let size = self.config.world_model.image_size;
         let plain = self.device.clone().inner();
         let at = dice.random_range(0..t - 1);
-        let frames: Tensor<5> = pixels(&batch.rgb, [b, t, 3, size, size], &plain);
+        let frames: Tensor<5> = pixels(&batch.frames, [b, t, 3, size, size], &plain);
         let pick = |i: usize| frames.clone().slice([0..b, i..i + 1]).reshape([b, 3, size, size]);
         let seen = Tensor::cat(vec![pick(at), pick(at + 1)], 0).autodiff();
         let tokens = self.model.encoder.forward(seen);
@@ -98,8 +98,8 @@ impl Stage1 {
         let l_prop = (self.model.heads.proprioception(pooled.clone()) - truth).square().mean();
 
         let error = (predicted.detach() - target.clone()).square().mean();
-        let present = self.model.target_encoder.forward(pick(at)).autodiff();
-        let persistence = (present - target).square().mean();
+        // The online encoder stands in for the target's view of the present: the target follows it closely.
+        let persistence = (before.detach() - target).square().mean();
         let deviation = centre(pooled.detach()).square().mean().sqrt();
         Terms {
             loss: l_pred.clone()
@@ -123,7 +123,7 @@ impl Stage1 {
 
     /// Block masks over the whole clip (method, 4.6).
     fn masked_terms(&self, batch: &ClipBatch, dice: &mut impl Rng) -> Result<Terms, TrainError> {
-        let [b, t] = [batch.clips, batch.frames];
+        let [b, t] = [batch.batch, batch.clip_len];
         let stage = &self.config.train.stage1;
         let model = &self.config.world_model;
         let (n, d, size) = (model.tokens(), model.dim, model.image_size);
@@ -134,7 +134,7 @@ impl Stage1 {
             .map_err(|err| TrainError::Data(err.to_string()))?;
         let acceptance = b as f64 / masks.iter().map(|mask| mask.draws).sum::<usize>() as f64;
         let (visible, target_at) = stack(&masks, dice);
-        let frames: Tensor<5> = pixels(&batch.rgb, [b, t, 3, size, size], &plain);
+        let frames: Tensor<5> = pixels(&batch.frames, [b, t, 3, size, size], &plain);
         let targets = self.model.target_encoder.forward(frames.clone().reshape([b * t, 3, size, size]));
         let targets = targets.reshape([b, t * n, d]).autodiff();
         let index = |rows: &[Vec<usize>]| indices(rows, &self.device);
@@ -176,7 +176,12 @@ impl Stage for Stage1 {
         let mut gradients: Option<[GradientsParams; 3]> = None;
         for part in 0..parts {
             let began = Instant::now();
-            let batch = self.clips.sample(stage.batch, self.config.world_model.clip_len, stage.event_share, step * parts + part);
+            let batch = self.clips.sample(
+                (step * parts + part) as u64,
+                stage.batch,
+                self.config.world_model.clip_len,
+                stage.event_share as f32,
+            )?;
             loader_secs += began.elapsed().as_secs_f64();
             let terms = self.terms(&batch, step * parts + part)?;
             loss_sum += terms.loss.clone().detach().into_scalar::<f64>();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::module::{AutodiffModule, Module};
+use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
@@ -14,13 +14,11 @@ use super::optimizer::{adamw, clip_factor, scale, squared_norm};
 use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
 use crate::config::Config;
-use crate::data::{ClipSampler, EpisodeStore};
+use crate::data::{ClipSampler, EpisodeStore, StoreError};
 use crate::world_model::{LatentStats, Predictor, WorldModel, pixels};
 
 /// Share of the peak rate that is left at the end.
 const RATE_FLOOR: f64 = 0.01;
-/// Frames that are encoded at once.
-const ENCODE_BATCH: usize = 128;
 
 /// The target encoder's tokens of every frame of a store, `[E, T+1, N, D]`, in half precision.
 pub struct LatentCache {
@@ -32,21 +30,28 @@ pub struct LatentCache {
 
 impl LatentCache {
     /// Encodes every frame; `progress` is told how many of how many are done.
-    pub fn encode(model: &WorldModel, store: &EpisodeStore, size: usize, device: &Device, progress: &mut dyn FnMut(usize, usize)) -> Self {
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn encode(
+        model: &WorldModel,
+        store: &EpisodeStore,
+        device: &Device,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, StoreError> {
         let (episodes, frames) = (store.episodes(), store.steps() + 1);
-        let bytes = 3 * size * size;
+        let size = store.meta().frame_px;
         let mut values = Vec::new();
         let mut width = 0;
+        let mut bytes = vec![0; frames * store.meta().frame_bytes()];
         for episode in 0..episodes {
-            for chunk in store.frames(episode).chunks(ENCODE_BATCH * bytes) {
-                let count = chunk.len() / bytes;
-                let tokens = model.target_encoder.forward(pixels(chunk, [count, 3, size, size], device));
-                width = tokens.dims()[1] * tokens.dims()[2];
-                values.extend(tokens.into_data().iter::<f32>().map(f16::from_f32));
-            }
+            store.read_frames(episode, 0..frames, &mut bytes)?;
+            let tokens = model.target_encoder.forward(pixels(&bytes, [frames, 3, size, size], device));
+            width = tokens.dims()[1] * tokens.dims()[2];
+            values.extend(tokens.into_data().iter::<f32>().map(f16::from_f32));
             progress(episode + 1, episodes);
         }
-        Self { values, frames, width }
+        Ok(Self { values, frames, width })
     }
 
     /// Tokens of `frames` frames from `(episode, t)`, flat.
@@ -111,7 +116,7 @@ impl Stage1b {
         let variance = cache.token_variance(20);
         let predictor = model.predictor.clone().train();
         let optimizer = adamw(&predictor, config.train.betas, config.train.stage1b.weight_decay);
-        let clips = ClipSampler::new(store.clone(), config.train.seed);
+        let clips = ClipSampler::new(store.clone(), config.train.seed, 0..store.episodes());
         Self { config, device, store, clips, cache, comparison, variance, predictor, optimizer }
     }
 
@@ -131,12 +136,12 @@ impl Stage for Stage1b {
         let (b, r) = (stage.batch, stage.rollout);
         let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
         let began = Instant::now();
-        let chosen = self.clips.choose(b, r + 1, stage.event_share, step);
+        let chosen = self.clips.starts(step as u64, b, r + 1, stage.event_share as f32)?;
         let mut latents = Vec::with_capacity(b * (r + 1) * n * d);
         let mut actions = Vec::with_capacity(b * r * 3);
         for &(episode, t) in &chosen {
             latents.extend(self.cache.clip(episode, t, r + 1).iter().map(|&x| f32::from(x)));
-            actions.extend_from_slice(&self.store.actions(episode)[t * 3..(t + r) * 3]);
+            actions.extend((t..t + r).flat_map(|t| self.store.action(episode, t)));
         }
         let loader_secs = began.elapsed().as_secs_f64();
         let latents = Tensor::<4>::from_data(TensorData::new(latents, [b, r + 1, n, d]), &self.device);
