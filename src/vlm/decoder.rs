@@ -47,8 +47,8 @@ pub struct Hidden {
 
 impl Decoder {
     pub fn new(config: &VlmConfig, device: &Device) -> Self {
-        // Embeddings of norm 1: tokens then start on the scale of the projected image.
-        let std = (config.dim as f64).powf(-0.5);
+        // Embeddings of norm 2 at any width: about what the first blocks add to them.
+        let std = 2.0 * (config.dim as f64).powf(-0.5);
         let lm_head = || LinearConfig::new(config.dim, config.vocab_size).with_bias(false).init(device);
         Self {
             embed_tokens: EmbeddingConfig::new(config.vocab_size, config.dim)
