@@ -1,0 +1,91 @@
+//! The window: an eframe app (wgpu) around the panels. It owns the engine's handle, hands commands over and draws what
+//! it reads; nothing here computes.
+
+mod frame_times;
+mod layout;
+mod measure;
+mod studio;
+
+use egui::{IconData, ViewportBuilder, vec2};
+
+pub use frame_times::FrameTimes;
+pub use layout::{prepare, studio_ui};
+pub use measure::{UiTimes, measure};
+pub use studio::Studio;
+
+use crate::engine::{Engine, Waker};
+
+/// What the window starts with.
+#[derive(Clone, Debug)]
+pub struct AppOptions {
+    /// Tasks that the loaded scene can be asked; the first stands in the task box.
+    pub examples: Vec<String>,
+    pub seed: u64,
+    /// Plan the first task at once instead of waiting for Enter.
+    pub plan_at_once: bool,
+}
+
+/// Why the window could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("Could not open a window: {0}. Without a display, `thinkjepa plan` does the same episode.")]
+    Window(#[from] eframe::Error),
+}
+
+/// Opens the window and stays until it is closed. `start` starts the engine with the waker it is given.
+///
+/// # Errors
+/// There is no display, no graphics adapter, or no thread for a worker.
+pub fn run(
+    options: AppOptions,
+    start: impl FnOnce(Waker) -> std::io::Result<Engine> + 'static,
+) -> Result<(), AppError> {
+    let native = eframe::NativeOptions {
+        viewport: ViewportBuilder::default()
+            .with_title("ThinkJEPA Studio")
+            .with_app_id("thinkjepa-studio")
+            .with_inner_size(vec2(1600.0, 1000.0))
+            .with_min_inner_size(vec2(1120.0, 700.0))
+            .with_icon(icon()),
+        renderer: eframe::Renderer::Wgpu,
+        ..Default::default()
+    };
+    eframe::run_native(
+        "ThinkJEPA Studio",
+        native,
+        Box::new(move |creation| Ok(Box::new(Studio::new(creation, &options, start)?))),
+    )?;
+    Ok(())
+}
+
+/// Three sub-goals on a path, in their colours.
+fn icon() -> IconData {
+    const SIZE: usize = 64;
+    let palette = crate::ui::Palette::theme(true);
+    let dots = [(16.0, 46.0), (32.0, 32.0), (48.0, 18.0)];
+    let mut rgba = Vec::with_capacity(SIZE * SIZE * 4);
+    for y in 0..SIZE {
+        for x in 0..SIZE {
+            let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
+            let corner = (x - x.clamp(12.0, 52.0)).hypot(y - y.clamp(12.0, 52.0));
+            let mut color = palette.panel;
+            // The path runs along the diagonal y = 62 - 7/8 x.
+            let on_path = (y - (62.0 - 0.875 * x)).abs() < 2.0 && (16.0..48.0).contains(&x);
+            if on_path {
+                color = palette.weak;
+            }
+            for (index, (cx, cy)) in dots.into_iter().enumerate() {
+                if (x - cx).hypot(y - cy) < 8.0 {
+                    color = palette.sub_goal(index);
+                }
+            }
+            let alpha = if corner < 11.5 { 255 } else { 0 };
+            rgba.extend([color.r(), color.g(), color.b(), alpha]);
+        }
+    }
+    IconData {
+        rgba,
+        width: SIZE as u32,
+        height: SIZE as u32,
+    }
+}

@@ -1,0 +1,314 @@
+//! What the workers are doing, for all to see: the phase of the episode, jobs with their progress, the log and the
+//! last failure. Unlike events, nothing on the board is lost.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::event::{Event, EventSender};
+use super::session::SessionInfo;
+use super::slot::lock;
+
+/// Lines of the log that are kept.
+const LOG_LINES: usize = 500;
+
+/// Where the episode stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Models are being loaded.
+    #[default]
+    Opening,
+    /// Nothing is planned yet.
+    Idle,
+    /// The VLM is answering.
+    Thinking,
+    /// An episode waits for the next step.
+    Paused,
+    /// One step is being planned.
+    Stepping,
+    /// Steps follow one another.
+    Running,
+    /// The episode has its outcome.
+    Finished,
+    /// The models could not be loaded.
+    Closed,
+}
+
+impl Phase {
+    /// Planning is under way.
+    pub fn is_busy(self) -> bool {
+        matches!(self, Self::Opening | Self::Thinking | Self::Stepping | Self::Running)
+    }
+
+    /// There is an episode that can go on.
+    pub fn can_step(self) -> bool {
+        matches!(self, Self::Paused)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    Plan,
+    Train,
+    File,
+}
+
+/// A piece of work with a beginning and an end.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: u64,
+    pub kind: JobKind,
+    /// Sentence case, without a full stop.
+    pub what: String,
+    pub done: u64,
+    pub total: Option<u64>,
+    pub started: Instant,
+}
+
+impl Job {
+    pub fn fraction(&self) -> Option<f32> {
+        let total = self.total.filter(|&total| total > 0)?;
+        Some((self.done as f32 / total as f32).clamp(0.0, 1.0))
+    }
+
+    /// Time that is left if the rest goes as fast as what is done.
+    pub fn eta(&self, now: Instant) -> Option<Duration> {
+        let total = self.total?;
+        if self.done == 0 || self.done > total {
+            return None;
+        }
+        let elapsed = now.saturating_duration_since(self.started).as_secs_f64();
+        Some(Duration::from_secs_f64(
+            elapsed * (total - self.done) as f64 / self.done as f64,
+        ))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// Since the engine started.
+    pub at: Duration,
+    pub level: Level,
+    pub text: String,
+}
+
+/// What went wrong, what was kept, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// [`Level::Warning`]: a request was refused. [`Level::Error`]: something broke.
+    pub level: Level,
+    pub what: String,
+    pub kept: String,
+    pub advice: String,
+}
+
+/// What the trainer is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TrainingState {
+    #[default]
+    Idle,
+    Running {
+        title: String,
+    },
+    Stopped {
+        title: String,
+    },
+    Finished {
+        title: String,
+    },
+    Failed {
+        title: String,
+        message: String,
+    },
+}
+
+/// A copy of the board, cheap enough for every frame.
+#[derive(Clone, Debug)]
+pub struct BoardView {
+    pub phase: Phase,
+    pub jobs: Vec<Job>,
+    pub log: Arc<VecDeque<LogLine>>,
+    pub failure: Option<Failure>,
+    pub info: Option<Arc<SessionInfo>>,
+    pub training: TrainingState,
+}
+
+impl Default for BoardView {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Opening,
+            jobs: Vec::new(),
+            log: Arc::default(),
+            failure: None,
+            info: None,
+            training: TrainingState::Idle,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    view: BoardView,
+    next_job: u64,
+}
+
+/// The shared board. Each change wakes the window.
+#[derive(Clone)]
+pub struct Board {
+    state: Arc<Mutex<State>>,
+    started: Instant,
+    events: EventSender,
+}
+
+impl Board {
+    pub fn new(events: EventSender) -> Self {
+        let state = State {
+            view: BoardView::default(),
+            next_job: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            started: Instant::now(),
+            events,
+        }
+    }
+
+    pub fn view(&self) -> BoardView {
+        lock(&self.state).view.clone()
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let result = change(&mut lock(&self.state));
+        self.events.send(Event::Board);
+        result
+    }
+
+    pub fn set_phase(&self, phase: Phase) {
+        self.change(|state| state.view.phase = phase);
+    }
+
+    pub fn set_info(&self, info: SessionInfo) {
+        self.change(|state| state.view.info = Some(Arc::new(info)));
+    }
+
+    pub fn set_failure(&self, failure: Option<Failure>) {
+        self.change(|state| state.view.failure = failure);
+    }
+
+    pub fn set_training(&self, training: TrainingState) {
+        self.change(|state| state.view.training = training);
+    }
+
+    pub fn log(&self, level: Level, text: impl Into<String>) {
+        let text = text.into();
+        match level {
+            Level::Info => log::info!("{text}"),
+            Level::Warning => log::warn!("{text}"),
+            Level::Error => log::error!("{text}"),
+        }
+        let at = self.started.elapsed();
+        self.change(|state| {
+            let log = Arc::make_mut(&mut state.view.log);
+            if log.len() == LOG_LINES {
+                log.pop_front();
+            }
+            log.push_back(LogLine { at, level, text });
+        });
+    }
+
+    /// Puts a job on the board until the returned guard is dropped.
+    pub fn begin(&self, kind: JobKind, what: impl Into<String>) -> JobGuard {
+        let what = what.into();
+        let id = self.change(|state| {
+            state.next_job += 1;
+            let id = state.next_job;
+            state.view.jobs.push(Job {
+                id,
+                kind,
+                what,
+                done: 0,
+                total: None,
+                started: Instant::now(),
+            });
+            id
+        });
+        JobGuard {
+            board: self.clone(),
+            id,
+        }
+    }
+}
+
+/// A job on the board.
+pub struct JobGuard {
+    board: Board,
+    id: u64,
+}
+
+impl JobGuard {
+    /// Says how far the job is. A change of `what` begins a new count, so that the time left is its own.
+    pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        self.board.change(|state| {
+            if let Some(job) = state.view.jobs.iter_mut().find(|job| job.id == self.id) {
+                if job.what != what {
+                    what.clone_into(&mut job.what);
+                    job.started = Instant::now();
+                }
+                job.done = done;
+                job.total = total;
+            }
+        });
+    }
+}
+
+impl Drop for JobGuard {
+    fn drop(&mut self) {
+        self.board
+            .change(|state| state.view.jobs.retain(|job| job.id != self.id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_follows_the_pace_so_far() {
+        let started = Instant::now();
+        let job = Job {
+            id: 1,
+            kind: JobKind::Train,
+            what: String::new(),
+            done: 25,
+            total: Some(100),
+            started,
+        };
+        let eta = job.eta(started + Duration::from_secs(10)).map(|eta| eta.as_secs_f64());
+        assert!((eta.unwrap_or(0.0) - 30.0).abs() < 1e-6, "{eta:?}");
+        assert_eq!(Job { done: 0, ..job.clone() }.eta(started), None);
+        assert_eq!(Job { total: None, ..job }.fraction(), None);
+    }
+
+    #[test]
+    fn a_job_leaves_the_board_with_its_guard_and_the_log_stays_bounded() {
+        let (events, _receiver) = EventSender::new(Arc::new(|| ()));
+        let board = Board::new(events);
+        let job = board.begin(JobKind::File, "Writing");
+        job.progress("Writing plan.json", 1, Some(2));
+        assert_eq!(board.view().jobs[0].fraction(), Some(0.5));
+        drop(job);
+        assert!(board.view().jobs.is_empty());
+        for line in 0..LOG_LINES + 3 {
+            board.log(Level::Info, line.to_string());
+        }
+        let log = board.view().log;
+        assert_eq!((log.len(), log[0].text.as_str()), (LOG_LINES, "3"));
+    }
+}

@@ -1,0 +1,122 @@
+//! What the window can ask of the engine.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a run ends by itself, besides the end of the episode and breakpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Until {
+    #[default]
+    End,
+    /// A sub-goal ended or another one began.
+    NextSubGoal,
+    /// The VLM was asked again.
+    NextReplan,
+}
+
+/// A stage of training (`thinkjepa train --stage`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// World model pre-training (Algorithm 1).
+    #[serde(rename = "1")]
+    One,
+    /// The predictor alone, on rollouts.
+    #[serde(rename = "1b")]
+    OneB,
+    /// Instruction tuning of the VLM.
+    #[serde(rename = "vlm")]
+    Vlm,
+    /// GPI and LoRA.
+    #[serde(rename = "2")]
+    Two,
+}
+
+impl Stage {
+    pub const ALL: [Self; 4] = [Self::One, Self::OneB, Self::Vlm, Self::Two];
+
+    /// The stage's name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One => "1",
+            Self::OneB => "1b",
+            Self::Vlm => "vlm",
+            Self::Two => "2",
+        }
+    }
+
+    /// What it trains, in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::One => "World model",
+            Self::OneB => "Predictor rollouts",
+            Self::Vlm => "VLM instructions",
+            Self::Two => "GPI and LoRA",
+        }
+    }
+}
+
+/// A training run to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrainingRequest {
+    pub stage: Stage,
+    pub preset: String,
+    /// `runs/NAME`: the run's folder; what is there is resumed.
+    pub run: PathBuf,
+    /// Steps of the schedule; the preset's own number if none.
+    pub steps: Option<usize>,
+}
+
+/// One request. Those that interrupt (see [`Command::interrupts`]) stop the work at hand first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Begin an episode: ask the VLM, make the goals, then wait.
+    Plan {
+        task: String,
+        seed: u64,
+    },
+    Run(Until),
+    /// Stop after the step at hand.
+    Pause,
+    /// Plan and execute one action.
+    Step,
+    /// Go on from an earlier step: what came after is dropped.
+    Seek {
+        step: usize,
+    },
+    /// Back to the scene's first state.
+    Reset {
+        seed: u64,
+    },
+    /// Stop the work at hand now; the step that was being planned is dropped.
+    Cancel,
+    SetBreakOnReplan(bool),
+    /// Steps at which a run pauses.
+    SetBreakpoints(BTreeSet<usize>),
+    LoadCheckpoint(PathBuf),
+    LoadScene(PathBuf),
+    /// Write the episode so far as plan JSON.
+    Export(PathBuf),
+    StartTraining(TrainingRequest),
+    StopTraining,
+    /// Read the metrics of this run's folder as they grow.
+    WatchRun(PathBuf),
+    /// Take the last failure off the screen.
+    DismissFailure,
+}
+
+impl Command {
+    /// Whether planning that is under way must stop before this can be done.
+    pub fn interrupts(&self) -> bool {
+        matches!(
+            self,
+            Self::Plan { .. }
+                | Self::Seek { .. }
+                | Self::Reset { .. }
+                | Self::Cancel
+                | Self::LoadCheckpoint(_)
+                | Self::LoadScene(_)
+        )
+    }
+}

@@ -1,0 +1,76 @@
+//! The io thread: exports, and the metrics file of the run that is watched.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::board::{JobKind, Level};
+use super::command::Command;
+use super::event::Event;
+use super::metrics::{MetricsReader, RunMetrics};
+use super::session::SessionError;
+use super::slot::lock;
+use super::{Shared, worker};
+
+/// How often a watched file is looked at.
+const POLL: Duration = Duration::from_millis(400);
+
+pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
+    let mut reader: Option<MetricsReader> = None;
+    loop {
+        let command = match reader {
+            None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(_) => queue.recv_timeout(POLL),
+        };
+        match command {
+            Ok(Command::Export(path)) => export(&path, shared),
+            Ok(Command::WatchRun(run)) => {
+                *lock(&shared.metrics) = RunMetrics::new(run.clone());
+                reader = Some(MetricsReader::new(&run));
+            }
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if let Some(reader) = &mut reader {
+            poll(reader, shared);
+        }
+    }
+}
+
+fn poll(reader: &mut MetricsReader, shared: &Shared) {
+    // A long file comes in pieces, so that the window sees it grow and the lock is short.
+    loop {
+        let read = reader.read();
+        let more = read.more;
+        if lock(&shared.metrics).append(read) {
+            shared.events.send(Event::Metrics);
+        }
+        if !more {
+            return;
+        }
+    }
+}
+
+fn export(path: &Path, shared: &Shared) {
+    let board = &shared.board;
+    let Some(exporter) = shared.exporter.get() else {
+        board.log(Level::Warning, "Nothing was exported: no model is loaded yet.");
+        return;
+    };
+    let recording = shared.recording.snapshot();
+    if recording.task.is_empty() {
+        board.log(
+            Level::Warning,
+            "Nothing was exported: there is no episode yet. Type a task and press Enter first.",
+        );
+        return;
+    }
+    let _job = board.begin(JobKind::File, format!("Writing {}", path.display()));
+    let result = worker::guard(|| exporter.export(&recording, path))
+        .unwrap_or_else(|message| Err(SessionError::Failed(message)));
+    match result {
+        Ok(written) => board.log(Level::Info, format!("Wrote {}.", written.display())),
+        Err(err) => board.log(Level::Error, err.to_string()),
+    }
+}

@@ -1,0 +1,169 @@
+//! Compute threads behind a queue of commands. The window sends [`Command`]s and reads three things: the recording
+//! (lossless), the step that is being planned (the newest wins) and the [`Board`] (what goes on). [`Event`]s only wake
+//! it up.
+//!
+//! Three workers: `planner` owns the [`Session`], `trainer` runs one training at a time, `io` exports and follows the
+//! metrics of a run. No lock is held across compute, nothing that the window does or leaves undone blocks a worker,
+//! and a panic ends at its worker's edge.
+
+mod board;
+mod cancel;
+mod command;
+mod event;
+mod io;
+mod metrics;
+mod planner;
+mod session;
+mod slot;
+mod trainer;
+mod worker;
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender};
+
+pub use board::{Board, BoardView, Failure, Job, JobGuard, JobKind, Level, LogLine, Phase, TrainingState};
+pub use cancel::Cancel;
+pub use command::{Command, Stage, TrainingRequest, Until};
+pub use event::{Event, EventSender, Waker};
+pub use metrics::{MetricsReader, RunMetrics, Series};
+pub use session::{
+    Advance, Control, Exporter, OpenSession, Projection, RunTraining, Session, SessionError, SessionInfo,
+    TrainingControl,
+};
+pub use slot::{SharedRecording, Slot};
+
+use crate::recording::StepRecord;
+
+/// Commands that may wait for each worker. A person cannot fill it; a stuck key must not block the window.
+const QUEUE: usize = 64;
+
+/// What all workers and the window share.
+#[derive(Clone)]
+struct Shared {
+    recording: SharedRecording,
+    live: Slot<StepRecord>,
+    board: Board,
+    events: EventSender,
+    metrics: Arc<Mutex<RunMetrics>>,
+    exporter: Slot<Arc<dyn Exporter>>,
+    plan_cancel: Cancel,
+    train_cancel: Cancel,
+}
+
+/// The window's end of the engine. Dropping it stops the workers.
+pub struct Engine {
+    shared: Shared,
+    events: Receiver<Event>,
+    planner: Option<Sender<Command>>,
+    trainer: Option<Sender<Command>>,
+    io: Option<Sender<Command>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the workers. `waker` is called after each event, from their threads.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn start<S: Session + 'static>(
+        open: OpenSession<S>,
+        train: RunTraining,
+        waker: Waker,
+    ) -> std::io::Result<Self> {
+        let (sender, events) = EventSender::new(waker);
+        let shared = Shared {
+            recording: SharedRecording::default(),
+            live: Slot::default(),
+            board: Board::new(sender.clone()),
+            events: sender,
+            metrics: Arc::default(),
+            exporter: Slot::default(),
+            plan_cancel: Cancel::default(),
+            train_cancel: Cancel::default(),
+        };
+        let (planner, plan_queue) = crossbeam_channel::bounded(QUEUE);
+        let (trainer, train_queue) = crossbeam_channel::bounded(QUEUE);
+        let (io, io_queue) = crossbeam_channel::bounded(QUEUE);
+        let (for_planner, for_trainer, for_io) = (shared.clone(), shared.clone(), shared.clone());
+        let threads = vec![
+            worker::spawn("planner", move || planner::work(open, &plan_queue, &for_planner))?,
+            worker::spawn("trainer", move || trainer::work(train, &train_queue, &for_trainer))?,
+            worker::spawn("io", move || io::work(&io_queue, &for_io))?,
+        ];
+        Ok(Self {
+            shared,
+            events,
+            planner: Some(planner),
+            trainer: Some(trainer),
+            io: Some(io),
+            threads,
+        })
+    }
+
+    /// Hands a command to its worker without waiting. `false`: the worker's queue is full, the command was dropped.
+    pub fn send(&self, command: Command) -> bool {
+        let (queue, cancel) = match &command {
+            Command::Export(_) | Command::WatchRun(_) => (&self.io, None),
+            Command::StartTraining(_) => (&self.trainer, None),
+            Command::StopTraining => (&self.trainer, Some(&self.shared.train_cancel)),
+            command => (&self.planner, command.interrupts().then_some(&self.shared.plan_cancel)),
+        };
+        if let Some(cancel) = cancel {
+            cancel.raise();
+        }
+        let sent = queue.as_ref().is_some_and(|queue| queue.try_send(command).is_ok());
+        if !sent && let Some(cancel) = cancel {
+            cancel.lower();
+        }
+        sent
+    }
+
+    pub fn recording(&self) -> Arc<crate::recording::Recording> {
+        self.shared.recording.snapshot()
+    }
+
+    /// The step that is being planned, or the scene before an episode.
+    pub fn live(&self) -> Option<Arc<StepRecord>> {
+        self.shared.live.get()
+    }
+
+    pub fn board(&self) -> BoardView {
+        self.shared.board.view()
+    }
+
+    /// The metrics of the run that is watched.
+    pub fn with_metrics<R>(&self, read: impl FnOnce(&RunMetrics) -> R) -> R {
+        read(&slot::lock(&self.shared.metrics))
+    }
+
+    /// A warning in the log, for what the window itself has to say.
+    pub fn warn(&self, text: &str) {
+        self.shared.board.log(Level::Warning, text);
+    }
+
+    /// Takes the wake-ups that are waiting; whether there were any.
+    pub fn drain_events(&self) -> bool {
+        self.events.try_iter().count() > 0
+    }
+
+    /// Waits for the next wake-up, for callers without a window.
+    pub fn wait(&self, timeout: std::time::Duration) -> Option<Event> {
+        self.events.recv_timeout(timeout).ok()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.plan_cancel.raise();
+        self.shared.train_cancel.raise();
+        self.planner = None;
+        self.trainer = None;
+        self.io = None;
+        for thread in self.threads.drain(..) {
+            // A worker that panicked outside of its guard has nothing left to save.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use super::board::{Failure, JobKind, Level, Phase};
+use super::command::{Command, Until};
+use super::session::{Advance, Control, OpenSession, Session, SessionError};
+use super::{Shared, worker};
+use crate::recording::{Outcome, Recording};
+
+pub(super) fn work<S: Session>(open: OpenSession<S>, queue: &Receiver<Command>, shared: &Shared) {
+    let mut planner = Planner {
+        open,
+        shared: shared.clone(),
+        session: None,
+        running: None,
+        break_on_replan: false,
+        breakpoints: BTreeSet::new(),
+    };
+    planner.open(None);
+    loop {
+        // While an episode runs, commands are looked at between its steps.
+        let command = if planner.running.is_some() {
+            match queue.try_recv() {
+                Ok(command) => Some(command),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        } else {
+            match queue.recv() {
+                Ok(command) => Some(command),
+                Err(_) => return,
+            }
+        };
+        match command {
+            Some(command) => planner.handle(command),
+            None => planner.advance(),
+        }
+    }
+}
+
+struct Planner<S> {
+    open: OpenSession<S>,
+    shared: Shared,
+    session: Option<S>,
+    /// Where the run at hand ends; none while paused.
+    running: Option<Until>,
+    break_on_replan: bool,
+    breakpoints: BTreeSet<usize>,
+}
+
+impl<S: Session> Planner<S> {
+    fn control(&self, what: &str) -> Control {
+        Control {
+            cancel: self.shared.plan_cancel.clone(),
+            recording: self.shared.recording.clone(),
+            live: self.shared.live.clone(),
+            board: self.shared.board.clone(),
+            events: self.shared.events.clone(),
+            job: self.shared.board.begin(JobKind::Plan, what),
+        }
+    }
+
+    fn open(&mut self, path: Option<&Path>) {
+        let board = &self.shared.board;
+        board.set_phase(Phase::Opening);
+        let control = self.control("Loading the models");
+        let opened = worker::guard(|| {
+            let session = (self.open)(path, &control)?;
+            let (info, exporter) = (session.info(), session.exporter());
+            Ok((session, info, exporter))
+        });
+        drop(control);
+        match opened.unwrap_or_else(|message| Err(SessionError::Failed(message))) {
+            Ok((session, info, exporter)) => {
+                self.session = Some(session);
+                self.shared.exporter.set(exporter);
+                board.set_info(info);
+                board.set_phase(Phase::Idle);
+            }
+            Err(err) => {
+                board.log(Level::Error, err.to_string());
+                board.set_failure(Some(Failure {
+                    level: Level::Error,
+                    what: err.to_string(),
+                    kept: "Nothing was changed.".to_owned(),
+                    advice: "Load another checkpoint, or mend this one and press Plan again.".to_owned(),
+                }));
+                board.set_phase(Phase::Closed);
+            }
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        if command.interrupts() {
+            self.shared.plan_cancel.lower();
+            self.running = None;
+        }
+        match command {
+            Command::Plan { task, seed } => {
+                if self.session.is_none() {
+                    self.open(None);
+                }
+                self.shared.board.set_failure(None);
+                self.shared.board.set_phase(Phase::Thinking);
+                self.call("Asking the VLM", |session, control| session.start(&task, seed, control));
+            }
+            Command::Run(until) => self.run(until),
+            Command::Step => {
+                if self.can_go_on() {
+                    self.shared.board.set_phase(Phase::Stepping);
+                    self.step();
+                }
+            }
+            Command::Pause => {
+                self.running = None;
+                self.settle();
+            }
+            Command::Cancel => self.settle(),
+            Command::Seek { step } => {
+                self.call("Going back", |session, control| session.seek(step, control));
+            }
+            Command::Reset { seed } => {
+                self.call("Resetting the scene", |session, control| session.reset(seed, control));
+            }
+            Command::LoadCheckpoint(path) => {
+                let done = if self.session.is_none() {
+                    self.open(Some(&path));
+                    self.session.is_some()
+                } else {
+                    self.call("Loading the checkpoint", |session, control| {
+                        session.load_checkpoint(&path, control)
+                    })
+                };
+                self.loaded(done, &path);
+            }
+            Command::LoadScene(path) => {
+                let done = self.call("Loading the scene", |session, control| {
+                    session.load_scene(&path, control)
+                });
+                self.loaded(done, &path);
+            }
+            Command::SetBreakOnReplan(on) => self.break_on_replan = on,
+            Command::SetBreakpoints(steps) => self.breakpoints = steps,
+            Command::DismissFailure => self.shared.board.set_failure(None),
+            Command::Export(_) | Command::StartTraining(_) | Command::StopTraining | Command::WatchRun(_) => {}
+        }
+    }
+
+    fn loaded(&mut self, done: bool, path: &Path) {
+        if let (true, Some(session)) = (done, &self.session) {
+            self.shared.board.set_info(session.info());
+            self.shared.exporter.set(session.exporter());
+            self.shared.board.set_failure(None);
+            self.shared
+                .board
+                .log(Level::Info, format!("Loaded {}.", path.display()));
+        }
+    }
+
+    /// An episode is under way and has no outcome yet.
+    fn can_go_on(&self) -> bool {
+        let recording = self.shared.recording.snapshot();
+        self.session.is_some() && !recording.task.is_empty() && recording.outcome.is_none()
+    }
+
+    fn run(&mut self, until: Until) {
+        if self.can_go_on() && !self.shared.plan_cancel.is_raised() {
+            self.running = Some(until);
+            self.shared.board.set_phase(Phase::Running);
+        }
+    }
+
+    /// One thing of a running episode.
+    fn advance(&mut self) {
+        let Some(until) = self.running else {
+            return;
+        };
+        let Some(done) = self.advance_once() else {
+            return;
+        };
+        let at = position(&self.shared.recording.snapshot());
+        let pause = match done {
+            Advance::Finished => {
+                self.running = None;
+                return self.settle();
+            }
+            Advance::Asked if self.break_on_replan || until == Until::NextReplan => {
+                Some(format!("Paused at step {at}: the VLM was asked again."))
+            }
+            Advance::Switched if until == Until::NextSubGoal => Some(format!("Paused at step {at}: a sub-goal ended.")),
+            Advance::Stepped if self.breakpoints.contains(&at) => {
+                Some(format!("Paused at the breakpoint at step {at}."))
+            }
+            Advance::Stepped | Advance::Switched | Advance::Asked => None,
+        };
+        match pause {
+            Some(reason) => {
+                self.running = None;
+                self.shared.board.log(Level::Info, reason);
+                self.settle();
+            }
+            None => self.shared.board.set_phase(Phase::Running),
+        }
+    }
+
+    /// Whatever comes until one action was executed.
+    fn step(&mut self) {
+        while matches!(self.advance_once(), Some(Advance::Switched | Advance::Asked)) {
+            if self.shared.plan_cancel.is_raised() {
+                break;
+            }
+            self.shared.board.set_phase(Phase::Stepping);
+        }
+    }
+
+    fn advance_once(&mut self) -> Option<Advance> {
+        let mut done = None;
+        self.call("Planning a step", |session, control| {
+            done = Some(session.advance(control)?);
+            Ok(())
+        });
+        done
+    }
+
+    /// Calls the session and answers for its errors; whether it did what was asked.
+    fn call(&mut self, what: &str, work: impl FnOnce(&mut S, &Control) -> Result<(), SessionError>) -> bool {
+        let Some(mut session) = self.session.take() else {
+            self.shared
+                .board
+                .log(Level::Warning, "No model is loaded. Load a checkpoint first.");
+            return false;
+        };
+        let control = self.control(what);
+        let result = worker::guard(|| {
+            control.check()?;
+            work(&mut session, &control)
+        });
+        drop(control);
+        match result {
+            Ok(Ok(())) => {
+                self.session = Some(session);
+                if self.running.is_none() {
+                    self.settle();
+                }
+                true
+            }
+            Ok(Err(err)) => {
+                self.session = Some(session);
+                self.running = None;
+                match err {
+                    SessionError::Cancelled => self.shared.board.log(Level::Info, "Stopped."),
+                    SessionError::Refused(message) => self.refuse(message),
+                    SessionError::Failed(message) => self.fail(message),
+                }
+                self.settle();
+                false
+            }
+            Err(message) => {
+                self.running = None;
+                // Half-changed models must not be used again, and they may panic once more while they are dropped.
+                let _ = worker::guard(move || drop(session));
+                self.open(None);
+                self.fail(message);
+                false
+            }
+        }
+    }
+
+    fn refuse(&self, message: String) {
+        self.shared.board.log(Level::Warning, message.clone());
+        let kept = "Nothing was changed.".to_owned();
+        let failure = Failure {
+            level: Level::Warning,
+            what: message,
+            kept,
+            advice: String::new(),
+        };
+        self.shared.board.set_failure(Some(failure));
+    }
+
+    fn fail(&self, message: String) {
+        let steps = self.shared.recording.snapshot().steps.len();
+        let kept = match steps {
+            0 => "Nothing was recorded yet.".to_owned(),
+            1 => "The recording of one step was kept.".to_owned(),
+            steps => format!("The recording of {steps} steps was kept."),
+        };
+        self.shared.board.log(Level::Error, message.clone());
+        let advice = "Look at the recording or export it; press Plan to begin again.".to_owned();
+        self.shared.board.set_failure(Some(Failure {
+            level: Level::Error,
+            what: message,
+            kept,
+            advice,
+        }));
+    }
+
+    /// Shows where the episode stands now that nothing is under way.
+    fn settle(&self) {
+        let recording = self.shared.recording.snapshot();
+        let phase = match (&self.session, &recording.outcome) {
+            (None, _) => Phase::Closed,
+            (Some(_), Some(outcome)) => {
+                if self.shared.board.view().phase != Phase::Finished {
+                    self.shared
+                        .board
+                        .log(Level::Info, outcome_text(outcome, recording.steps.len()));
+                }
+                Phase::Finished
+            }
+            (Some(_), None) if recording.task.is_empty() => Phase::Idle,
+            (Some(_), None) => Phase::Paused,
+        };
+        self.shared.board.set_phase(phase);
+    }
+}
+
+/// The step that comes next.
+fn position(recording: &Recording) -> usize {
+    recording
+        .steps
+        .last()
+        .map_or(0, |last| last.step + usize::from(last.action.is_some()))
+}
+
+fn outcome_text(outcome: &Outcome, steps: usize) -> String {
+    match outcome {
+        Outcome::Reached => format!("Every sub-goal was declared reached after {steps} steps."),
+        Outcome::NotReached { reason } => format!("Not reached after {steps} steps: {reason}"),
+        Outcome::Unparsed { .. } => {
+            "The VLM's answer could not be read, twice. It is shown as written; try another wording.".to_owned()
+        }
+        Outcome::Interrupted => format!("The episode was interrupted after {steps} steps."),
+    }
+}

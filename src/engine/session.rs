@@ -1,0 +1,204 @@
+//! What the engine needs of the models and the world: one episode that can be started, stepped and taken back, and
+//! one training run. The engine knows threads and no models; who implements these traits knows models and no threads.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::board::{Board, JobGuard, Level};
+use super::cancel::Cancel;
+use super::command::TrainingRequest;
+use super::event::{Event, EventSender};
+use super::slot::{SharedRecording, Slot};
+use crate::config::PlanConfig;
+use crate::recording::{Recording, StepRecord};
+
+/// Why a call of a [`Session`] or a [`TrainingJob`] did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The cancel flag was seen; the episode is as it was before the call.
+    #[error("Stopped.")]
+    Cancelled,
+    /// The request cannot be met as it is (a task that is too long, a checkpoint of another shape). Nothing changed.
+    #[error("{0}")]
+    Refused(String),
+    /// The work itself went wrong; the episode cannot go on.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Where a point of the world is seen: x, y, z in metres and the picture's height in pixels to u, v in pixels.
+pub type Projection = fn([f32; 3], f32) -> [f32; 2];
+
+/// What the window shows about the models and the world, and draws with.
+#[derive(Clone, Debug)]
+pub struct SessionInfo {
+    pub preset: String,
+    /// Name of the checkpoint, none if the weights are random.
+    pub checkpoint: Option<String>,
+    /// The device that computes, as `doctor` names it.
+    pub device: String,
+    pub scene: String,
+    pub plan: PlanConfig,
+    /// The camera of the scene.
+    pub project: Projection,
+    /// Height at which the gripper's cup travels, metres.
+    pub gripper_height_m: f32,
+    /// How far an action of 1 moves the gripper, metres.
+    pub reach_m: f32,
+}
+
+/// What one advance led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advance {
+    /// An action was executed and recorded.
+    Stepped,
+    /// A sub-goal ended; nothing was executed.
+    Switched,
+    /// The VLM was asked again; nothing was executed.
+    Asked,
+    /// The episode has its outcome in the recording.
+    Finished,
+}
+
+/// What a worker lends to a session for the length of one call.
+pub struct Control {
+    pub(super) cancel: Cancel,
+    pub(super) recording: SharedRecording,
+    pub(super) live: Slot<StepRecord>,
+    pub(super) board: Board,
+    pub(super) events: EventSender,
+    pub(super) job: JobGuard,
+}
+
+impl Control {
+    /// The flag to read at every CEM iteration and decoded token.
+    pub fn cancel_flag(&self) -> &AtomicBool {
+        self.cancel.flag()
+    }
+
+    /// # Errors
+    /// [`SessionError::Cancelled`] once a stop was asked for.
+    pub fn check(&self) -> Result<(), SessionError> {
+        if self.cancel.is_raised() {
+            Err(SessionError::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Changes the recording and wakes the window. Keep `change` short: it holds the recording's lock.
+    pub fn record<R>(&self, change: impl FnOnce(&mut Recording) -> R) -> R {
+        let result = self.recording.update(change);
+        self.events.send(Event::Recording);
+        result
+    }
+
+    /// Takes the place of the recording: for a session whose episode keeps a record of its own.
+    pub fn publish(&self, recording: Recording) {
+        self.recording.replace(recording);
+        self.events.send(Event::Recording);
+    }
+
+    /// The recording as it is now.
+    pub fn recording(&self) -> Arc<Recording> {
+        self.recording.snapshot()
+    }
+
+    /// Shows the step that is being planned: the frame, and the iterations so far. The newest wins; the step belongs
+    /// into the recording once it is decided.
+    pub fn show_live(&self, step: StepRecord) {
+        self.live.set(step);
+        self.events.send(Event::Live);
+    }
+
+    /// How far the call is: "Decoding", 34 of 96.
+    pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        self.job.progress(what, done, total);
+    }
+
+    /// A line in the log.
+    pub fn log(&self, level: Level, text: impl Into<String>) {
+        self.board.log(level, text);
+    }
+}
+
+/// Writes a recording as plan JSON; returns the file that was written.
+pub trait Exporter: Send + Sync {
+    /// # Errors
+    /// The folder does not exist or cannot be written to; no file is half written.
+    fn export(&self, recording: &Recording, path: &Path) -> Result<PathBuf, SessionError>;
+}
+
+/// Models, a world, and at most one episode in it. Lives on the planner's thread.
+///
+/// Every call that changes what there is to see writes it into the recording through `control`. After `open`, `reset`
+/// and the two `load` calls the recording is empty and the live step holds the scene as it is.
+pub trait Session {
+    fn info(&self) -> SessionInfo;
+
+    fn exporter(&self) -> Arc<dyn Exporter>;
+
+    /// Algorithm 2 up to its loop: a new recording, the VLM's answer streamed into it, and the goals.
+    ///
+    /// # Errors
+    /// The task was refused, a model failed, or it was stopped.
+    fn start(&mut self, task: &str, seed: u64, control: &Control) -> Result<(), SessionError>;
+
+    /// The next thing in the loop: a sub-goal's end, another question to the VLM, or one planned and executed action.
+    ///
+    /// # Errors
+    /// A model failed, or it was stopped: then the step is not in the recording.
+    fn advance(&mut self, control: &Control) -> Result<Advance, SessionError>;
+
+    /// Back to the state before step `step` was executed; what came after leaves the recording.
+    ///
+    /// # Errors
+    /// There is no such step.
+    fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError>;
+
+    /// Back to the scene's first state under this seed, without an episode.
+    ///
+    /// # Errors
+    /// The scene could not be set up.
+    fn reset(&mut self, seed: u64, control: &Control) -> Result<(), SessionError>;
+
+    /// # Errors
+    /// The checkpoint cannot be read or has another shape; the models in use stay.
+    fn load_checkpoint(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
+
+    /// # Errors
+    /// The scene cannot be read or is impossible; the scene in use stays.
+    fn load_scene(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
+}
+
+/// Opens a session on the planner's thread: with the checkpoint at the path, or the one that the program was started
+/// with. Called again after a panic.
+pub type OpenSession<S> = Box<dyn FnMut(Option<&Path>, &Control) -> Result<S, SessionError> + Send>;
+
+/// What the trainer's worker lends to a training run.
+pub struct TrainingControl {
+    pub(super) cancel: Cancel,
+    pub(super) board: Board,
+    pub(super) job: JobGuard,
+}
+
+impl TrainingControl {
+    /// The flag to read at every step.
+    pub fn cancel_flag(&self) -> &AtomicBool {
+        self.cancel.flag()
+    }
+
+    /// Steps done and to do.
+    pub fn progress(&self, what: &str, step: u64, total: u64) {
+        self.job.progress(what, step, Some(total));
+    }
+
+    pub fn log(&self, level: Level, text: impl Into<String>) {
+        self.board.log(level, text);
+    }
+}
+
+/// Runs one training to its end, to the first error or until it is stopped, and writes `metrics.jsonl` and
+/// checkpoints into the run's folder; the window reads them from there.
+pub type RunTraining = Box<dyn FnMut(&TrainingRequest, &TrainingControl) -> Result<(), SessionError> + Send>;

@@ -1,0 +1,62 @@
+//! The trainer's thread: one training run at a time.
+
+use crossbeam_channel::Receiver;
+
+use super::board::{JobKind, Level, TrainingState};
+use super::command::{Command, TrainingRequest};
+use super::session::{RunTraining, SessionError, TrainingControl};
+use super::{Shared, worker};
+
+pub(super) fn work(mut train: RunTraining, queue: &Receiver<Command>, shared: &Shared) {
+    while let Ok(command) = queue.recv() {
+        match command {
+            Command::StartTraining(request) => run(&mut train, &request, shared),
+            Command::StopTraining => shared.train_cancel.lower(),
+            _ => {}
+        }
+    }
+}
+
+fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
+    if shared.train_cancel.is_raised() {
+        return;
+    }
+    let name = request
+        .run
+        .file_name()
+        .map_or_else(|| request.run.to_string_lossy(), |name| name.to_string_lossy());
+    let title = format!("Stage {} · {name}", request.stage.name());
+    let board = &shared.board;
+    board.set_training(TrainingState::Running { title: title.clone() });
+    board.log(
+        Level::Info,
+        format!("Training stage {} in {}.", request.stage.name(), request.run.display()),
+    );
+    let control = TrainingControl {
+        cancel: shared.train_cancel.clone(),
+        board: board.clone(),
+        job: board.begin(JobKind::Train, title.clone()),
+    };
+    let result =
+        worker::guard(|| train(request, &control)).unwrap_or_else(|message| Err(SessionError::Failed(message)));
+    board.set_training(match result {
+        Ok(()) => {
+            board.log(Level::Info, format!("{title}: finished."));
+            TrainingState::Finished { title }
+        }
+        Err(SessionError::Cancelled) => {
+            board.log(
+                Level::Info,
+                format!("{title}: stopped. Start it again to go on from its last checkpoint."),
+            );
+            TrainingState::Stopped { title }
+        }
+        Err(err @ (SessionError::Refused(_) | SessionError::Failed(_))) => {
+            board.log(Level::Error, format!("{title}: {err}"));
+            TrainingState::Failed {
+                title,
+                message: err.to_string(),
+            }
+        }
+    });
+}

@@ -1,0 +1,106 @@
+//! What keys and buttons do, in one place.
+
+use super::state::{Popup, View, ViewState, Workspace};
+use crate::engine::{Command, Phase, Until};
+use crate::ui::keys::Act;
+
+/// Does one act: changes the selection, or puts commands into the outbox. Acts that belong to the frame around the
+/// panels (theme, full screen) are left to the caller.
+pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
+    let phase = view.board.phase;
+    let shown = view.shown(state).map_or(0, |step| step.step);
+    match act {
+        Act::RunPause => match phase {
+            Phase::Running | Phase::Stepping => state.outbox.push(Command::Pause),
+            Phase::Paused => {
+                state.follow_live();
+                state.outbox.push(Command::Run(Until::End));
+            }
+            Phase::Idle => state.plan(true),
+            Phase::Opening | Phase::Thinking | Phase::Finished | Phase::Closed => {}
+        },
+        Act::StepForward if view.is_past(state) => state.select_step(shown + 1, view),
+        Act::StepForward => {
+            if phase.can_step() {
+                state.outbox.push(Command::Step);
+            }
+        }
+        Act::StepBack => {
+            if let Some(step) = shown.checked_sub(1) {
+                state.select_step(step, view);
+            }
+        }
+        Act::NextIteration | Act::PreviousIteration => {
+            let count = view.shown(state).map_or(0, |step| step.cem.len());
+            if let Some((index, _)) = view.iteration(state) {
+                let next = if act == Act::NextIteration {
+                    index + 1
+                } else {
+                    index.saturating_sub(1)
+                };
+                state.selection.iteration = (next + 1 < count).then_some(next);
+                state.selection.elite = None;
+            }
+        }
+        Act::NextSubGoal => match view.sub_goal_starts().into_iter().find(|&start| start > shown) {
+            Some(start) => state.select_step(start, view),
+            None if phase.can_step() => {
+                state.follow_live();
+                state.outbox.push(Command::Run(Until::NextSubGoal));
+            }
+            None => {}
+        },
+        Act::PreviousSubGoal => {
+            if let Some(start) = view.sub_goal_starts().into_iter().rev().find(|&start| start < shown) {
+                state.select_step(start, view);
+            }
+        }
+        Act::First => state.select_step(0, view),
+        Act::Last => state.follow_live(),
+        Act::ToggleBreakpoint => {
+            if !state.breakpoints.remove(&shown) {
+                state.breakpoints.insert(shown);
+            }
+            state.outbox.push(Command::SetBreakpoints(state.breakpoints.clone()));
+        }
+        Act::GoFromHere => {
+            if view.is_past(state) && phase != Phase::Closed {
+                state.outbox.push(Command::Seek { step: shown });
+                state.follow_live();
+            }
+        }
+        Act::Stop => {
+            if state.palette.is_some() || state.manual_open || state.task.popup.is_some() {
+                state.palette = None;
+                state.manual_open = false;
+                state.task.popup = None;
+            } else if phase.is_busy() {
+                state.outbox.push(Command::Cancel);
+            }
+        }
+        Act::Reset => {
+            state.follow_live();
+            state.outbox.push(Command::Reset { seed: state.task.seed });
+        }
+        Act::FocusTask => {
+            state.workspace = Workspace::Episode;
+            state.task.focus = true;
+        }
+        Act::OpenCheckpoint | Act::Export => {
+            let popup = if act == Act::Export { Popup::Export } else { Popup::Open };
+            state.task.popup = (state.task.popup != Some(popup)).then_some(popup);
+            state.task.focus_popup = state.task.popup.is_some();
+        }
+        Act::Palette => {
+            state.palette = if state.palette.is_some() {
+                None
+            } else {
+                Some(String::new())
+            }
+        }
+        Act::Manual => state.manual_open = !state.manual_open,
+        Act::ShowEpisode => state.workspace = Workspace::Episode,
+        Act::ShowTraining => state.workspace = Workspace::Training,
+        Act::FullScreen | Act::ToggleTheme => {}
+    }
+}

@@ -1,0 +1,316 @@
+//! The camera: what was seen at the shown step, where the VLM looked for the chosen sub-goal, and what CEM imagined.
+
+mod heatmap;
+mod overlay;
+mod texture;
+
+use std::sync::Arc;
+
+use egui::{
+    Align, Align2, FontId, Layout, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
+
+pub use heatmap::Heatmap;
+pub use texture::FrameTexture;
+
+use super::state::{MapGrid, View, ViewState};
+use crate::engine::{JobKind, Phase};
+use crate::recording::{AttentionMap, StepRecord};
+use crate::ui::icons::Icon;
+use crate::ui::theme::SMALL;
+use crate::ui::{Palette, faces, numbers, widgets};
+
+pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    ui.spacing_mut().item_spacing.y = 0.0;
+    faces::header_ui(ui, "Camera", |ui| header_controls_ui(ui, state, view));
+    let Some(step) = view.shown(state) else {
+        match view.board.jobs.iter().find(|job| job.kind == JobKind::Plan) {
+            Some(job) => {
+                let now = std::time::Instant::now();
+                if faces::working_ui(ui, &job.what, job.fraction(), job.started.elapsed(), job.eta(now)) {
+                    state.outbox.push(crate::engine::Command::Cancel);
+                }
+            }
+            None if view.board.phase == Phase::Closed => {
+                faces::empty_ui(ui, "No model is loaded.", "Load a checkpoint with Ctrl+O.");
+            }
+            None => faces::empty_ui(
+                ui,
+                "The scene as the robot's camera sees it.",
+                "Type a task and press Enter.",
+            ),
+        }
+        return;
+    };
+    let footer_height = 30.0;
+    let room = ui.available_size() - vec2(0.0, footer_height);
+    let (area, response) = ui.allocate_exact_size(room.max(vec2(32.0, 32.0)), Sense::click());
+    picture_ui(ui, area, &response, state, view, step);
+    footer_ui(ui, state, view);
+}
+
+fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    if view.is_past(state) {
+        let (step, last) = (view.shown(state).map_or(0, |step| step.step), view.last_step());
+        if faces::frozen_ui(ui, step, last) {
+            state.follow_live();
+        }
+    } else if view.shown(state).is_some() && !view.recording.task.is_empty() {
+        let (text, color) = match view.board.phase {
+            Phase::Running | Phase::Stepping => ("Live", p.good),
+            _ => ("Newest step", p.weak),
+        };
+        ui.label(RichText::new(text).size(SMALL).color(color));
+    }
+    if let Some(step) = view.shown(state) {
+        let vacuum = if step.vacuum { "Holding" } else { "Empty gripper" };
+        ui.label(RichText::new(vacuum).size(SMALL).color(p.weak))
+            .on_hover_text("Whether the vacuum holds something: the robot's own sense, part of the observation");
+    }
+}
+
+fn picture_ui(
+    ui: &mut Ui,
+    area: Rect,
+    response: &egui::Response,
+    state: &mut ViewState,
+    view: &View<'_>,
+    step: &StepRecord,
+) {
+    let p = Palette::of(ui);
+    let painter = ui.painter_at(area);
+    painter.rect_filled(area, 0.0, p.gap);
+    let frame = if state.camera.models_eye {
+        &step.frame
+    } else {
+        &step.view
+    };
+    let aspect = frame.width.max(1) as f32 / frame.height.max(1) as f32;
+    let room = area.shrink(8.0);
+    let height = room.height().min(room.width() / aspect);
+    let rect = Rect::from_center_size(room.center(), vec2(height * aspect, height));
+    let Some(texture) = state.camera.texture.get(ui.ctx(), frame, state.camera.models_eye) else {
+        let text = format!(
+            "This frame has {} bytes, not 3 x {} x {}.",
+            frame.rgb.len(),
+            frame.height,
+            frame.width
+        );
+        painter.text(
+            rect.center(),
+            Align2::CENTER_CENTER,
+            text,
+            FontId::proportional(SMALL),
+            p.bad,
+        );
+        return;
+    };
+    let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    painter.image(texture, rect, uv, egui::Color32::WHITE);
+    let sub_goal = view.shown_sub_goal(state);
+    response.widget_info(|| {
+        let map = sub_goal.map_or_else(String::new, |index| {
+            format!(", attention map of sub-goal {}", index + 1)
+        });
+        WidgetInfo::labeled(Role::Image, true, format!("Camera at step {}{map}", step.step))
+    });
+
+    let map = sub_goal.and_then(|index| shown_map(state, &view.recording.sub_goals[index].map));
+    if let (Some(index), Some((grid, values)), Some(format)) = (sub_goal, &map, state.target_format) {
+        let color = Palette::theme(true).sub_goal(index);
+        let heatmap = Heatmap {
+            grid: *grid,
+            values: Arc::from(*values),
+            color,
+            opacity: state.camera.opacity,
+        };
+        if let Some(shape) = heatmap.shape(rect, format) {
+            painter.add(shape);
+        }
+    }
+    let painter = painter.with_clip_rect(rect);
+    if let Some(info) = view.board.info.as_deref() {
+        let lens = overlay::Lens { rect, info };
+        if state.camera.plans
+            && let Some((_, cem)) = view.iteration(state)
+        {
+            overlay::fans(&painter, p, &lens, step, cem, state.selection.elite);
+        }
+        if state.camera.goal
+            && let Some(index) = sub_goal
+            && let Some(at) = view.recording.sub_goals[index].goal_gripper_m
+        {
+            overlay::goal(&painter, p, &lens, at, Palette::theme(true).sub_goal(index));
+        }
+        if state.camera.action && !view.recording.task.is_empty() {
+            if let Some(action) = step.action {
+                overlay::action(&painter, p, &lens, step.gripper_m, action);
+            }
+            overlay::gripper(&painter, p, &lens, step.gripper_m);
+        }
+    }
+    if let Some((grid, values)) = map {
+        patch_ui(&painter, rect, response, state, grid, values, p);
+    }
+    painter.rect_stroke(rect, 0.0, Stroke::new(1.0, p.edge), StrokeKind::Outside);
+}
+
+fn shown_map<'a>(state: &ViewState, map: &'a AttentionMap) -> Option<([usize; 2], &'a [f32])> {
+    let (grid, values) = match state.camera.map {
+        MapGrid::Off => return None,
+        MapGrid::Vlm => (map.grid, map.values.as_slice()),
+        MapGrid::Model => (map.model_grid, map.resampled.as_slice()),
+    };
+    (grid[0] > 0 && grid[1] > 0 && values.len() == grid[0] * grid[1]).then_some((grid, values))
+}
+
+/// The patch under the pointer says its weight; a click keeps it outlined.
+fn patch_ui(
+    painter: &egui::Painter,
+    rect: Rect,
+    response: &egui::Response,
+    state: &mut ViewState,
+    grid: [usize; 2],
+    values: &[f32],
+    p: &Palette,
+) {
+    let cell = vec2(rect.width() / grid[1] as f32, rect.height() / grid[0] as f32);
+    let patch_rect = |[row, column]: [usize; 2]| {
+        Rect::from_min_size(rect.min + vec2(column as f32 * cell.x, row as f32 * cell.y), cell)
+    };
+    let under = response.hover_pos().filter(|at| rect.contains(*at)).map(|at| {
+        let inside = at - rect.min;
+        let row = ((inside.y / cell.y) as usize).min(grid[0] - 1);
+        let column = ((inside.x / cell.x) as usize).min(grid[1] - 1);
+        [row, column]
+    });
+    if response.clicked() {
+        state.selection.patch = if state.selection.patch == under { None } else { under };
+    }
+    if let Some(patch) = state
+        .selection
+        .patch
+        .filter(|patch| patch[0] < grid[0] && patch[1] < grid[1])
+    {
+        painter.rect_stroke(
+            patch_rect(patch),
+            0.0,
+            Stroke::new(3.0, p.over_edge),
+            StrokeKind::Middle,
+        );
+        painter.rect_stroke(patch_rect(patch), 0.0, Stroke::new(1.2, p.over), StrokeKind::Middle);
+    }
+    if let Some([row, column]) = under {
+        painter.rect_stroke(
+            patch_rect([row, column]),
+            0.0,
+            Stroke::new(1.0, p.over),
+            StrokeKind::Inside,
+        );
+        let weight = numbers::sig3(f64::from(values[row * grid[1] + column]));
+        response.clone().on_hover_text_at_pointer(format!(
+            "Patch row {row}, column {column}\nAttention weight w_k {weight} (method 4.4; mean 1)"
+        ));
+    }
+}
+
+fn footer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
+    ui.painter()
+        .hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, p.line));
+    let inner = rect.shrink2(vec2(10.0, 3.0));
+    let layout = Layout::left_to_right(Align::Center);
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(inner).layout(layout));
+    let ui = &mut ui;
+    ui.spacing_mut().interact_size.y = 22.0;
+    ui.label(RichText::new("Attention").size(SMALL).color(p.weak));
+    for (grid, text, tip) in [
+        (MapGrid::Off, "Off", "Show the picture alone"),
+        (
+            MapGrid::Vlm,
+            "VLM",
+            "The VLM's last-layer attention over its image patches, w_k (method 4.4)",
+        ),
+        (
+            MapGrid::Model,
+            "Patches",
+            "w_k resampled to the world model's patches, as the GPI (4.5) and the attention bias (4.8) use it",
+        ),
+    ] {
+        if widgets::toggle(ui, state.camera.map == grid, text, &format!("Attention map: {text}"))
+            .on_hover_text(tip)
+            .clicked()
+        {
+            state.camera.map = grid;
+        }
+    }
+    ui.add_space(8.0);
+    let camera = &mut state.camera;
+    for (on, text, tip) in [
+        (
+            &mut camera.plans,
+            "Plans",
+            "The elites' imagined gripper paths at the shown CEM iteration; the best is brightest, its end a ghost",
+        ),
+        (
+            &mut camera.action,
+            "Action",
+            "The executed action a* (Algorithm 2 line 27) as an arrow: its full head means suction on. The cross is the gripper as the model reads it out of the latent.",
+        ),
+        (
+            &mut camera.goal,
+            "Goal",
+            "The gripper position that the latent goal g_k reads as (method 4.5)",
+        ),
+    ] {
+        if widgets::toggle(ui, *on, text, &format!("Show {}", text.to_lowercase()))
+            .on_hover_text(tip)
+            .clicked()
+        {
+            *on = !*on;
+        }
+    }
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let eye = widgets::icon_toggle(
+            ui,
+            true,
+            state.camera.models_eye,
+            Icon::Live,
+            "Model's eye",
+            "Model's eye",
+        );
+        if eye
+            .on_hover_text("The frame x_t at the resolution that the encoder gets")
+            .clicked()
+        {
+            state.camera.models_eye = !state.camera.models_eye;
+        }
+        map_scale_ui(ui, state, view);
+    });
+}
+
+/// What the tint means, in numbers.
+fn map_scale_ui(ui: &mut Ui, state: &ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let Some(index) = view.shown_sub_goal(state) else {
+        return;
+    };
+    let Some((_, values)) = shown_map(state, &view.recording.sub_goals[index].map) else {
+        return;
+    };
+    let peak = values
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .fold(0.0f32, f32::max);
+    ui.add_space(6.0);
+    let text = format!(
+        "sub-goal {} · peak {} × mean",
+        index + 1,
+        numbers::sig3(f64::from(peak))
+    );
+    ui.label(RichText::new(text).size(SMALL).color(p.sub_goal(index)))
+        .on_hover_text("Dimmed below the map's mean, tinted above it; the thin line stands at half of the way from the mean to the peak.");
+}

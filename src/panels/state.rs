@@ -1,0 +1,312 @@
+//! What the panels share: the view of an episode, the one selection, and what the user typed and switched.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::camera::FrameTexture;
+use crate::engine::{BoardView, Command, Stage};
+use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
+use crate::ui::keys::Act;
+
+/// Everything that one frame of the window is drawn from.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub recording: &'a Recording,
+    /// The step that is being planned, or the scene before an episode.
+    pub live: Option<&'a StepRecord>,
+    pub board: &'a BoardView,
+}
+
+impl<'a> View<'a> {
+    /// The newest step: the one that is being planned if it is ahead of the recording.
+    pub fn newest(&self) -> Option<&'a StepRecord> {
+        let recorded = self.recording.steps.last().map(AsRef::as_ref);
+        match (recorded, self.live) {
+            (Some(recorded), Some(live)) => {
+                let open = recorded.action.is_none() && self.recording.outcome.is_none();
+                let ahead = live.step > recorded.step || live.step == recorded.step && open;
+                Some(if ahead && self.recording.outcome.is_none() {
+                    live
+                } else {
+                    recorded
+                })
+            }
+            (recorded, live) => recorded.or(live),
+        }
+    }
+
+    pub fn last_step(&self) -> usize {
+        self.newest().map_or(0, |step| step.step)
+    }
+
+    pub fn step_at(&self, step: usize) -> Option<&'a StepRecord> {
+        let newest = self.newest()?;
+        if newest.step == step {
+            Some(newest)
+        } else {
+            self.recording.steps.get(step).map(AsRef::as_ref)
+        }
+    }
+
+    /// The step that the panels show.
+    pub fn shown(&self, state: &ViewState) -> Option<&'a StepRecord> {
+        match state.selection.step {
+            Some(step) => self.step_at(step).or_else(|| self.newest()),
+            None => self.newest(),
+        }
+    }
+
+    /// Whether the user looks at something older than the newest step.
+    pub fn is_past(&self, state: &ViewState) -> bool {
+        state.selection.step.is_some_and(|step| step < self.last_step())
+    }
+
+    /// The sub-goal that the panels show: the selected one, or that of the shown step.
+    pub fn shown_sub_goal(&self, state: &ViewState) -> Option<usize> {
+        let of_step = || self.shown(state).and_then(|step| step.sub_goal);
+        state
+            .selection
+            .sub_goal
+            .or_else(of_step)
+            .filter(|&index| index < self.recording.sub_goals.len())
+    }
+
+    /// The shown CEM iteration of the shown step, with its index.
+    pub fn iteration(&self, state: &ViewState) -> Option<(usize, &'a CemIteration)> {
+        let cem = &self.shown(state)?.cem;
+        let index = state
+            .selection
+            .iteration
+            .unwrap_or(usize::MAX)
+            .min(cem.len().checked_sub(1)?);
+        Some((index, &cem[index]))
+    }
+
+    /// Steps at which another sub-goal begins, in order.
+    pub fn sub_goal_starts(&self) -> Vec<usize> {
+        let steps = &self.recording.steps;
+        let mut starts: Vec<usize> = steps.first().map(|step| step.step).into_iter().collect();
+        starts.extend(
+            steps
+                .windows(2)
+                .filter(|pair| pair[0].sub_goal != pair[1].sub_goal)
+                .map(|pair| pair[1].step),
+        );
+        starts
+    }
+}
+
+/// How a sub-goal stands at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubGoalState {
+    Waiting,
+    Active,
+    Ended(EndedBecause),
+}
+
+/// How a sub-goal stood when `step` was the present.
+pub fn sub_goal_state(sub_goal: &SubGoalRecord, step: usize, newest: bool) -> SubGoalState {
+    let ended = sub_goal
+        .ended_because
+        .filter(|_| newest || sub_goal.end_step.is_some_and(|end| end <= step));
+    match (sub_goal.start_step, ended) {
+        (_, Some(because)) => SubGoalState::Ended(because),
+        (Some(start), None) if start <= step => SubGoalState::Active,
+        _ => SubGoalState::Waiting,
+    }
+}
+
+/// What is selected, in every panel at once. None follows the newest (step), the current (sub-goal) or the last
+/// (iteration).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    pub sub_goal: Option<usize>,
+    pub step: Option<usize>,
+    pub iteration: Option<usize>,
+    pub elite: Option<usize>,
+    /// Row and column of the attention map's grid.
+    pub patch: Option<[usize; 2]>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Workspace {
+    #[default]
+    Episode,
+    Training,
+}
+
+/// A small form under the task bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Popup {
+    Open,
+    Export,
+}
+
+/// The task bar's fields.
+#[derive(Clone, Debug)]
+pub struct TaskBox {
+    pub task: String,
+    /// Shown under the box until the first plan.
+    pub examples: Vec<String>,
+    pub seed: u64,
+    pub checkpoint: String,
+    pub scene: String,
+    pub export: String,
+    pub popup: Option<Popup>,
+    /// A popup that was asked for by a key takes the focus into its first field.
+    pub focus_popup: bool,
+    /// Give the box the focus and select its text at the next frame.
+    pub focus: bool,
+    pub planned_once: bool,
+}
+
+/// Which grid the attention map is drawn on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapGrid {
+    Off,
+    /// As the VLM attends.
+    Vlm,
+    /// Resampled to the world model's patches, as GPI and the attention bias use it.
+    Model,
+}
+
+/// What is drawn over the camera's picture.
+pub struct CameraView {
+    pub map: MapGrid,
+    pub opacity: f32,
+    pub plans: bool,
+    pub action: bool,
+    pub goal: bool,
+    /// The picture as the model sees it.
+    pub models_eye: bool,
+    pub texture: FrameTexture,
+}
+
+/// The form of a training run.
+#[derive(Clone, Debug)]
+pub struct TrainingForm {
+    pub run: String,
+    pub preset: String,
+    pub stage: Stage,
+    /// Empty: the preset's own number.
+    pub steps: String,
+    pub log_scale: bool,
+    /// The run whose metrics are watched.
+    pub watched: Option<PathBuf>,
+}
+
+/// Numbers of the status line that the app measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StatusNumbers {
+    /// Layout and tessellation of a frame, 95th percentile, ms.
+    pub ui_p95_ms: Option<f64>,
+    /// Resident memory of the program.
+    pub memory_bytes: Option<u64>,
+}
+
+/// All that the window remembers between frames besides the episode itself.
+pub struct ViewState {
+    pub workspace: Workspace,
+    pub selection: Selection,
+    pub breakpoints: BTreeSet<usize>,
+    pub break_on_replan: bool,
+    pub task: TaskBox,
+    pub camera: CameraView,
+    pub training: TrainingForm,
+    pub status: StatusNumbers,
+    /// First and last step that the time axis shows; none shows all.
+    pub time_range: Option<[f64; 2]>,
+    pub log_open: bool,
+    pub manual_open: bool,
+    pub palette: Option<String>,
+    /// Commands for the engine, in order.
+    pub outbox: Vec<Command>,
+    /// What buttons asked for, handled like keys.
+    pub acts: Vec<Act>,
+    /// Texture format of the window; none where nothing is drawn by shaders.
+    pub target_format: Option<wgpu::TextureFormat>,
+}
+
+impl ViewState {
+    /// The state at the first start: the first example in the task box, selected, the others under it.
+    pub fn new(examples: &[String], seed: u64) -> Self {
+        Self {
+            workspace: Workspace::default(),
+            selection: Selection::default(),
+            breakpoints: BTreeSet::new(),
+            break_on_replan: false,
+            task: TaskBox {
+                task: examples.first().cloned().unwrap_or_default(),
+                examples: examples.iter().skip(1).cloned().collect(),
+                seed,
+                checkpoint: String::new(),
+                scene: String::new(),
+                export: "plan.json".to_owned(),
+                popup: None,
+                focus_popup: false,
+                focus: true,
+                planned_once: false,
+            },
+            camera: CameraView {
+                map: MapGrid::Vlm,
+                opacity: 0.75,
+                plans: true,
+                action: true,
+                goal: true,
+                models_eye: false,
+                texture: FrameTexture::default(),
+            },
+            training: TrainingForm {
+                run: "runs/first".to_owned(),
+                preset: "nano".to_owned(),
+                stage: Stage::One,
+                steps: String::new(),
+                log_scale: true,
+                watched: None,
+            },
+            status: StatusNumbers::default(),
+            time_range: None,
+            log_open: false,
+            manual_open: false,
+            palette: None,
+            outbox: Vec::new(),
+            acts: Vec::new(),
+            target_format: None,
+        }
+    }
+
+    /// Selects a step everywhere; the newest one means to follow live again.
+    pub fn select_step(&mut self, step: usize, view: &View<'_>) {
+        self.selection.step = (step < view.last_step()).then_some(step);
+        self.selection.elite = None;
+    }
+
+    pub fn follow_live(&mut self) {
+        self.selection.step = None;
+        self.selection.elite = None;
+    }
+
+    /// Selects a sub-goal everywhere, or lets it go if it is selected already.
+    pub fn toggle_sub_goal(&mut self, index: usize) {
+        self.selection.sub_goal = (self.selection.sub_goal != Some(index)).then_some(index);
+    }
+
+    /// Begins an episode with the text of the task box and lets it run, if wanted.
+    pub fn plan(&mut self, run: bool) {
+        let task = self.task.task.trim().to_owned();
+        if task.is_empty() {
+            self.task.focus = true;
+            return;
+        }
+        self.task.planned_once = true;
+        self.selection = Selection::default();
+        self.time_range = None;
+        self.outbox.push(Command::Plan {
+            task,
+            seed: self.task.seed,
+        });
+        if run {
+            self.outbox.push(Command::Run(crate::engine::Until::End));
+        }
+    }
+}

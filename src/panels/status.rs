@@ -1,0 +1,157 @@
+//! The status line: what is under way, the last line of the log, and the numbers of the window itself.
+
+use std::time::Instant;
+
+use egui::{Align, Label, Layout, RichText, Ui};
+
+use super::state::{View, ViewState};
+use crate::engine::{Command, JobKind, Level, LogLine, Phase};
+use crate::recording::Outcome;
+use crate::ui::icons::Icon;
+use crate::ui::theme::SMALL;
+use crate::ui::{Palette, numbers, widgets};
+
+pub fn status_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = 10.0;
+        ui.spacing_mut().interact_size.y = 18.0;
+        let (text, color) = phase_text(p, view);
+        ui.label(RichText::new(text).size(SMALL).color(color));
+        jobs_ui(ui, state, view);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            numbers_ui(ui, state, view);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| log_line_ui(ui, state, view));
+        });
+    });
+}
+
+fn phase_text(p: &Palette, view: &View<'_>) -> (String, egui::Color32) {
+    let steps = view.recording.steps.iter().filter(|step| step.action.is_some()).count();
+    match view.board.phase {
+        Phase::Opening => ("Loading".to_owned(), p.accent),
+        Phase::Idle => ("Ready".to_owned(), p.weak),
+        Phase::Thinking => ("Thinking".to_owned(), p.accent),
+        Phase::Paused => (format!("Paused after {steps} steps"), p.weak),
+        Phase::Stepping => (format!("Planning step {}", view.last_step()), p.accent),
+        Phase::Running => (format!("Running, step {}", view.last_step()), p.good),
+        Phase::Closed => ("No model".to_owned(), p.bad),
+        Phase::Finished => match &view.recording.outcome {
+            Some(Outcome::Reached) => (format!("Reached after {steps} steps"), p.good),
+            Some(Outcome::NotReached { .. }) => (format!("Not reached after {steps} steps"), p.warn),
+            Some(Outcome::Unparsed { .. }) => ("The answer could not be read".to_owned(), p.warn),
+            Some(Outcome::Interrupted) => (format!("Interrupted after {steps} steps"), p.weak),
+            None => ("Finished".to_owned(), p.weak),
+        },
+    }
+}
+
+fn jobs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let now = Instant::now();
+    for job in &view.board.jobs {
+        ui.label(RichText::new(&job.what).size(SMALL).color(p.text));
+        if job.fraction().is_some() {
+            widgets::progress_bar(ui, 90.0, job.fraction(), &job.what);
+        }
+        let mut times = numbers::duration(now.saturating_duration_since(job.started));
+        if let Some(total) = job.total.filter(|&total| total > 1) {
+            times = format!(
+                "{} / {} · {times}",
+                numbers::grouped(job.done as i64),
+                numbers::grouped(total as i64)
+            );
+        }
+        if let Some(eta) = job.eta(now) {
+            times = format!("{times} · {} left", numbers::duration(eta));
+        }
+        ui.label(RichText::new(times).size(SMALL).color(p.weak));
+        let stop = match job.kind {
+            JobKind::Plan => Some(Command::Cancel),
+            JobKind::Train => Some(Command::StopTraining),
+            JobKind::File => None,
+        };
+        if let Some(command) = stop {
+            let name = format!("Stop: {}", job.what);
+            if widgets::icon_button(ui, true, Icon::Cross, "", &name)
+                .on_hover_text(&name)
+                .clicked()
+            {
+                state.outbox.push(command);
+            }
+        }
+    }
+}
+
+fn numbers_ui(ui: &mut Ui, state: &ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let memory = state.status.memory_bytes.map_or_else(|| "–".to_owned(), numbers::bytes);
+    widgets::value(ui, "memory", &memory, 7, "Resident memory of the program");
+    let p95 = state
+        .status
+        .ui_p95_ms
+        .map_or_else(|| "–".to_owned(), |ms| format!("{} ms", numbers::fixed(ms, 1)));
+    let tip = "Time to lay out and tessellate one frame of the window, 95th percentile of the last frames; under 8 ms";
+    widgets::value(ui, "UI p95", &p95, 7, tip);
+    if let Some(info) = &view.board.info {
+        widgets::value(ui, "device", &info.device, 4, "The device that computes (--device)");
+        widgets::value(ui, "scene", &info.scene, 4, "The scene that is loaded (--scene)");
+    }
+    ui.label(RichText::new("F1 manual").size(SMALL).color(p.weak));
+}
+
+fn log_line_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let toggle = widgets::toggle(ui, state.log_open, "Log", "Log");
+    if toggle.on_hover_text("Show all lines of the log").clicked() {
+        state.log_open = !state.log_open;
+    }
+    if let Some(line) = view.board.log.back() {
+        let p = Palette::of(ui);
+        ui.add(Label::new(RichText::new(&line.text).size(SMALL).color(color(p, line.level))).truncate());
+    }
+}
+
+fn color(p: &Palette, level: Level) -> egui::Color32 {
+    match level {
+        Level::Info => p.weak,
+        Level::Warning => p.warn,
+        Level::Error => p.bad,
+    }
+}
+
+/// All lines of the log, newest at the bottom.
+pub fn log_ui(ui: &mut Ui, view: &View<'_>) {
+    let p = Palette::of(ui);
+    if view.board.log.is_empty() {
+        crate::ui::faces::empty_ui(ui, "What the program did, line by line.", "");
+        return;
+    }
+    let row = 18.0;
+    let lines: Vec<&LogLine> = view.board.log.iter().collect();
+    egui::ScrollArea::vertical()
+        .id_salt("log")
+        .auto_shrink(false)
+        .stick_to_bottom(true)
+        .show_rows(ui, row, lines.len(), |ui, range| {
+            for line in &lines[range] {
+                ui.horizontal(|ui| {
+                    ui.set_min_height(row);
+                    let secs = line.at.as_secs_f64();
+                    ui.label(
+                        RichText::new(format!("{secs:8.1} s"))
+                            .monospace()
+                            .size(SMALL)
+                            .color(p.weak),
+                    );
+                    ui.add(
+                        Label::new(RichText::new(&line.text).size(SMALL).color(match line.level {
+                            Level::Info => p.text,
+                            level => color(p, level),
+                        }))
+                        .selectable(true)
+                        .truncate(),
+                    );
+                });
+            }
+        });
+}

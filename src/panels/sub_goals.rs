@@ -1,0 +1,226 @@
+//! The sub-goals with their state and their similarity to the shown frame.
+
+use egui::{Align2, FontId, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+
+use super::state::{SubGoalState, View, ViewState, sub_goal_state};
+use crate::engine::Phase;
+use crate::recording::{EndedBecause, SubGoalRecord};
+use crate::ui::icons::{self, Icon};
+use crate::ui::theme::{BODY, SMALL, semibold};
+use crate::ui::{Palette, faces, numbers, widgets};
+
+const ROW: f32 = 46.0;
+
+pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let sub_goals = &view.recording.sub_goals;
+    ui.spacing_mut().item_spacing.y = 0.0;
+    faces::header_ui(ui, "Sub-goals", |ui| {
+        if let Some(last) = view.recording.replans.last() {
+            let count = view.recording.replans.len();
+            let text = if count == 1 {
+                "Re-planned once".to_owned()
+            } else {
+                format!("Re-planned {count} times")
+            };
+            widgets::chip(ui, &text, p.warn, p.warn_fill)
+                .on_hover_text(format!("Last at step {}: {}", last.step, last.reason));
+        }
+    });
+    if sub_goals.is_empty() {
+        let (what, advice) = if view.board.phase == Phase::Thinking {
+            (
+                "The VLM is reading the scene.",
+                "Its list appears here as soon as it is complete.",
+            )
+        } else {
+            (
+                "The steps the VLM breaks the task into.",
+                "Type a task and press Enter.",
+            )
+        };
+        faces::empty_ui(ui, what, advice);
+        return;
+    }
+    let newest = !view.is_past(state);
+    let step = view.shown(state);
+    let shown = view.shown_sub_goal(state);
+    egui::ScrollArea::vertical()
+        .id_salt("sub-goals")
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            for (index, sub_goal) in sub_goals.iter().enumerate() {
+                let similarity = step.and_then(|step| step.similarities.get(index).copied().flatten());
+                let row = Row {
+                    index,
+                    sub_goal,
+                    state: sub_goal_state(sub_goal, step.map_or(0, |step| step.step), newest),
+                    step: step.map_or(0, |step| step.step),
+                    t_max: view.board.info.as_ref().map(|info| info.plan.t_max),
+                    similarity,
+                    delta_goal: view.recording.delta_goal,
+                    selected: shown == Some(index),
+                };
+                if row.show(ui, p) {
+                    state.toggle_sub_goal(index);
+                }
+            }
+        });
+}
+
+struct Row<'a> {
+    index: usize,
+    sub_goal: &'a SubGoalRecord,
+    state: SubGoalState,
+    step: usize,
+    t_max: Option<usize>,
+    similarity: Option<f32>,
+    delta_goal: f64,
+    selected: bool,
+}
+
+impl Row<'_> {
+    /// `true` when the row was clicked.
+    fn show(&self, ui: &mut Ui, p: &Palette) -> bool {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
+        let name = format!(
+            "Sub-goal {}: {}, {}",
+            self.index + 1,
+            self.sub_goal.text,
+            self.state_text()
+        );
+        response.widget_info(|| WidgetInfo::selected(Role::Button, true, self.selected, &name));
+        let painter = ui.painter_at(rect);
+        if self.selected {
+            painter.rect_filled(rect, 0.0, p.selected);
+        } else if response.hovered() {
+            painter.rect_filled(rect, 0.0, p.header);
+        }
+        painter.hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, p.line));
+        let color = p.sub_goal(self.index);
+        if self.state == SubGoalState::Active {
+            painter.rect_filled(Rect::from_min_size(rect.min, vec2(3.0, ROW - 1.0)), 0.0, color);
+        }
+        let waiting = self.state == SubGoalState::Waiting;
+        widgets::badge(ui, rect.min + vec2(21.0, 16.0), self.index, color, !waiting);
+
+        // The similarity stands in a column of its own, over a bar with the threshold's mark.
+        let right = rect.right() - 10.0;
+        let value = self
+            .similarity
+            .map_or_else(|| "–".to_owned(), |value| numbers::fixed(f64::from(value), 3));
+        let strong = if waiting { p.weak } else { p.strong };
+        painter.text(
+            pos2(right, rect.top() + 16.0),
+            Align2::RIGHT_CENTER,
+            value,
+            FontId::new(BODY, semibold()),
+            strong,
+        );
+        let bar = Rect::from_min_max(
+            pos2(right - 56.0, rect.bottom() - 14.0),
+            pos2(right, rect.bottom() - 10.0),
+        );
+        painter.rect_filled(bar, 2.0, p.line);
+        if let Some(value) = self.similarity {
+            let filled = Rect::from_min_size(bar.min, vec2(bar.width() * value.clamp(0.0, 1.0), bar.height()));
+            painter.rect_filled(filled, 2.0, color);
+        }
+        let mark = bar.left() + bar.width() * self.delta_goal.clamp(0.0, 1.0) as f32;
+        painter.vline(mark, bar.top() - 3.0..=bar.bottom() + 3.0, Stroke::new(1.0, p.text));
+
+        let left = rect.left() + 38.0;
+        let width = right - 66.0 - left;
+        let text = widgets::elided(
+            ui,
+            &self.sub_goal.text,
+            BODY,
+            if waiting { p.text } else { p.strong },
+            width,
+        );
+        painter.galley(pos2(left, rect.top() + 8.0), text, p.text);
+        let (icon, tint) = self.sign(p);
+        icons::paint(
+            &painter,
+            Rect::from_min_size(pos2(left, rect.bottom() - 19.0), vec2(12.0, 12.0)),
+            icon,
+            tint,
+        );
+        let state = widgets::elided(ui, &self.state_text(), SMALL, tint, width - 17.0);
+        painter.galley(pos2(left + 17.0, rect.bottom() - 20.0), state, tint);
+
+        response.on_hover_ui_at_pointer(|ui| self.tooltip_ui(ui)).clicked()
+    }
+
+    fn sign(&self, p: &Palette) -> (Icon, egui::Color32) {
+        if !self.sub_goal.unmatched.is_empty() {
+            return (Icon::Warning, p.warn);
+        }
+        match self.state {
+            SubGoalState::Waiting => (Icon::Clock, p.weak),
+            SubGoalState::Active => (Icon::Play, p.accent),
+            SubGoalState::Ended(EndedBecause::Reached) if self.sub_goal.achieved == Some(false) => {
+                (Icon::Warning, p.warn)
+            }
+            SubGoalState::Ended(EndedBecause::Reached) => (Icon::Check, p.good),
+            SubGoalState::Ended(EndedBecause::StepLimit) => (Icon::Warning, p.bad),
+            SubGoalState::Ended(EndedBecause::Replaced | EndedBecause::Interrupted) => (Icon::Cross, p.weak),
+        }
+    }
+
+    fn state_text(&self) -> String {
+        if !self.sub_goal.unmatched.is_empty() {
+            return format!("Not in the scene: {}", self.sub_goal.unmatched.join(", "));
+        }
+        let span = match (self.sub_goal.start_step, self.sub_goal.end_step) {
+            (Some(start), Some(end)) => format!(" · steps {start}–{end}"),
+            _ => String::new(),
+        };
+        match self.state {
+            SubGoalState::Waiting => "Waiting · provisional goal".to_owned(),
+            SubGoalState::Active => {
+                let done = self.step - self.sub_goal.start_step.unwrap_or(self.step).min(self.step);
+                match self.t_max {
+                    Some(t_max) => format!("Active · {done} of {t_max} steps"),
+                    None => format!("Active · {done} steps"),
+                }
+            }
+            SubGoalState::Ended(because) => match because {
+                EndedBecause::Reached => match self.sub_goal.achieved {
+                    Some(true) => format!("Reached and achieved{span}"),
+                    Some(false) => format!("Declared reached, not achieved{span}"),
+                    None => format!("Reached{span}"),
+                },
+                EndedBecause::StepLimit => format!("Step limit{span}"),
+                EndedBecause::Replaced => format!("Replaced{span}"),
+                EndedBecause::Interrupted => format!("Interrupted{span}"),
+            },
+        }
+    }
+
+    fn tooltip_ui(&self, ui: &mut Ui) {
+        let p = Palette::of(ui);
+        ui.label(
+            egui::RichText::new(&self.sub_goal.text)
+                .family(semibold())
+                .color(p.strong),
+        );
+        if !self.sub_goal.objects.is_empty() {
+            ui.label(format!("Objects: {}", self.sub_goal.objects.join(", ")));
+        }
+        ui.label(format!(
+            "Goal made from the frame of step {}",
+            self.sub_goal.goal_made_at_step
+        ));
+        ui.label(format!(
+            "Similarity {} (sim, Algorithm 2 line 11; 0 to 1). Reached above delta_goal {}.",
+            self.similarity
+                .map_or_else(|| "not known".to_owned(), |value| numbers::fixed(f64::from(value), 3)),
+            numbers::fixed(self.delta_goal, 2)
+        ));
+        ui.label(
+            egui::RichText::new("Click to select it in every panel, click again to follow the active one.")
+                .color(p.weak),
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! The time axis: steps, sub-goals, re-plans, breakpoints, and where the user looks.
+
+use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+
+use super::state::{View, ViewState};
+use crate::engine::{Command, Phase};
+use crate::ui::chart::Axes;
+use crate::ui::icons::{self, Icon};
+use crate::ui::keys::{Act, with_keys};
+use crate::ui::theme::{SMALL, semibold};
+use crate::ui::{Palette, faces, widgets};
+
+/// Room for the labels left of the axis; the similarity curves share it.
+pub(super) const LEFT: f32 = 58.0;
+pub(super) const RIGHT: f32 = 64.0;
+const TRACK: f32 = 62.0;
+
+/// The steps that the time axis shows, first and last.
+pub(super) fn time_range(state: &ViewState, view: &View<'_>) -> [f64; 2] {
+    let ahead = view.newest().map_or(0, |step| step.predicted_similarity.len());
+    let whole = [-0.5, (view.last_step() + ahead).max(10) as f64 + 0.5];
+    state
+        .time_range
+        .map_or(whole, |[from, to]| [from.max(whole[0]), to.min(whole[1])])
+}
+
+/// Wheel: zoom about the pointer, or pan with Shift; double click: the whole episode. Drag or click: look at a step.
+pub(super) fn navigate(ui: &Ui, response: &egui::Response, axes: &Axes, state: &mut ViewState, view: &View<'_>) {
+    if response.double_clicked() {
+        state.time_range = None;
+    }
+    if let Some(at) = response
+        .interact_pointer_pos()
+        .filter(|_| response.clicked() || response.dragged())
+    {
+        let step = axes.x_of(at.x).round().clamp(0.0, view.last_step() as f64) as usize;
+        state.select_step(step, view);
+    }
+    if let Some(at) = response.hover_pos() {
+        let scroll = ui.input(|input| input.smooth_scroll_delta);
+        let [from, to] = time_range(state, view);
+        if scroll.y.abs() > 0.1 && !ui.input(|input| input.modifiers.shift) {
+            let factor = f64::from((-scroll.y * 0.004).exp());
+            let pivot = axes.x_of(at.x);
+            let range = [pivot + (from - pivot) * factor, pivot + (to - pivot) * factor];
+            if range[1] - range[0] >= 4.0 {
+                state.time_range = Some(range);
+            }
+        }
+        if scroll.x.abs() > 0.1 {
+            let shift = -f64::from(scroll.x / axes.rect.width()) * (to - from);
+            state.time_range = Some([from + shift, to + shift]);
+        }
+    }
+}
+
+pub fn timeline_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    ui.spacing_mut().item_spacing.y = 0.0;
+    faces::header_ui(ui, "Timeline", |ui| header_right_ui(ui, state, view));
+    transport_ui(ui, state, view);
+    track_ui(ui, state, view);
+}
+
+fn header_right_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let live = state.selection.step.is_none();
+    let follow = widgets::icon_toggle(ui, true, live, Icon::Live, "Follow live", "Follow live");
+    if follow
+        .on_hover_text(with_keys(
+            ui.ctx(),
+            "Show each new step as it comes. Off while you look at the past.",
+            Act::Last,
+        ))
+        .clicked()
+    {
+        if live {
+            let last = view.last_step();
+            state.selection.step = Some(last);
+        } else {
+            state.follow_live();
+        }
+    }
+    let text = "Break on re-plan";
+    let tip = "Pause a run when the VLM is asked again (after T_max steps; method 8, Algorithm 2 line 31)";
+    if widgets::toggle(ui, state.break_on_replan, text, text)
+        .on_hover_text(tip)
+        .clicked()
+    {
+        state.break_on_replan = !state.break_on_replan;
+        state.outbox.push(Command::SetBreakOnReplan(state.break_on_replan));
+    }
+    if view.is_past(state) {
+        let step = view.shown(state).map_or(0, |step| step.step);
+        let label = format!("Go on from step {step}");
+        let button = ui.add_enabled(
+            view.board.phase != Phase::Opening,
+            egui::Button::new(RichText::new(label).size(SMALL)),
+        );
+        let tip = "Put the world back to this step and go on from here: what came after is dropped.";
+        if button
+            .on_hover_text(with_keys(ui.ctx(), tip, Act::GoFromHere))
+            .clicked()
+        {
+            state.acts.push(Act::GoFromHere);
+        }
+        widgets::chip(ui, "Looking at the past", p.warn, p.warn_fill);
+    }
+}
+
+/// First, back, forward, last: over the label column's left edge, on the strip of the header's row.
+fn transport_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    let mut ui = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(rect.shrink2(vec2(10.0, 2.0)))
+            .layout(layout),
+    );
+    let shown = view.shown(state).map_or(0, |step| step.step);
+    let has_steps = view.newest().is_some() && !view.recording.task.is_empty();
+    let live_step = view.board.phase.can_step();
+    ui.spacing_mut().item_spacing.x = 3.0;
+    for (enabled, icon, name, act) in [
+        (has_steps && shown > 0, Icon::First, "First step", Act::First),
+        (has_steps && shown > 0, Icon::StepBack, "Step back", Act::StepBack),
+        (
+            has_steps && (view.is_past(state) || live_step),
+            Icon::StepForward,
+            "Step forward",
+            Act::StepForward,
+        ),
+        (has_steps && view.is_past(state), Icon::Last, "Last step", Act::Last),
+    ] {
+        let button = widgets::icon_button(&mut ui, enabled, icon, "", name);
+        if button.on_hover_text(with_keys(ui.ctx(), name, act)).clicked() {
+            state.acts.push(act);
+        }
+    }
+    ui.add_space(8.0);
+    let text = RichText::new(format!("Step {shown}"))
+        .family(semibold())
+        .color(p.strong);
+    ui.add_sized(vec2(64.0, 20.0), egui::Label::new(text).halign(egui::Align::Min));
+    if let Some(index) = view.shown(state).and_then(|step| step.sub_goal)
+        && let Some(sub_goal) = view.recording.sub_goals.get(index)
+    {
+        let (dot, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
+        ui.painter().circle_filled(dot.center(), 4.0, p.sub_goal(index));
+        let text = format!("{} {}", index + 1, sub_goal.text);
+        ui.add(egui::Label::new(RichText::new(text).color(p.text)).truncate());
+    }
+}
+
+fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), TRACK), Sense::click_and_drag());
+    let count = view.recording.steps.len();
+    response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, format!("Timeline, {count} steps")));
+    let [from, to] = time_range(state, view);
+    let rect = Rect::from_min_max(
+        pos2(area.left() + LEFT, area.top() + 2.0),
+        pos2(area.right() - RIGHT, area.bottom()),
+    );
+    let axes = Axes::new(rect, from..=to, 0.0..=1.0);
+    navigate(ui, &response, &axes, state, view);
+    let painter = ui.painter().with_clip_rect(Rect::from_min_max(
+        pos2(rect.left() - 8.0, area.top()),
+        pos2(rect.right() + 8.0, area.bottom()),
+    ));
+    let lanes = [rect.top() + 11.0, rect.top() + 34.0, rect.top() + 50.0];
+    for (y, word) in [(lanes[0], "Sub-goal"), (lanes[1], "Steps"), (lanes[2], "Vacuum")] {
+        let font = FontId::proportional(SMALL - 0.5);
+        ui.painter()
+            .text(pos2(area.left() + 10.0, y), Align2::LEFT_CENTER, word, font, p.weak);
+    }
+    if count == 0 {
+        let text = "Each step becomes a mark here. Drag to look at any of them.";
+        painter.text(
+            rect.center(),
+            Align2::CENTER_CENTER,
+            text,
+            FontId::proportional(SMALL),
+            p.weak,
+        );
+        return;
+    }
+    spans(&painter, p, &axes, lanes[0], view);
+    vacuum(&painter, p, &axes, lanes[2], view);
+    painter.hline(rect.x_range(), lanes[1], Stroke::new(1.0, p.edge));
+    let shown = view.shown(state).map_or(0, |step| step.step);
+    let spacing = axes.at_x(1.0) - axes.at_x(0.0);
+    let radius = (spacing * 0.3).clamp(1.5, 5.0);
+    for step in &view.recording.steps {
+        let at = pos2(axes.at_x(step.step as f64), lanes[1]);
+        let color = step.sub_goal.map_or(p.weak, |index| p.sub_goal(index));
+        if step.action.is_some() {
+            painter.circle_filled(at, radius, color);
+        } else {
+            painter.circle(at, radius, p.panel, Stroke::new(1.2, color));
+        }
+    }
+    for replan in &view.recording.replans {
+        let x = axes.at_x(replan.step as f64);
+        painter.vline(x, rect.top()..=area.bottom(), Stroke::new(1.0, p.warn));
+        let sign = Rect::from_center_size(pos2(x, lanes[1] - 10.0), vec2(12.0, 12.0));
+        icons::paint(&painter, sign, Icon::Warning, p.warn);
+    }
+    for &step in &state.breakpoints {
+        let at = pos2(axes.at_x(step as f64), lanes[1]);
+        painter.circle_stroke(at, radius + 3.0, Stroke::new(2.0, p.bad));
+    }
+    let x = axes.at_x(shown as f64);
+    painter.vline(x, rect.top() - 2.0..=area.bottom(), Stroke::new(1.2, p.accent));
+    painter.add(icons::pointer(pos2(x, rect.top() + 4.0), 7.0, p.accent));
+    hover_ui(&response, &axes, state, view);
+    context_ui(&response, &axes, state, view);
+}
+
+fn spans(painter: &egui::Painter, p: &Palette, axes: &Axes, y: f32, view: &View<'_>) {
+    for (index, sub_goal) in view.recording.sub_goals.iter().enumerate() {
+        let Some(start) = sub_goal.start_step else {
+            continue;
+        };
+        let end = sub_goal.end_step.unwrap_or_else(|| view.last_step()).max(start);
+        let color = p.sub_goal(index);
+        let bar = Rect::from_min_max(
+            pos2(axes.at_x(start as f64) + 1.0, y - 8.0),
+            pos2(axes.at_x(end as f64).max(axes.at_x(start as f64) + 4.0) - 1.0, y + 8.0),
+        );
+        painter.rect_filled(bar, 3.0, color.gamma_multiply(0.22));
+        painter.rect_filled(Rect::from_min_size(bar.min, vec2(3.0, bar.height())), 1.0, color);
+        let text = format!("{}  {}", index + 1, sub_goal.text);
+        let room = bar.width() - 12.0;
+        let mut job = egui::text::LayoutJob::simple_singleline(text, FontId::proportional(SMALL), color);
+        job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(0.0));
+        if room > 10.0 {
+            let galley = painter.layout_job(job);
+            painter.galley(pos2(bar.left() + 8.0, y - galley.size().y * 0.5), galley, color);
+        }
+    }
+}
+
+fn vacuum(painter: &egui::Painter, p: &Palette, axes: &Axes, y: f32, view: &View<'_>) {
+    painter.hline(axes.rect.x_range(), y, Stroke::new(1.0, p.line));
+    for pair in view.recording.steps.windows(2).filter(|pair| pair[0].vacuum) {
+        let x = axes.at_x(pair[0].step as f64)..=axes.at_x(pair[1].step as f64);
+        painter.hline(x, y, Stroke::new(4.0, p.weak));
+    }
+}
+
+fn hover_ui(response: &egui::Response, axes: &Axes, state: &ViewState, view: &View<'_>) {
+    let Some(at) = response.hover_pos().filter(|at| axes.rect.expand(8.0).contains(*at)) else {
+        return;
+    };
+    let step = axes.x_of(at.x).round();
+    if step < 0.0 || step > view.last_step() as f64 {
+        return;
+    }
+    let step = step as usize;
+    let mut text = format!("Step {step}");
+    if let Some(replan) = view.recording.replans.iter().find(|replan| replan.step == step) {
+        text = format!("{text}\nThe VLM was asked again: {}", replan.reason);
+    }
+    if state.breakpoints.contains(&step) {
+        text = format!("{text}\nBreakpoint: a run pauses here");
+    }
+    response.clone().on_hover_text_at_pointer(text);
+}
+
+fn context_ui(response: &egui::Response, axes: &Axes, state: &mut ViewState, view: &View<'_>) {
+    if let Some(at) = response.interact_pointer_pos().filter(|_| response.secondary_clicked()) {
+        let step = axes.x_of(at.x).round().clamp(0.0, view.last_step() as f64) as usize;
+        state.select_step(step, view);
+    }
+    response.context_menu(|ui| {
+        for (text, act) in [
+            ("Set or clear a breakpoint", Act::ToggleBreakpoint),
+            ("Go on from here", Act::GoFromHere),
+            ("Back to live", Act::Last),
+        ] {
+            let keys = crate::ui::keys::label(ui.ctx(), act);
+            if ui.add(egui::Button::new(text).shortcut_text(keys)).clicked() {
+                state.acts.push(act);
+                ui.close();
+            }
+        }
+    });
+}

@@ -1,0 +1,133 @@
+//! What panels have in common: a title strip, and the faces they show when there is nothing to draw yet, while work is
+//! under way, when the user looks at the past, and after a failure.
+
+use std::time::Duration;
+
+use egui::{Align, Frame, Layout, Margin, RichText, Stroke, Ui, vec2};
+
+use super::icons::{self, Icon};
+use super::theme::{SMALL, semibold};
+use super::{Palette, numbers, widgets};
+
+/// A panel: title on the left, controls on the right, the body under them.
+pub fn panel_ui<R>(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui), body: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.spacing_mut().item_spacing.y = 0.0;
+    header_ui(ui, title, right);
+    Frame::NONE
+        .inner_margin(Margin::symmetric(10, 8))
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 4.0;
+            body(ui)
+        })
+        .inner
+}
+
+/// The title strip alone.
+pub fn header_ui(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui)) {
+    let p = Palette::of(ui);
+    let size = vec2(ui.available_width(), 28.0);
+    let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+    ui.painter().rect_filled(rect, 0.0, p.header);
+    ui.painter()
+        .hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, p.line));
+    let inner = rect.shrink2(vec2(10.0, 2.0));
+    let mut ui = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(inner)
+            .layout(Layout::left_to_right(Align::Center)),
+    );
+    ui.spacing_mut().interact_size.y = 20.0;
+    ui.spacing_mut().button_padding = vec2(7.0, 1.0);
+    ui.label(RichText::new(title).family(semibold()).color(p.strong));
+    ui.with_layout(Layout::right_to_left(Align::Center), right);
+}
+
+/// Nothing to show yet: what the panel will show, and the one thing to do.
+pub fn empty_ui(ui: &mut Ui, what: &str, advice: &str) {
+    let p = Palette::of(ui);
+    centred(ui, |ui| {
+        ui.label(RichText::new(what).color(p.weak));
+        if !advice.is_empty() {
+            ui.label(RichText::new(advice).color(p.text));
+        }
+    });
+}
+
+/// Work is under way: what, how far, how long. `true` when the user wants it to stop.
+pub fn working_ui(ui: &mut Ui, what: &str, share: Option<f32>, elapsed: Duration, eta: Option<Duration>) -> bool {
+    let p = Palette::of(ui);
+    let mut stop = false;
+    centred(ui, |ui| {
+        ui.label(RichText::new(what).color(p.text));
+        widgets::progress_bar(ui, 180.0, share, what);
+        let mut times = numbers::duration(elapsed);
+        if let Some(eta) = eta {
+            times = format!("{times} · {} left", numbers::duration(eta));
+        }
+        ui.label(RichText::new(times).size(SMALL).color(p.weak));
+        stop = ui.button("Stop").on_hover_text("Stop this work now\nEscape").clicked();
+    });
+    stop
+}
+
+fn centred(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let height = ui.available_height();
+    ui.vertical_centered(|ui| {
+        ui.add_space((height * 0.5 - 44.0).clamp(4.0, 400.0));
+        ui.set_max_width(ui.available_width().min(360.0));
+        content(ui);
+    });
+}
+
+/// The user looks at the past. `true` when they want to go back to live.
+pub fn frozen_ui(ui: &mut Ui, step: usize, last: usize) -> bool {
+    let p = Palette::of(ui);
+    let back = ui.add(egui::Button::new(RichText::new("Back to live").size(SMALL)).small());
+    let back = back.on_hover_text("Show the newest step and follow it\nEnd");
+    widgets::chip(ui, &format!("Step {step} of {last}"), p.warn, p.warn_fill)
+        .on_hover_text("You look at a recorded step: nothing here moves until you go back to live.");
+    back.clicked()
+}
+
+/// What a banner's buttons asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BannerAnswer {
+    None,
+    Dismiss,
+    Copy,
+}
+
+/// What happened, what was kept, what to do. An error is red, a refusal amber.
+pub fn banner_ui(ui: &mut Ui, error: bool, what: &str, kept: &str, advice: &str) -> BannerAnswer {
+    let p = Palette::of(ui);
+    let (color, fill) = if error {
+        (p.bad, p.bad_fill)
+    } else {
+        (p.warn, p.warn_fill)
+    };
+    let mut answer = BannerAnswer::None;
+    let frame = Frame::NONE.fill(fill).inner_margin(Margin::symmetric(10, 7));
+    frame.show(ui, |ui| {
+        ui.horizontal(|ui| {
+            let (icon, _) = ui.allocate_exact_size(vec2(16.0, 16.0), egui::Sense::hover());
+            icons::paint(ui.painter(), icon, Icon::Warning, color);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if widgets::icon_button(ui, true, Icon::Cross, "", "Dismiss the message").clicked() {
+                    answer = BannerAnswer::Dismiss;
+                }
+                if ui.button("Copy").on_hover_text("Copy the message").clicked() {
+                    answer = BannerAnswer::Copy;
+                }
+                ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                    ui.spacing_mut().item_spacing.y = 1.0;
+                    ui.add(egui::Label::new(RichText::new(what).color(color).family(semibold())).wrap());
+                    let rest = format!("{kept} {advice}");
+                    if !rest.trim().is_empty() {
+                        ui.add(egui::Label::new(RichText::new(rest.trim()).color(p.text)).wrap());
+                    }
+                });
+            });
+        });
+    });
+    answer
+}
