@@ -103,11 +103,22 @@ impl CausalAttention {
     ) -> (Tensor<3>, Option<AttentionWeights>) {
         let [batch, length, dim] = x.dims();
         let (heads, kv_heads, head_dim) = (self.heads, self.kv_heads, dim / self.heads);
-        let asking = if with.rows_from == 0 { x.clone() } else { x.clone().slice_dim(1, with.rows_from..) };
+        let asking = if with.rows_from == 0 {
+            x.clone()
+        } else {
+            x.clone().slice_dim(1, with.rows_from..)
+        };
         let rows = length - with.rows_from;
         let queries = self.q_proj.forward(asking).mul_scalar((head_dim as f64).powf(-0.5));
-        let queries = with.rotary.apply(queries.reshape([batch, rows, heads, head_dim]), with.rows_from);
-        let keys = with.rotary.apply(self.k_proj.forward(x.clone()).reshape([batch, length, kv_heads, head_dim]), 0);
+        let queries = with
+            .rotary
+            .apply(queries.reshape([batch, rows, heads, head_dim]), with.rows_from);
+        let keys = with.rotary.apply(
+            self.k_proj
+                .forward(x.clone())
+                .reshape([batch, length, kv_heads, head_dim]),
+            0,
+        );
         let values = self.v_proj.forward(x).reshape([batch, length, kv_heads, head_dim]);
         let (keys, values) = match cache {
             Some(cache) => cache.extend(keys, values),
@@ -126,20 +137,37 @@ impl CausalAttention {
             let visible = seen - (rows - end);
             let mask = with.mask.map(|mask| {
                 let first = with.rows_from + start;
-                mask.clone().slice_dim(2, first..first + end - start).slice_dim(3, 0..visible)
+                mask.clone()
+                    .slice_dim(2, first..first + end - start)
+                    .slice_dim(3, 0..visible)
             });
             let part = |t: &Tensor<4>, at: Range<usize>| {
-                if at.len() == t.dims()[1] { t.clone() } else { t.clone().slice_dim(1, at) }
+                if at.len() == t.dims()[1] {
+                    t.clone()
+                } else {
+                    t.clone().slice_dim(1, at)
+                }
             };
-            let (output, raw, total) =
-                self.attend(part(&queries, start..end), part(&keys, 0..visible), part(&values, 0..visible), mask);
+            let (output, raw, total) = self.attend(
+                part(&queries, start..end),
+                part(&keys, 0..visible),
+                part(&values, 0..visible),
+                mask,
+            );
             outputs.push(output);
             if with.want_weights {
                 groups.push((raw, total));
             }
         }
-        let output = if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(outputs, 1) };
-        (self.o_proj.forward(output), with.want_weights.then_some(AttentionWeights { groups }))
+        let output = if outputs.len() == 1 {
+            outputs.remove(0)
+        } else {
+            Tensor::cat(outputs, 1)
+        };
+        (
+            self.o_proj.forward(output),
+            with.want_weights.then_some(AttentionWeights { groups }),
+        )
     }
 
     /// Queries `[B, l, H, D_h]` over keys `[B, t, H_kv, D_h]` and values `[B, t, H_kv, D_h + 1]` to `[B, l, D]`, with the
@@ -156,9 +184,17 @@ impl CausalAttention {
         // The queries of a group are stacked as rows of one product, so keys and values are never repeated.
         let group = heads / kv_heads;
         let queries = queries.swap_dims(1, 2);
-        let queries = if group == 1 { queries } else { queries.reshape([batch, kv_heads, group * rows, head_dim]) };
+        let queries = if group == 1 {
+            queries
+        } else {
+            queries.reshape([batch, kv_heads, group * rows, head_dim])
+        };
         let scores = queries.matmul(keys.permute([0, 2, 3, 1]));
-        let scores = if group == 1 { scores } else { scores.reshape([batch, heads, rows, seen]) };
+        let scores = if group == 1 {
+            scores
+        } else {
+            scores.reshape([batch, heads, rows, seen])
+        };
         let scores = match mask {
             Some(mask) => scores + mask.cast(values.dtype()),
             None => scores,
@@ -167,20 +203,33 @@ impl CausalAttention {
         let raw = (scores - largest).exp();
         // Dividing the short result instead of the [l, t] weights saves several passes over the largest tensors of the
         // model, forward and back.
-        let stacked = if group == 1 { raw.clone() } else { raw.clone().reshape([batch, kv_heads, group * rows, seen]) };
+        let stacked = if group == 1 {
+            raw.clone()
+        } else {
+            raw.clone().reshape([batch, kv_heads, group * rows, seen])
+        };
         let summed = stacked.matmul(values.swap_dims(1, 2));
-        let summed = if group == 1 { summed } else { summed.reshape([batch, heads, rows, head_dim + 1]) };
+        let summed = if group == 1 {
+            summed
+        } else {
+            summed.reshape([batch, heads, rows, head_dim + 1])
+        };
         let total = summed.clone().slice_dim(3, head_dim..head_dim + 1);
         let output = summed.slice_dim(3, 0..head_dim) / total.clone();
-        (output.swap_dims(1, 2).reshape([batch, rows, heads * head_dim]), raw, total)
+        (
+            output.swap_dims(1, 2).reshape([batch, rows, heads * head_dim]),
+            raw,
+            total,
+        )
     }
 }
 
 /// The mask of a sequence from its start: position i sees 0..=i. `[1, 1, L, L]`; none for a single position.
 pub fn causal_mask(length: usize, device: &Device) -> Option<Tensor<4>> {
     (length > 1).then(|| {
-        let values: Vec<f32> =
-            (0..length * length).map(|i| if i % length > i / length { HIDDEN } else { 0.0 }).collect();
+        let values: Vec<f32> = (0..length * length)
+            .map(|i| if i % length > i / length { HIDDEN } else { 0.0 })
+            .collect();
         Tensor::from_data(TensorData::new(values, [1, 1, length, length]), device)
     })
 }
@@ -190,7 +239,11 @@ pub fn causal_mask(length: usize, device: &Device) -> Option<Tensor<4>> {
 pub fn padding_mask(visible: &[Vec<bool>], device: &Device) -> Option<Tensor<4>> {
     let seen = visible.first().map_or(0, Vec::len);
     visible.iter().flatten().any(|v| !v).then(|| {
-        let values: Vec<f32> = visible.iter().flatten().map(|&v| if v { 0.0 } else { HIDDEN }).collect();
+        let values: Vec<f32> = visible
+            .iter()
+            .flatten()
+            .map(|&v| if v { 0.0 } else { HIDDEN })
+            .collect();
         Tensor::from_data(TensorData::new(values, [visible.len(), 1, 1, seen]), device)
     })
 }
@@ -207,7 +260,12 @@ mod tests {
     }
 
     fn seen<'a>(rotary: &'a Rotary, mask: Option<&'a Tensor<4>>) -> Seen<'a> {
-        Seen { rotary, mask, rows_from: 0, want_weights: false }
+        Seen {
+            rotary,
+            mask,
+            rows_from: 0,
+            want_weights: false,
+        }
     }
 
     /// Grouped queries and keys, the ones column and the late division against the plain formula on repeated keys.
@@ -221,18 +279,27 @@ mod tests {
         let x = Tensor::<3>::random([batch, length, dim], Distribution::Normal(0.0, 2.0), &device);
         let rotary = Rotary::new(head_dim, 1e4, &[(0..length).collect()], &device);
         let mask = causal_mask(length, &device).unwrap();
-        let wanted = Seen { want_weights: true, ..seen(&rotary, Some(&mask)) };
+        let wanted = Seen {
+            want_weights: true,
+            ..seen(&rotary, Some(&mask))
+        };
         let (output, weights) = layer.forward(x.clone(), wanted, None);
 
         let split = |t: Tensor<3>, n| t.reshape([batch, length, n, head_dim]);
         let repeat = |t: Tensor<4>| {
-            t.unsqueeze_dim::<5>(3).repeat_dim(3, heads / kv_heads).reshape([batch, length, heads, head_dim])
+            t.unsqueeze_dim::<5>(3)
+                .repeat_dim(3, heads / kv_heads)
+                .reshape([batch, length, heads, head_dim])
         };
-        let q = rotary.apply(split(layer.q_proj.forward(x.clone()), heads), 0).swap_dims(1, 2);
+        let q = rotary
+            .apply(split(layer.q_proj.forward(x.clone()), heads), 0)
+            .swap_dims(1, 2);
         let k = repeat(rotary.apply(split(layer.k_proj.forward(x.clone()), kv_heads), 0)).swap_dims(1, 2);
         let v = repeat(split(layer.v_proj.forward(x.clone()), kv_heads)).swap_dims(1, 2);
         let plain = softmax(q.matmul(k.transpose()) / (head_dim as f64).sqrt() + mask.clone(), 3);
-        let expected = layer.o_proj.forward(plain.clone().matmul(v).swap_dims(1, 2).reshape([batch, length, dim]));
+        let expected = layer
+            .o_proj
+            .forward(plain.clone().matmul(v).swap_dims(1, 2).reshape([batch, length, dim]));
         let weights = weights.unwrap();
         close(weights.on(0..length), plain.clone(), 1e-6);
         close(weights.on(3..QUERIES + 2), plain.slice_dim(3, 3..QUERIES + 2), 1e-6);
@@ -251,11 +318,17 @@ mod tests {
         let layer = CausalAttention::new(16, 4, 2, &device);
         let x = Tensor::<3>::random([2, 6, 16], Distribution::Normal(0.0, 1.0), &device);
         let rotary = |at: Range<usize>| Rotary::new(4, 1e4, &[at.collect()], &device);
-        let full = layer.forward(x.clone(), seen(&rotary(0..6), causal_mask(6, &device).as_ref()), None).0;
+        let full = layer
+            .forward(x.clone(), seen(&rotary(0..6), causal_mask(6, &device).as_ref()), None)
+            .0;
         let mut cache = LayerCache::default();
         let first = x.clone().slice_dim(1, 0..4);
         let mask = causal_mask(4, &device);
-        let mut parts = vec![layer.forward(first, seen(&rotary(0..4), mask.as_ref()), Some(&mut cache)).0];
+        let mut parts = vec![
+            layer
+                .forward(first, seen(&rotary(0..4), mask.as_ref()), Some(&mut cache))
+                .0,
+        ];
         for i in 4..6 {
             let next = x.clone().slice_dim(1, i..i + 1);
             parts.push(layer.forward(next, seen(&rotary(i..i + 1), None), Some(&mut cache)).0);

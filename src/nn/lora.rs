@@ -18,7 +18,15 @@ use crate::{
 };
 
 /// The linear layers of a Llama decoder.
-pub const DECODER_TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+pub const DECODER_TARGETS: [&str; 7] = [
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+];
 
 /// The factors of one weight, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,15 +58,29 @@ pub fn adapter_group() -> ParamGroup {
 /// Freezes the module and gives every matrix whose path `select` names an adapter that changes nothing yet.
 /// `A` is uniform in +-1/sqrt(D_in), drawn from the seed.
 pub fn attach<M: Module>(module: M, config: &LoraConfig, seed: u64, select: impl Fn(&str) -> bool) -> M {
-    module.apply_reparameterization(Attach { config, seed, select, count: 0 })
+    module.apply_reparameterization(Attach {
+        config,
+        seed,
+        select,
+        count: 0,
+    })
 }
 
 /// Takes the adapters out of a module as plain numbers; none if it has none.
 pub fn detached<M: Module>(module: &M, config: &LoraConfig) -> Adapters {
-    let mut reader = Reader { path: Vec::new(), factors: BTreeMap::new() };
+    let mut reader = Reader {
+        path: Vec::new(),
+        factors: BTreeMap::new(),
+    };
     module.visit(&mut reader);
-    let factors = reader.factors.into_iter().filter_map(|(path, (a, b))| Some((path, Factors { a: a?, b: b? })));
-    Adapters { scale: config.alpha / config.rank as f64, factors: factors.collect() }
+    let factors = reader
+        .factors
+        .into_iter()
+        .filter_map(|(path, (a, b))| Some((path, Factors { a: a?, b: b? })));
+    Adapters {
+        scale: config.alpha / config.rank as f64,
+        factors: factors.collect(),
+    }
 }
 
 /// The module with its adapters folded into the weights, for decoding without their cost, and the adapters.
@@ -69,13 +91,19 @@ pub fn merge<M: Module>(module: M, config: &LoraConfig) -> (M, Adapters) {
 
 /// The reverse of [`merge`]: subtracts the adapters from the weights and attaches them again.
 pub fn unmerge<M: Module>(module: M, adapters: &Adapters) -> M {
-    module.apply_reparameterization(Reattach { adapters, subtract: true })
+    module.apply_reparameterization(Reattach {
+        adapters,
+        subtract: true,
+    })
 }
 
 /// Attaches stored adapters to a base that has none; weights without stored factors stay as they are. (A weight that
 /// already has an adapter would keep it.)
 pub fn attach_stored<M: Module>(module: M, adapters: &Adapters) -> M {
-    module.apply_reparameterization(Reattach { adapters, subtract: false })
+    module.apply_reparameterization(Reattach {
+        adapters,
+        subtract: false,
+    })
 }
 
 struct Attach<'a, F> {
@@ -208,7 +236,11 @@ mod tests {
         let device = Device::flex();
         let (base, adapted) = adapted(&device);
         let x = Tensor::<2>::random([3, 4], Distribution::Normal(0.0, 1.0), &device);
-        assert_eq!(worst(base.forward(x.clone()), adapted.forward(x.clone())), 0.0, "B is zero at the start");
+        assert_eq!(
+            worst(base.forward(x.clone()), adapted.forward(x.clone())),
+            0.0,
+            "B is zero at the start"
+        );
 
         let adapted = with_random_b(adapted, &device);
         let unmerged_output = adapted.forward(x.clone());
@@ -237,7 +269,10 @@ mod tests {
         let stored = detached(&adapted, &CONFIG);
         let stored_again = attach_stored(base.clone(), &stored);
         assert_eq!(worst(stored_again.forward(x.clone()), adapted.forward(x.clone())), 0.0);
-        for (name, gradient) in [("a", lora.a.val().grad(&grads).unwrap()), ("b", lora.b.val().grad(&grads).unwrap())] {
+        for (name, gradient) in [
+            ("a", lora.a.val().grad(&grads).unwrap()),
+            ("b", lora.b.val().grad(&grads).unwrap()),
+        ] {
             let gradient = gradient.into_data().try_to_vec::<f32>().unwrap();
             for (i, &analytic) in gradient.iter().enumerate() {
                 let shifted = |by: f32| {
@@ -252,7 +287,10 @@ mod tests {
                     loss(&attach_stored(base.clone(), &moved)).into_scalar::<f32>()
                 };
                 let numeric = (shifted(1e-2) - shifted(-1e-2)) / 2e-2;
-                assert!((numeric - analytic).abs() < 2e-2 * (1.0 + analytic.abs()), "{name}[{i}] {numeric} {analytic}");
+                assert!(
+                    (numeric - analytic).abs() < 2e-2 * (1.0 + analytic.abs()),
+                    "{name}[{i}] {numeric} {analytic}"
+                );
             }
         }
     }

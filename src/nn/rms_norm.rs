@@ -17,7 +17,10 @@ pub struct RmsNorm {
 
 impl RmsNorm {
     pub fn new(dim: usize, epsilon: f64, device: &Device) -> Self {
-        Self { gamma: Initializer::Ones.init([dim], device), epsilon }
+        Self {
+            gamma: Initializer::Ones.init([dim], device),
+            epsilon,
+        }
     }
 
     /// `[..., D]` to `[..., D]`.
@@ -25,8 +28,16 @@ impl RmsNorm {
         let dtype = x.dtype();
         // A sum of squares overflows half precision. Multiplying by the reciprocal keeps the backward pass to products:
         // dividing by a broadcast denominator costs two more passes over the activations.
-        let wide = if dtype == DType::F32 { x.clone() } else { x.clone().cast(DType::F32) };
-        let scale = (wide.clone() * wide).mean_dim(R - 1).add_scalar(self.epsilon).sqrt().recip();
+        let wide = if dtype == DType::F32 {
+            x.clone()
+        } else {
+            x.clone().cast(DType::F32)
+        };
+        let scale = (wide.clone() * wide)
+            .mean_dim(R - 1)
+            .add_scalar(self.epsilon)
+            .sqrt()
+            .recip();
         let scale = if dtype == DType::F32 { scale } else { scale.cast(dtype) };
         x * scale * self.gamma.val().unsqueeze()
     }
@@ -41,9 +52,15 @@ mod tests {
         let device = Device::flex();
         let mut norm = RmsNorm::new(2, 0.5, &device);
         norm.gamma = Param::from_data([2.0f32, -1.0], &device);
-        let out =
-            norm.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device)).into_data().try_to_vec::<f32>().unwrap();
+        let out = norm
+            .forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device))
+            .into_data()
+            .try_to_vec::<f32>()
+            .unwrap();
         let scale = 1.0 / 13.0f32.sqrt();
-        assert!((out[0] - 6.0 * scale).abs() < 1e-6 && (out[1] + 4.0 * scale).abs() < 1e-6, "{out:?}");
+        assert!(
+            (out[0] - 6.0 * scale).abs() < 1e-6 && (out[1] + 4.0 * scale).abs() < 1e-6,
+            "{out:?}"
+        );
     }
 }

@@ -19,7 +19,9 @@ impl Rotary {
         let half = head_dim / 2;
         let rows = positions.len();
         let length = positions.first().map_or(0, Vec::len);
-        let frequencies: Vec<f64> = (0..half).map(|i| theta.powf(-2.0 * i as f64 / head_dim as f64)).collect();
+        let frequencies: Vec<f64> = (0..half)
+            .map(|i| theta.powf(-2.0 * i as f64 / head_dim as f64))
+            .collect();
         let mut cos = Vec::with_capacity(rows * length * head_dim);
         let mut sin = Vec::with_capacity(rows * length * head_dim);
         for &position in positions.iter().flatten() {
@@ -76,7 +78,11 @@ mod tests {
         let device = Device::flex();
         // At position 1 the pair (0, 2) turns by 1 radian, the pair (1, 3) by theta^-0.5 = 0.1.
         let x = Tensor::<1>::from_floats([1.0, 1.0, 0.0, 0.0], &device).reshape([1, 1, 1, 4]);
-        let y = Rotary::new(4, 100.0, &[vec![1]], &device).apply(x, 0).into_data().try_to_vec::<f32>().unwrap();
+        let y = Rotary::new(4, 100.0, &[vec![1]], &device)
+            .apply(x, 0)
+            .into_data()
+            .try_to_vec::<f32>()
+            .unwrap();
         let expected = [1.0f32.cos(), 0.1f32.cos(), 1.0f32.sin(), 0.1f32.sin()];
         assert!(y.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{y:?}");
     }

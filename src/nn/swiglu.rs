@@ -17,7 +17,11 @@ pub struct SwiGlu {
 impl SwiGlu {
     pub fn new(dim: usize, hidden: usize, device: &Device) -> Self {
         let linear = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
-        Self { gate_proj: linear(dim, hidden), up_proj: linear(dim, hidden), down_proj: linear(hidden, dim) }
+        Self {
+            gate_proj: linear(dim, hidden),
+            up_proj: linear(dim, hidden),
+            down_proj: linear(hidden, dim),
+        }
     }
 
     /// `[..., D]` to `[..., D]`.

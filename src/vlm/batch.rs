@@ -58,19 +58,33 @@ impl Example {
         for span in &self.spans {
             let expected = config.image_tokens();
             if !span.map.is_empty() && span.map.len() != expected {
-                return Err(VlmError::TargetSize { found: span.map.len(), expected });
+                return Err(VlmError::TargetSize {
+                    found: span.map.len(),
+                    expected,
+                });
             }
-            let covered = covered(&offsets, &span.range)
-                .ok_or_else(|| VlmError::Span { range: span.range.clone(), length: self.answer.len() })?;
+            let covered = covered(&offsets, &span.range).ok_or_else(|| VlmError::Span {
+                range: span.range.clone(),
+                length: self.answer.len(),
+            })?;
             spans.push((answer_at + covered.start..answer_at + covered.end, span.map.clone()));
         }
         let mut tokens = prompt.ids;
         tokens.extend(answer);
         tokens.push(tokenizer.eos);
         if tokens.len() > config.max_tokens {
-            return Err(VlmError::TooLong { tokens: tokens.len(), limit: config.max_tokens });
+            return Err(VlmError::TooLong {
+                tokens: tokens.len(),
+                limit: config.max_tokens,
+            });
         }
-        Ok(Encoded { frame: self.frame.clone(), tokens, image_at: prompt.image_at, answer_at, spans })
+        Ok(Encoded {
+            frame: self.frame.clone(),
+            tokens,
+            image_at: prompt.image_at,
+            answer_at,
+            spans,
+        })
     }
 }
 
@@ -200,9 +214,23 @@ mod tests {
     fn example(goals: &[(&str, Vec<&str>)]) -> Example {
         let answer = format_answer("The red block is on the table.", goals);
         let spans = parse_answer(&answer).sub_goals.into_iter();
-        let spans = spans.map(|goal| SpanTarget { range: goal.byte_range, map: vec![1.0 / 64.0; 64] }).collect();
-        let frame = Frame { width: 64, height: 64, rgb: vec![90; 3 * 64 * 64].into() };
-        Example { frame, prompt: plan_prompt("put the red block on the yellow pad"), answer, spans }
+        let spans = spans
+            .map(|goal| SpanTarget {
+                range: goal.byte_range,
+                map: vec![1.0 / 64.0; 64],
+            })
+            .collect();
+        let frame = Frame {
+            width: 64,
+            height: 64,
+            rgb: vec![90; 3 * 64 * 64].into(),
+        };
+        Example {
+            frame,
+            prompt: plan_prompt("put the red block on the yellow pad"),
+            answer,
+            spans,
+        }
     }
 
     #[test]
@@ -230,8 +258,10 @@ mod tests {
         let rows = length - batch.rows_from;
         let next = |at: usize| tokens[at / rows * length + at % rows + batch.rows_from + 1];
         assert!(at.iter().zip(&labels).all(|(&at, &label)| next(at as usize) == label));
-        let answer: Vec<u32> =
-            labels[..encoded[0].tokens.len() - encoded[0].answer_at].iter().map(|&l| l as u32).collect();
+        let answer: Vec<u32> = labels[..encoded[0].tokens.len() - encoded[0].answer_at]
+            .iter()
+            .map(|&l| l as u32)
+            .collect();
         assert_eq!(tokenizer.decode(&answer).unwrap(), long.answer);
         assert_eq!(*answer.last().unwrap(), tokenizer.eos);
         let spans = batch.spans.unwrap();
@@ -244,8 +274,17 @@ mod tests {
         let (tokenizer, config) = (tabletop(), crate::config::preset("nano").unwrap().vlm);
         let mut bad = example(&[("pick up the red block", vec![])]);
         bad.spans[0].map.pop();
-        assert!(matches!(bad.encode(&tokenizer, &config), Err(VlmError::TargetSize { found: 63, expected: 64 })));
-        bad.spans[0] = SpanTarget { range: 900..905, map: vec![] };
+        assert!(matches!(
+            bad.encode(&tokenizer, &config),
+            Err(VlmError::TargetSize {
+                found: 63,
+                expected: 64
+            })
+        ));
+        bad.spans[0] = SpanTarget {
+            range: 900..905,
+            map: vec![],
+        };
         assert!(matches!(bad.encode(&tokenizer, &config), Err(VlmError::Span { .. })));
     }
 

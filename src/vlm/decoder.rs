@@ -49,7 +49,11 @@ impl Decoder {
     pub fn new(config: &VlmConfig, device: &Device) -> Self {
         // Embeddings of norm 2 at any width: about what the first blocks add to them.
         let std = 2.0 * (config.dim as f64).powf(-0.5);
-        let lm_head = || LinearConfig::new(config.dim, config.vocab_size).with_bias(false).init(device);
+        let lm_head = || {
+            LinearConfig::new(config.dim, config.vocab_size)
+                .with_bias(false)
+                .init(device)
+        };
         Self {
             embed_tokens: EmbeddingConfig::new(config.vocab_size, config.dim)
                 .with_initializer(Initializer::Normal { mean: 0.0, std })
@@ -86,7 +90,12 @@ impl Decoder {
     pub fn forward(&self, x: Tensor<3>, cache: Option<&mut KvCache>, wanted: Wanted) -> Hidden {
         let [_, length, _] = x.dims();
         let past = cache.as_ref().map_or(0, |cache| cache.seen);
-        let rotary = Rotary::new(self.head_dim, self.rope_theta, &[(past..past + length).collect()], &x.device());
+        let rotary = Rotary::new(
+            self.head_dim,
+            self.rope_theta,
+            &[(past..past + length).collect()],
+            &x.device(),
+        );
         let mask = match (past, length) {
             (0, _) => causal_mask(length, &x.device()),
             (_, 1) => None,
@@ -100,7 +109,8 @@ impl Decoder {
     pub fn step(&self, x: Tensor<3>, positions: &[usize], mask: Option<&Tensor<4>>, cache: &mut KvCache) -> Tensor<3> {
         let rows: Vec<Vec<usize>> = positions.iter().map(|&position| vec![position]).collect();
         let rotary = Rotary::new(self.head_dim, self.rope_theta, &rows, &x.device());
-        self.layers_forward(x, &rotary, mask, Some(cache), Wanted::default()).states
+        self.layers_forward(x, &rotary, mask, Some(cache), Wanted::default())
+            .states
     }
 
     fn layers_forward(
@@ -119,10 +129,18 @@ impl Decoder {
             let held = cache.as_deref_mut().map(|cache| &mut cache.layers[i]);
             let last = i + 1 == self.layers.len();
             let rows_from = if last { wanted.rows_from } else { 0 };
-            let seen = Seen { rotary, mask, rows_from, want_weights: last && wanted.attention };
+            let seen = Seen {
+                rotary,
+                mask,
+                rows_from,
+                want_weights: last && wanted.attention,
+            };
             (x, attention) = layer.forward(x, seen, held);
         }
-        Hidden { states: self.norm.forward(x), attention }
+        Hidden {
+            states: self.norm.forward(x),
+            attention,
+        }
     }
 
     /// Logits over the vocabulary, `[..., D_VLM]` to `[..., V]`.
@@ -159,7 +177,11 @@ impl DecoderLayer {
         cache: Option<&mut LayerCache>,
     ) -> (Tensor<3>, Option<AttentionWeights>) {
         let (mixed, weights) = self.attention.forward(self.input_norm.forward(x.clone()), seen, cache);
-        let x = if seen.rows_from == 0 { x } else { x.slice_dim(1, seen.rows_from..) };
+        let x = if seen.rows_from == 0 {
+            x
+        } else {
+            x.slice_dim(1, seen.rows_from..)
+        };
         let x = x + mixed;
         (x.clone() + self.mlp.forward(self.mlp_norm.forward(x)), weights)
     }

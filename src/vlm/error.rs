@@ -27,7 +27,11 @@ pub enum VlmError {
     )]
     VocabularyTooSmall { vocab_size: usize, least: usize },
     #[error("Could not {action} the tokenizer{place}: {reason}.")]
-    Tokenizer { action: &'static str, place: String, reason: String },
+    Tokenizer {
+        action: &'static str,
+        place: String,
+        reason: String,
+    },
     #[error("Could not read a value back from the device: {0}.")]
     Read(String),
 }

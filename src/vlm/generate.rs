@@ -17,7 +17,7 @@ use crate::{
 pub enum Sampling {
     /// The most probable one; the first of equals.
     Greedy,
-    /// Drawn from the distribution sharpened by temperature `t` > 0, with the numbers of [`Stream::Sampling`].
+    /// Drawn from the distribution sharpened by temperature `t`, with the numbers of [`Stream::Sampling`]; greedy at 0.
     Temperature { t: f64, seed: u64 },
 }
 
@@ -59,9 +59,15 @@ impl Vlm {
         let device = self.device();
         let image = self.model.image_tokens(pixels(&[frame], self.config(), &device));
         let mut cache = KvCache::new(self.model.decoder.depth());
-        let wanted = Wanted { rows_from: prompt.ids.len() - 1, attention: false };
+        let wanted = Wanted {
+            rows_from: prompt.ids.len() - 1,
+            attention: false,
+        };
         let ids = self.ints(&prompt.ids, 1);
-        let mut last = self.model.forward(image, ids, prompt.image_at, Some(&mut cache), wanted).states;
+        let mut last = self
+            .model
+            .forward(image, ids, prompt.image_at, Some(&mut cache), wanted)
+            .states;
 
         let mut stream = self.tokenizer.stream();
         let mut tokens = Vec::new();
@@ -81,7 +87,11 @@ impl Vlm {
             }
             if tokens.len() < limit {
                 let next = self.model.decoder.embed(self.ints(&[id], 1));
-                last = self.model.decoder.forward(next, Some(&mut cache), Wanted::default()).states;
+                last = self
+                    .model
+                    .decoder
+                    .forward(next, Some(&mut cache), Wanted::default())
+                    .states;
             }
         }
         let (rest, text) = stream.finish()?;
@@ -89,7 +99,12 @@ impl Vlm {
             // The answer is over: a wish to stop it changes nothing any more.
             let _ = on_token(&rest);
         }
-        Ok(Generation { text, tokens, prompt_tokens: prompt.ids.len(), stopped })
+        Ok(Generation {
+            text,
+            tokens,
+            prompt_tokens: prompt.ids.len(),
+            stopped,
+        })
     }
 
     /// Greedy answers to many prompts, `batch` at a time, in the order of the requests; each is the one that
@@ -104,8 +119,10 @@ impl Vlm {
         batch: usize,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<Option<Generation>>, VlmError> {
-        let prompts: Vec<PromptTokens> =
-            requests.iter().map(|(_, text)| self.prompt(text)).collect::<Result<_, _>>()?;
+        let prompts: Vec<PromptTokens> = requests
+            .iter()
+            .map(|(_, text)| self.prompt(text))
+            .collect::<Result<_, _>>()?;
         let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by_key(|&i| prompts[i].ids.len());
         let mut out = vec![None; requests.len()];
@@ -148,11 +165,20 @@ impl Vlm {
         let image = self.model.image_tokens(pixels(frames, self.config(), &device));
         let mut cache = KvCache::new(self.model.decoder.depth());
         let rows_from = prompts.iter().map(|prompt| prompt.ids.len() - 1).min().unwrap_or(0);
-        let wanted = Wanted { rows_from, attention: false };
+        let wanted = Wanted {
+            rows_from,
+            attention: false,
+        };
         let ids = self.ints(&padded, rows);
-        let states = self.model.forward(image, ids, image_at, Some(&mut cache), wanted).states;
+        let states = self
+            .model
+            .forward(image, ids, image_at, Some(&mut cache), wanted)
+            .states;
         let [_, kept, dim] = states.dims();
-        let ends = prompts.iter().enumerate().map(|(b, prompt)| (b * kept + prompt.ids.len() - 1 - rows_from) as i64);
+        let ends = prompts
+            .iter()
+            .enumerate()
+            .map(|(b, prompt)| (b * kept + prompt.ids.len() - 1 - rows_from) as i64);
         let ends = Tensor::<1, Int>::from_data(TensorData::new(ends.collect::<Vec<i64>>(), [rows]), &device);
         let states: Tensor<2> = states.flatten(0, 1);
         let mut last: Tensor<3> = states.select(0, ends).reshape([rows, 1, dim]);
@@ -183,11 +209,20 @@ impl Vlm {
             let embedded = self.model.decoder.embed(self.ints(&next, rows));
             last = self.model.decoder.step(embedded, &positions, mask.as_ref(), &mut cache);
         }
-        let generations = tokens.into_iter().zip(prompts).zip(stopped).map(|((tokens, prompt), stopped)| {
-            let text = self.tokenizer.decode(&tokens)?;
-            let stopped = stopped.unwrap_or(Stopped::Limit);
-            Ok(Generation { text, tokens, prompt_tokens: prompt.ids.len(), stopped })
-        });
+        let generations = tokens
+            .into_iter()
+            .zip(prompts)
+            .zip(stopped)
+            .map(|((tokens, prompt), stopped)| {
+                let text = self.tokenizer.decode(&tokens)?;
+                let stopped = stopped.unwrap_or(Stopped::Limit);
+                Ok(Generation {
+                    text,
+                    tokens,
+                    prompt_tokens: prompt.ids.len(),
+                    stopped,
+                })
+            });
         generations.collect()
     }
 
@@ -211,7 +246,9 @@ impl Vlm {
     /// Logits of states `[B, 1, D_VLM]` on the host, `B * V`.
     fn logits(&self, states: Tensor<3>) -> Result<Vec<f32>, VlmError> {
         let logits = self.model.decoder.head(states);
-        logits.try_into_vec_as::<f32>().map_err(|err| VlmError::Read(err.to_string()))
+        logits
+            .try_into_vec_as::<f32>()
+            .map_err(|err| VlmError::Read(err.to_string()))
     }
 
     /// Tokens that stand for no text, and rows of the head that the tokenizer does not know, are never chosen.
@@ -220,8 +257,15 @@ impl Vlm {
             return Err(VlmError::NotFinite { token });
         }
         let known = self.tokenizer.vocab_size() as u32;
-        let allowed = || (0..known).filter(|&id| !self.tokenizer.is_silent(id)).map(|id| (id, logits[id as usize]));
-        let best = allowed().fold((self.tokenizer.eos, f32::NEG_INFINITY), |a, b| if b.1 > a.1 { b } else { a });
+        let allowed = || {
+            (0..known)
+                .filter(|&id| !self.tokenizer.is_silent(id))
+                .map(|id| (id, logits[id as usize]))
+        };
+        let best = allowed().fold(
+            (self.tokenizer.eos, f32::NEG_INFINITY),
+            |a, b| if b.1 > a.1 { b } else { a },
+        );
         let Sampling::Temperature { t, seed } = sampling else {
             return Ok(best.0);
         };
@@ -245,7 +289,11 @@ mod tests {
 
     fn frame(seed: usize) -> Frame {
         let rgb: Vec<u8> = (0..3 * 16 * 16).map(|i| (i * (31 + seed) % 253) as u8).collect();
-        Frame { width: 16, height: 16, rgb: rgb.into() }
+        Frame {
+            width: 16,
+            height: 16,
+            rgb: rgb.into(),
+        }
     }
 
     fn go_on(_: &str) -> ControlFlow<()> {
@@ -257,21 +305,41 @@ mod tests {
     fn cached_decoding_is_the_full_pass() {
         let vlm = tiny(21);
         let prompt = plan_prompt("put the red block on the yellow pad");
-        let answer = vlm.reason(&frame(1), &prompt, Sampling::Greedy, 12, &mut go_on).unwrap();
+        let answer = vlm
+            .reason(&frame(1), &prompt, Sampling::Greedy, 12, &mut go_on)
+            .unwrap();
         assert!(!answer.tokens.is_empty());
         let encoded = vlm.prompt(&prompt).unwrap();
         let mut ids = encoded.ids.clone();
         ids.extend(&answer.tokens);
-        let image = vlm.model.image_tokens(pixels(&[&frame(1)], vlm.config(), &vlm.device()));
-        let full =
-            vlm.model.forward(image.clone(), vlm.ints(&ids, 1), encoded.image_at, None, Wanted::default()).states;
+        let image = vlm
+            .model
+            .image_tokens(pixels(&[&frame(1)], vlm.config(), &vlm.device()));
+        let full = vlm
+            .model
+            .forward(
+                image.clone(),
+                vlm.ints(&ids, 1),
+                encoded.image_at,
+                None,
+                Wanted::default(),
+            )
+            .states;
         let mut cache = KvCache::new(vlm.model.decoder.depth());
         let first = vlm.ints(&encoded.ids, 1);
-        let mut parts =
-            vec![vlm.model.forward(image, first, encoded.image_at, Some(&mut cache), Wanted::default()).states];
+        let mut parts = vec![
+            vlm.model
+                .forward(image, first, encoded.image_at, Some(&mut cache), Wanted::default())
+                .states,
+        ];
         for &id in &answer.tokens {
             let next = vlm.model.decoder.embed(vlm.ints(&[id], 1));
-            parts.push(vlm.model.decoder.forward(next, Some(&mut cache), Wanted::default()).states);
+            parts.push(
+                vlm.model
+                    .decoder
+                    .forward(next, Some(&mut cache), Wanted::default())
+                    .states,
+            );
         }
         assert_eq!(cache.seen(), ids.len());
         let worst = (Tensor::cat(parts, 1) - full.clone()).abs().max().into_scalar::<f32>();
@@ -298,9 +366,14 @@ mod tests {
         let together = vlm.generate_batch(&requests, 10, 3, &mut on_done).unwrap();
         assert_eq!(counts, [3]);
         for ((frame, prompt), answer) in requests.iter().zip(together) {
-            assert_eq!(vlm.reason(frame, prompt, Sampling::Greedy, 10, &mut go_on).unwrap(), answer.unwrap());
+            assert_eq!(
+                vlm.reason(frame, prompt, Sampling::Greedy, 10, &mut go_on).unwrap(),
+                answer.unwrap()
+            );
         }
-        let first = vlm.generate_batch(&requests, 2, 1, &mut |_| ControlFlow::Break(())).unwrap();
+        let first = vlm
+            .generate_batch(&requests, 2, 1, &mut |_| ControlFlow::Break(()))
+            .unwrap();
         assert_eq!(first.iter().filter(|answer| answer.is_some()).count(), 1);
     }
 
@@ -317,8 +390,13 @@ mod tests {
         let answer = vlm.reason(&frame(1), &prompt, warm(5), 20, &mut collect).unwrap();
         assert_eq!(streamed, answer.text);
         assert_eq!(vlm.reason(&frame(1), &prompt, warm(5), 20, &mut go_on).unwrap(), answer);
-        assert_ne!(vlm.reason(&frame(1), &prompt, warm(6), 20, &mut go_on).unwrap().tokens, answer.tokens);
-        let cancelled = vlm.reason(&frame(1), &prompt, warm(5), 20, &mut |_| ControlFlow::Break(())).unwrap();
+        assert_ne!(
+            vlm.reason(&frame(1), &prompt, warm(6), 20, &mut go_on).unwrap().tokens,
+            answer.tokens
+        );
+        let cancelled = vlm
+            .reason(&frame(1), &prompt, warm(5), 20, &mut |_| ControlFlow::Break(()))
+            .unwrap();
         assert_eq!((cancelled.stopped, cancelled.tokens.len()), (Stopped::Cancelled, 1));
         let long = plan_prompt(&"word ".repeat(100));
         let refused = vlm.reason(&frame(1), &long, Sampling::Greedy, 5, &mut go_on);
@@ -330,7 +408,11 @@ mod tests {
         let vlm = tiny(24);
         let mut logits = vec![-30.0f32; vlm.config().vocab_size];
         (logits[10], logits[11], logits[0]) = (1.0, 0.0, 50.0);
-        assert_eq!(vlm.choose(&logits, Sampling::Greedy, 0).unwrap(), 10, "<pad> is never chosen");
+        assert_eq!(
+            vlm.choose(&logits, Sampling::Greedy, 0).unwrap(),
+            10,
+            "<pad> is never chosen"
+        );
         for t in [0.5, 2.0] {
             let draw = |i| vlm.choose(&logits, Sampling::Temperature { t, seed: 3 }, i).unwrap();
             let drawn = (0..2000).filter(|&i| draw(i) == 10).count() as f64;
@@ -338,6 +420,9 @@ mod tests {
             assert!((drawn - expected).abs() < 90.0, "{drawn} {expected}");
         }
         logits[7] = f32::NAN;
-        assert!(matches!(vlm.choose(&logits, Sampling::Greedy, 4), Err(VlmError::NotFinite { token: 4 })));
+        assert!(matches!(
+            vlm.choose(&logits, Sampling::Greedy, 4),
+            Err(VlmError::NotFinite { token: 4 })
+        ));
     }
 }

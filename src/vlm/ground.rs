@@ -40,8 +40,14 @@ pub fn span_output(hidden: &Hidden, spans: &SpanIndex, image: Range<usize>) -> S
         let rows: Tensor<2> = spans.average.clone().matmul(values).flatten(0, 1);
         rows.select(0, spans.chosen.clone())
     };
-    let attention = hidden.attention.as_ref().map(|weights| gather(weights.on(image).mean_dim(1).squeeze_dim(1)));
-    SpanOutput { embeddings: gather(hidden.states.clone()), attention }
+    let attention = hidden
+        .attention
+        .as_ref()
+        .map(|weights| gather(weights.on(image).mean_dim(1).squeeze_dim(1)));
+    SpanOutput {
+        embeddings: gather(hidden.states.clone()),
+        attention,
+    }
 }
 
 /// The example under which a sub-goal is grounded: its text is the task, the answer the text without reasoning. Training
@@ -49,8 +55,18 @@ pub fn span_output(hidden: &Hidden, spans: &SpanIndex, image: Range<usize>) -> S
 pub fn grounding_example<O: AsRef<str> + Clone>(frame: &Frame, text: &str, objects: &[O], map: Vec<f32>) -> Example {
     let answer = format_answer("", &[(text, objects.to_vec())]);
     let spans = parse_answer(&answer).sub_goals.into_iter();
-    let spans = spans.map(|goal| SpanTarget { range: goal.byte_range, map: map.clone() }).collect();
-    Example { frame: frame.clone(), prompt: grounding_prompt(text), answer, spans }
+    let spans = spans
+        .map(|goal| SpanTarget {
+            range: goal.byte_range,
+            map: map.clone(),
+        })
+        .collect();
+    Example {
+        frame: frame.clone(),
+        prompt: grounding_prompt(text),
+        answer,
+        spans,
+    }
 }
 
 impl VlmModel {
@@ -62,7 +78,10 @@ impl VlmModel {
     /// The same where the image tokens `[B, P, D_VLM]` are known, as when tower and projector are frozen.
     pub fn spans_of(&self, image: Tensor<3>, batch: &TokenBatch) -> Option<SpanOutput> {
         let spans = batch.spans.as_ref()?;
-        let wanted = Wanted { rows_from: batch.rows_from, attention: true };
+        let wanted = Wanted {
+            rows_from: batch.rows_from,
+            attention: true,
+        };
         let hidden = self.forward(image, batch.tokens.clone(), batch.image_at, None, wanted);
         Some(span_output(&hidden, spans, self.image_columns(batch.image_at)))
     }
@@ -89,7 +108,10 @@ impl Vlm {
             let example = grounding_example(frame, text.as_ref(), objects, Vec::new());
             let mut encoded = example.encode(&self.tokenizer, config)?;
             let Some((span, _)) = encoded.spans.first() else {
-                return Err(VlmError::Span { range: 0..0, length: example.answer.len() });
+                return Err(VlmError::Span {
+                    range: 0..0,
+                    length: example.answer.len(),
+                });
             };
             // Attention is causal: what comes after the text cannot change what is read at it.
             encoded.tokens.truncate(span.end);
@@ -99,9 +121,17 @@ impl Vlm {
         let device = self.device();
         let batch = TokenBatch::new(&members, &self.tokenizer, config, &device)?;
         let [_, channels, height, width] = batch.pixels.dims();
-        let one = batch.pixels.clone().slice_dim(0, 0..1).reshape([1, channels, height, width]);
+        let one = batch
+            .pixels
+            .clone()
+            .slice_dim(0, 0..1)
+            .reshape([1, channels, height, width]);
         let image = self.model.image_tokens(one).repeat_dim(0, members.len());
-        let Some(SpanOutput { embeddings, attention: Some(attention) }) = self.model.spans_of(image, &batch) else {
+        let Some(SpanOutput {
+            embeddings,
+            attention: Some(attention),
+        }) = self.model.spans_of(image, &batch)
+        else {
             return Err(VlmError::Span { range: 0..0, length: 0 });
         };
         let embeddings = rows(embeddings)?;
@@ -118,7 +148,9 @@ impl Vlm {
 /// Rows of a matrix on the host, checked to be finite.
 fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f32>>, VlmError> {
     let [_, width] = matrix.dims();
-    let values = matrix.try_into_vec_as::<f32>().map_err(|err| VlmError::Read(err.to_string()))?;
+    let values = matrix
+        .try_into_vec_as::<f32>()
+        .map_err(|err| VlmError::Read(err.to_string()))?;
     if values.iter().any(|value| !value.is_finite()) {
         return Err(VlmError::NotFinite { token: 0 });
     }
@@ -134,8 +166,15 @@ mod tests {
     fn grounding_is_the_training_pass_and_belongs_to_the_text() {
         let vlm = tiny(31);
         let rgb: Vec<u8> = (0..3 * 16 * 16).map(|i| (i * 41 % 255) as u8).collect();
-        let frame = Frame { width: 16, height: 16, rgb: rgb.into() };
-        let goals = [("pick up the red block", vec!["red block"]), ("place it", vec!["yellow pad"])];
+        let frame = Frame {
+            width: 16,
+            height: 16,
+            rgb: rgb.into(),
+        };
+        let goals = [
+            ("pick up the red block", vec!["red block"]),
+            ("place it", vec!["yellow pad"]),
+        ];
         let grounded = vlm.ground(&frame, &goals, [2, 2]).unwrap();
         for (grounding, (text, objects)) in grounded.iter().zip(&goals) {
             assert_eq!((grounding.map.grid, grounding.map.model_grid), ([4, 4], [2, 2]));
@@ -148,8 +187,14 @@ mod tests {
             let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
             assert!(close(&rows(spans.embeddings).unwrap()[0], &grounding.embedding));
             let weights = rows(spans.attention.unwrap()).unwrap().remove(0);
-            assert!(close(&attention_map(&weights, [4, 4], [2, 2]).values, &grounding.map.values));
-            assert!(weights.iter().sum::<f32>() < 1.0, "a share of attention goes to the text");
+            assert!(close(
+                &attention_map(&weights, [4, 4], [2, 2]).values,
+                &grounding.map.values
+            ));
+            assert!(
+                weights.iter().sum::<f32>() < 1.0,
+                "a share of attention goes to the text"
+            );
         }
         let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(distance(&grounded[0].embedding, &grounded[1].embedding) > 1e-2);

@@ -12,7 +12,10 @@ pub struct KvCache {
 impl KvCache {
     /// An empty cache for a decoder of `depth` layers.
     pub fn new(depth: usize) -> Self {
-        Self { layers: vec![LayerCache::default(); depth], seen: 0 }
+        Self {
+            layers: vec![LayerCache::default(); depth],
+            seen: 0,
+        }
     }
 
     /// Positions held, padding included.

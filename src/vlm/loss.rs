@@ -22,15 +22,24 @@ pub struct VlmLosses {
 
 /// Forward pass and losses; `lambda_attention` weighs the second term.
 pub fn losses(model: &VlmModel, batch: &TokenBatch, lambda_attention: f64) -> VlmLosses {
-    let image = model.image_tokens(batch.pixels.clone());
+    losses_of(model, model.image_tokens(batch.pixels.clone()), batch, lambda_attention)
+}
+
+/// The same where the image tokens `[B, P, D_VLM]` are already made.
+pub fn losses_of(model: &VlmModel, image: Tensor<3>, batch: &TokenBatch, lambda_attention: f64) -> VlmLosses {
     let pull = lambda_attention > 0.0 && batch.targets.is_some();
-    let wanted = Wanted { rows_from: batch.rows_from, attention: pull };
+    let wanted = Wanted {
+        rows_from: batch.rows_from,
+        attention: pull,
+    };
     let hidden = model.forward(image, batch.tokens.clone(), batch.image_at, None, wanted);
     let answer = answer_loss(model, &hidden, batch.predicting.clone(), batch.labels.clone());
     let attention = match (&batch.spans, &batch.targets) {
         (Some(spans), Some(targets)) if pull => {
             let columns = model.image_columns(batch.image_at);
-            span_output(&hidden, spans, columns).attention.map(|map| attention_loss(map, targets.clone()))
+            span_output(&hidden, spans, columns)
+                .attention
+                .map(|map| attention_loss(map, targets.clone()))
         }
         _ => None,
     };
@@ -38,7 +47,11 @@ pub fn losses(model: &VlmModel, batch: &TokenBatch, lambda_attention: f64) -> Vl
         Some(attention) => answer.clone() + attention.clone().mul_scalar(lambda_attention),
         None => answer.clone(),
     };
-    VlmLosses { total, answer, attention }
+    VlmLosses {
+        total,
+        answer,
+        attention,
+    }
 }
 
 /// Mean cross-entropy at the positions that predict an answer. The head runs on these alone.
@@ -71,7 +84,11 @@ mod tests {
     fn batch(device: &Device) -> TokenBatch {
         let (tokenizer, config) = (tabletop(), tiny_config(400));
         let rgb: Vec<u8> = (0..3 * 16 * 16).map(|i| (i * 37 % 251) as u8).collect();
-        let frame = Frame { width: 16, height: 16, rgb: rgb.into() };
+        let frame = Frame {
+            width: 16,
+            height: 16,
+            rgb: rgb.into(),
+        };
         let mut peak = vec![0.0; 16];
         peak[5] = 1.0;
         let members = [
@@ -89,7 +106,10 @@ mod tests {
         let targets = Tensor::<2>::from_floats([[0.5, 0.5, 0.0, 0.0], [0.0; 4]], &device);
         let uniform = attention_loss(Tensor::full([2, 4], 0.1, &device), targets.clone()).into_scalar::<f32>();
         assert!((uniform - 4.0f32.ln()).abs() < 1e-4, "{uniform}");
-        let right = attention_loss(Tensor::from_floats([[0.2, 0.2, 0.0, 0.0], [0.7, 0.0, 0.0, 0.0]], &device), targets);
+        let right = attention_loss(
+            Tensor::from_floats([[0.2, 0.2, 0.0, 0.0], [0.7, 0.0, 0.0, 0.0]], &device),
+            targets,
+        );
         assert!((right.into_scalar::<f32>() - 2.0f32.ln()).abs() < 1e-4);
     }
 
@@ -103,7 +123,10 @@ mod tests {
         let with = losses(&model, &batch, 0.1);
         let without = losses(&model, &batch, 0.0);
         assert!(without.attention.is_none());
-        assert_eq!(with.answer.into_scalar::<f32>(), without.answer.clone().into_scalar::<f32>());
+        assert_eq!(
+            with.answer.into_scalar::<f32>(),
+            without.answer.clone().into_scalar::<f32>()
+        );
         let mut longer = batch.clone();
         let [rows, length] = batch.tokens.dims();
         longer.tokens = Tensor::cat(vec![batch.tokens, Tensor::full([rows, 3], 7, &device)], 1);
@@ -140,7 +163,9 @@ mod tests {
             let gradient = value.grad(&grads).unwrap().into_data().try_to_vec::<f32>().unwrap();
             let shape = value.dims();
             let values = value.to_data().try_to_vec::<f32>().unwrap();
-            let largest = (0..gradient.len()).max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs())).unwrap();
+            let largest = (0..gradient.len())
+                .max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs()))
+                .unwrap();
             for i in [largest, 3] {
                 let mut shifted = |by: f32| {
                     let mut values = values.clone();
@@ -150,7 +175,10 @@ mod tests {
                 };
                 let numeric = (shifted(1e-2) - shifted(-1e-2)) / 2e-2;
                 let analytic = gradient[i];
-                assert!((numeric - analytic).abs() < 2e-3 + 2e-2 * analytic.abs(), "{name}[{i}]: {numeric} {analytic}");
+                assert!(
+                    (numeric - analytic).abs() < 2e-3 + 2e-2 * analytic.abs(),
+                    "{name}[{i}]: {numeric} {analytic}"
+                );
             }
             assert!(gradient[largest].abs() > 1e-3, "{name} has no gradient");
         }

@@ -7,7 +7,12 @@ use crate::recording::AttentionMap;
 pub fn attention_map(weights: &[f32], grid: [usize; 2], model_grid: [usize; 2]) -> AttentionMap {
     let values = mean_one(weights.to_vec());
     let resampled = mean_one(resample(&values, grid, model_grid));
-    AttentionMap { grid, values, model_grid, resampled }
+    AttentionMap {
+        grid,
+        values,
+        model_grid,
+        resampled,
+    }
 }
 
 /// Each new cell is the mean of what it covers, so the mean over the frame stays. `values` is row-major, `[h, w]`.
@@ -36,7 +41,12 @@ fn overlaps(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
         .map(|cell| {
             let (start, end) = (cell * from, (cell + 1) * from);
             (start / to..end.div_ceil(to))
-                .map(|part| (part, (end.min((part + 1) * to) - start.max(part * to)) as f64 / from as f64))
+                .map(|part| {
+                    (
+                        part,
+                        (end.min((part + 1) * to) - start.max(part * to)) as f64 / from as f64,
+                    )
+                })
                 .collect()
         })
         .collect()

@@ -3,7 +3,7 @@
 //!
 //! A frame goes through [`tower`] and [`projector`] to image tokens, which stand in the prompt ([`prompt`]) where it says
 //! `[IMAGE]`; the [`decoder`] writes the answer ([`generate`]), [`parser`] reads it, and [`ground`] runs each sub-goal's
-//! fixed text through the model again for its map and embedding. [`sight`], [`batch`] and [`loss`] are the training side.
+//! fixed text through the model again for its map and embedding. [`batch`] and [`loss`] are the training side.
 
 pub mod batch;
 pub mod decoder;
@@ -19,7 +19,6 @@ pub mod pixels;
 pub mod projector;
 pub mod prompt;
 pub mod remap;
-pub mod sight;
 pub mod tokenizer;
 pub mod tower;
 

@@ -116,7 +116,10 @@ impl Vlm {
         if tokens > vocab_size {
             return Err(VlmError::Vocabulary { tokens, vocab_size });
         }
-        Ok(Self { model: model.valid().materialize(), tokenizer })
+        Ok(Self {
+            model: model.valid().materialize(),
+            tokenizer,
+        })
     }
 
     pub fn model(&self) -> &VlmModel {
@@ -245,7 +248,16 @@ pub(super) mod tests {
         assert!(largest_difference(features.clone(), Tensor::from_data(golden("tower"), &device)) < 1e-4);
         let image = model.projector.forward(features);
         assert!(largest_difference(image.clone(), Tensor::from_data(golden("image_tokens"), &device)) < 1e-4);
-        let hidden = model.forward(image, tokens, 4, None, Wanted { rows_from: 0, attention: true });
+        let hidden = model.forward(
+            image,
+            tokens,
+            4,
+            None,
+            Wanted {
+                rows_from: 0,
+                attention: true,
+            },
+        );
         assert!(largest_difference(hidden.states.clone(), Tensor::from_data(golden("hidden"), &device)) < 1e-4);
         let attention = hidden.attention.unwrap().on(0..20);
         assert!(largest_difference(attention, Tensor::from_data(golden("attention"), &device)) < 1e-4);
@@ -261,7 +273,10 @@ pub(super) mod tests {
                 "language_model.model.layers.3.self_attn.q_proj.weight",
             ),
             ("lm_head.weight", "language_model.lm_head.weight"),
-            ("model.multi_modal_projector.linear_1.bias", "multi_modal_projector.linear_1.bias"),
+            (
+                "model.multi_modal_projector.linear_1.bias",
+                "multi_modal_projector.linear_1.bias",
+            ),
         ];
         for (new, old) in same {
             assert_eq!(from_llava(new), from_llava(old));
@@ -287,9 +302,17 @@ pub(super) mod tests {
         let model = VlmModel::new(&tiny_config(400), &Device::flex()).with_lora(1);
         let mut names = Names(Vec::new(), Vec::new());
         model.visit(&mut names);
-        let adapters: Vec<&String> = names.1.iter().filter(|name| crate::nn::lora::is_adapter(name)).collect();
+        let adapters: Vec<&String> = names
+            .1
+            .iter()
+            .filter(|name| crate::nn::lora::is_adapter(name))
+            .collect();
         assert_eq!(adapters.len(), 2 * 7 * 2);
         assert!(adapters.iter().all(|name| name.starts_with("decoder.layers.")));
-        assert!(adapters.iter().any(|name| *name == "decoder.layers.1.mlp.up_proj.weight.lora.b"));
+        assert!(
+            adapters
+                .iter()
+                .any(|name| *name == "decoder.layers.1.mlp.up_proj.weight.lora.b")
+        );
     }
 }

@@ -41,7 +41,12 @@ pub fn format_answer<T: AsRef<str>, O: AsRef<str>>(reasoning: &str, sub_goals: &
     }
     for (i, (text, objects)) in sub_goals.iter().enumerate() {
         let objects: Vec<String> = objects.iter().map(|object| plain(object.as_ref(), true)).collect();
-        lines.push(format!("{}. [{}] | [{}]", i + 1, plain(text.as_ref(), false), objects.join(", ")));
+        lines.push(format!(
+            "{}. [{}] | [{}]",
+            i + 1,
+            plain(text.as_ref(), false),
+            objects.join(", ")
+        ));
     }
     lines.join("\n")
 }
@@ -53,7 +58,10 @@ fn plain(text: &str, object: bool) -> String {
 
 /// Reads an answer; any string gives a result.
 pub fn parse_answer(text: &str) -> Answer {
-    let mut answer = Answer { text: text.to_owned(), ..Answer::default() };
+    let mut answer = Answer {
+        text: text.to_owned(),
+        ..Answer::default()
+    };
     let mut list_at = None;
     let (mut at, mut numbers) = (0, 0);
     for line in text.split_inclusive('\n') {

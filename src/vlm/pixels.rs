@@ -29,7 +29,9 @@ fn to_square(frame: &Frame, size: usize) -> Vec<u8> {
         image::Rgb([frame.rgb[at], frame.rgb[area + at], frame.rgb[2 * area + at]])
     });
     let image = resize(&image, size as u32, size as u32, FilterType::CatmullRom);
-    (0..3).flat_map(|channel| image.pixels().map(move |pixel| pixel.0[channel])).collect()
+    (0..3)
+        .flat_map(|channel| image.pixels().map(move |pixel| pixel.0[channel]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -41,14 +43,21 @@ mod tests {
         let config = crate::config::preset("nano").unwrap().vlm;
         let frame = |size: usize| {
             let rgb: Vec<u8> = [255u8, 0, 127].iter().flat_map(|&v| vec![v; size * size]).collect();
-            Frame { width: size, height: size, rgb: rgb.into() }
+            Frame {
+                width: size,
+                height: size,
+                rgb: rgb.into(),
+            }
         };
         for size in [64, 96] {
             let out = pixels(&[&frame(size)], &config, &Device::flex());
             assert_eq!(out.dims(), [1, 3, 64, 64]);
             let means = out.mean_dims(&[2, 3]).into_data().try_to_vec::<f32>().unwrap();
             let expected = [1.0, -1.0, 127.0 / 127.5 - 1.0];
-            assert!(means.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{means:?}");
+            assert!(
+                means.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5),
+                "{means:?}"
+            );
         }
     }
 }

@@ -18,7 +18,9 @@ pub struct Projector {
 impl Projector {
     pub fn new(config: &VlmConfig, device: &Device) -> Self {
         Self {
-            norm: config.feature_norm.then(|| LayerNormConfig::new(config.vision_dim).init(device)),
+            norm: config
+                .feature_norm
+                .then(|| LayerNormConfig::new(config.vision_dim).init(device)),
             linear_1: LinearConfig::new(config.vision_dim, config.dim).init(device),
             linear_2: LinearConfig::new(config.dim, config.dim).init(device),
         }

@@ -79,7 +79,10 @@ mod tests {
 
     #[test]
     fn a_requery_tells_what_was_reached_and_what_failed() {
-        let history = History { reached: vec!["pick up a".into()], failed: vec!["place a".into()] };
+        let history = History {
+            reached: vec!["pick up a".into()],
+            failed: vec!["place a".into()],
+        };
         let prompt = replan_prompt("move a", &history);
         assert!(prompt.contains("\nTask: move a\nHistory:\nreached: pick up a\nfailed: place a\nDecompose"));
     }

@@ -52,7 +52,11 @@ impl VlmTokenizer {
         // Phrases are cut out first: their words would take merges that nothing needs.
         let texts: Vec<String> = texts
             .into_iter()
-            .map(|text| PHRASES.iter().fold(text.to_owned(), |text, phrase| text.replace(phrase, "\n")))
+            .map(|text| {
+                PHRASES
+                    .iter()
+                    .fold(text.to_owned(), |text, phrase| text.replace(phrase, "\n"))
+            })
             .collect();
         let mut trainer: TrainerWrapper = BpeTrainerBuilder::new()
             .vocab_size(vocab_size - PHRASES.len())
@@ -67,7 +71,9 @@ impl VlmTokenizer {
         inner.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
         inner.with_decoder(Some(ByteLevel::default()));
         inner.train(&mut trainer, texts.into_iter()).map_err(fail)?;
-        inner.add_tokens(PHRASES.map(|phrase| AddedToken::from(phrase, false).normalized(false))).map_err(fail)?;
+        inner
+            .add_tokens(PHRASES.map(|phrase| AddedToken::from(phrase, false).normalized(false)))
+            .map_err(fail)?;
         Self::new(inner, "")
     }
 
@@ -89,7 +95,10 @@ impl VlmTokenizer {
     pub fn save(&self, path: &Path) -> Result<(), VlmError> {
         let place = format!(" to {}", path.display());
         let write = || -> std::io::Result<()> {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(self.to_json().map_err(std::io::Error::other)?.as_bytes())?;
             file.as_file().sync_all()?;
@@ -104,7 +113,9 @@ impl VlmTokenizer {
     /// # Errors
     /// Only if the library cannot write its own format.
     pub fn to_json(&self) -> Result<String, VlmError> {
-        self.inner.to_string(true).map_err(|err| failure("write", String::new(), &err))
+        self.inner
+            .to_string(true)
+            .map_err(|err| failure("write", String::new(), &err))
     }
 
     fn new(mut inner: Tokenizer, place: &str) -> Result<Self, VlmError> {
@@ -112,7 +123,9 @@ impl VlmTokenizer {
         inner.set_encode_special_tokens(true);
         let mut ids = [0; 4];
         for (i, id) in ids.iter_mut().enumerate() {
-            let found = inner.token_to_id(SPECIAL[i]).or_else(|| inner.token_to_id(SPECIAL_ELSEWHERE[i]));
+            let found = inner
+                .token_to_id(SPECIAL[i])
+                .or_else(|| inner.token_to_id(SPECIAL_ELSEWHERE[i]));
             let missing = || VlmError::Tokenizer {
                 action: "use",
                 place: place.to_owned(),
@@ -121,7 +134,13 @@ impl VlmTokenizer {
             *id = found.ok_or_else(missing)?;
         }
         let [pad, bos, eos, image] = ids;
-        Ok(Self { inner, pad, bos, eos, image })
+        Ok(Self {
+            inner,
+            pad,
+            bos,
+            eos,
+            image,
+        })
     }
 
     /// Tokens in all, special ones and phrases included.
@@ -139,7 +158,10 @@ impl VlmTokenizer {
     /// # Errors
     /// Only if the tokenizer file is not byte-level and meets text that it has no token for.
     pub fn encode(&self, text: &str) -> Result<(Vec<u32>, Vec<Range<usize>>), VlmError> {
-        let encoding = self.inner.encode(text, false).map_err(|err| failure("use", String::new(), &err))?;
+        let encoding = self
+            .inner
+            .encode(text, false)
+            .map_err(|err| failure("use", String::new(), &err))?;
         let offsets = encoding.get_offsets().iter().map(|&(start, end)| start..end).collect();
         Ok((encoding.get_ids().to_vec(), offsets))
     }
@@ -149,7 +171,9 @@ impl VlmTokenizer {
     /// # Errors
     /// Only if the tokenizer file's decoder fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String, VlmError> {
-        self.inner.decode(ids, true).map_err(|err| failure("use", String::new(), &err))
+        self.inner
+            .decode(ids, true)
+            .map_err(|err| failure("use", String::new(), &err))
     }
 
     /// A prompt that contains [`IMAGE_MARK`] to tokens.
@@ -169,7 +193,12 @@ impl VlmTokenizer {
 
     /// A decoder that gives text as soon as it is whole characters.
     pub fn stream(&self) -> TextStream<'_> {
-        TextStream { tokenizer: self, ids: Vec::new(), held: 0, given: String::new() }
+        TextStream {
+            tokenizer: self,
+            ids: Vec::new(),
+            held: 0,
+            given: String::new(),
+        }
     }
 }
 
@@ -214,7 +243,11 @@ impl TextStream<'_> {
 }
 
 fn failure(action: &'static str, place: String, err: &dyn std::fmt::Display) -> VlmError {
-    VlmError::Tokenizer { action, place, reason: err.to_string() }
+    VlmError::Tokenizer {
+        action,
+        place,
+        reason: err.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +261,12 @@ pub(super) mod tests {
     pub fn tabletop() -> VlmTokenizer {
         let answer = "The red block is on the table.\nThe green block is on the blue block.\n\
             1. [pick up the red block] | [red block]\n2. [place the red block on the yellow pad] | [red block, yellow pad]";
-        let texts = [answer, "put the red block on the yellow pad", "stack the green block on the blue block", answer];
+        let texts = [
+            answer,
+            "put the red block on the yellow pad",
+            "stack the green block on the blue block",
+            answer,
+        ];
         VlmTokenizer::train(texts, 400).unwrap()
     }
 
@@ -244,18 +282,31 @@ pub(super) mod tests {
         let text = "put the red block";
         assert_eq!(loaded.encode(text).unwrap(), tokenizer.encode(text).unwrap());
         assert_eq!((loaded.pad, loaded.bos, loaded.eos, loaded.image), (0, 1, 2, 3));
-        assert!(VlmTokenizer::load(&folder.path().join("none.json")).unwrap_err().to_string().contains("none.json"));
-        assert!(matches!(VlmTokenizer::train([text], 200), Err(VlmError::VocabularyTooSmall { .. })));
+        assert!(
+            VlmTokenizer::load(&folder.path().join("none.json"))
+                .unwrap_err()
+                .to_string()
+                .contains("none.json")
+        );
+        assert!(matches!(
+            VlmTokenizer::train([text], 200),
+            Err(VlmError::VocabularyTooSmall { .. })
+        ));
     }
 
     #[test]
     fn the_template_is_short_and_the_image_has_its_place() {
         let tokenizer = tabletop();
-        let prompt = tokenizer.encode_prompt(&plan_prompt("put the red block on the yellow pad"), 64).unwrap();
+        let prompt = tokenizer
+            .encode_prompt(&plan_prompt("put the red block on the yellow pad"), 64)
+            .unwrap();
         assert_eq!(prompt.image_at, 2);
         assert!(prompt.ids[2..66].iter().all(|&id| id == tokenizer.image));
         assert!(prompt.ids.len() < 64 + 16, "{}", prompt.ids.len());
-        assert!(matches!(tokenizer.encode_prompt("no frame", 64), Err(VlmError::NoImage)));
+        assert!(matches!(
+            tokenizer.encode_prompt("no frame", 64),
+            Err(VlmError::NoImage)
+        ));
     }
 
     #[test]

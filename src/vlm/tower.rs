@@ -33,7 +33,12 @@ impl Tower {
             // CLIP's patch embedding has no bias; with learned positions one would add nothing.
             Stem::Patch => {
                 let patch = [config.patch_size; 2];
-                vec![Conv2dConfig::new([3, dim], patch).with_stride(patch).with_bias(false).init(device)]
+                vec![
+                    Conv2dConfig::new([3, dim], patch)
+                        .with_stride(patch)
+                        .with_bias(false)
+                        .init(device),
+                ]
             }
             Stem::Conv(layers) => {
                 let inputs = std::iter::once(3).chain(layers.iter().map(|layer| layer.0));
@@ -53,7 +58,9 @@ impl Tower {
             class_token: config.class_token.then(|| init.init([dim], device)),
             position: init.init([tokens, dim], device),
             pre_norm: config.pre_norm.then(|| LayerNormConfig::new(dim).init(device)),
-            blocks: (config.unused_blocks..config.vision_depth).map(|_| TowerBlock::new(config, device)).collect(),
+            blocks: (config.unused_blocks..config.vision_depth)
+                .map(|_| TowerBlock::new(config, device))
+                .collect(),
         }
     }
 
@@ -123,7 +130,10 @@ impl TowerBlock {
         let head_dim = dim / self.heads;
         let split = |t: Tensor<3>| t.reshape([batch, tokens, self.heads, head_dim]);
         let normed = self.layer_norm1.forward(x.clone());
-        let queries = self.q_proj.forward(normed.clone()).mul_scalar((head_dim as f64).powf(-0.5));
+        let queries = self
+            .q_proj
+            .forward(normed.clone())
+            .mul_scalar((head_dim as f64).powf(-0.5));
         let keys = split(self.k_proj.forward(normed.clone())).permute([0, 2, 3, 1]);
         let values = split(self.v_proj.forward(normed)).swap_dims(1, 2);
         let weights = softmax(split(queries).swap_dims(1, 2).matmul(keys), 3);
@@ -131,7 +141,11 @@ impl TowerBlock {
         let x = x + self.out_proj.forward(mixed);
 
         let hidden = self.fc1.forward(self.layer_norm2.forward(x.clone()));
-        let hidden = if self.quick_gelu { hidden.clone() * sigmoid(hidden.mul_scalar(1.702)) } else { gelu(hidden) };
+        let hidden = if self.quick_gelu {
+            hidden.clone() * sigmoid(hidden.mul_scalar(1.702))
+        } else {
+            gelu(hidden)
+        };
         x + self.fc2.forward(hidden)
     }
 }
