@@ -2,7 +2,12 @@
 
 use burn::tensor::{Int, Tensor, activation::log_softmax};
 
-use super::{batch::TokenBatch, decoder::Hidden, ground::span_output, model::VlmModel};
+use super::{
+    batch::TokenBatch,
+    decoder::{Hidden, Wanted},
+    ground::span_output,
+    model::VlmModel,
+};
 
 /// Terms of one batch, `[1]` each.
 pub struct VlmLosses {
@@ -22,11 +27,15 @@ pub fn losses(model: &VlmModel, batch: &TokenBatch, lambda_attention: f64) -> Vl
 
 /// The same where the image tokens `[B, P, D_VLM]` are already made.
 pub fn losses_of(model: &VlmModel, image: Tensor<3>, batch: &TokenBatch, lambda_attention: f64) -> VlmLosses {
-    let wanted = lambda_attention > 0.0 && batch.targets.is_some();
+    let pull = lambda_attention > 0.0 && batch.targets.is_some();
+    let wanted = Wanted {
+        rows_from: batch.rows_from,
+        attention: pull,
+    };
     let hidden = model.forward(image, batch.tokens.clone(), batch.image_at, None, wanted);
     let answer = answer_loss(model, &hidden, batch.predicting.clone(), batch.labels.clone());
     let attention = match (&batch.spans, &batch.targets) {
-        (Some(spans), Some(targets)) if wanted => {
+        (Some(spans), Some(targets)) if pull => {
             let columns = model.image_columns(batch.image_at);
             span_output(&hidden, spans, columns)
                 .attention
@@ -122,7 +131,8 @@ mod tests {
         let [rows, length] = batch.tokens.dims();
         longer.tokens = Tensor::cat(vec![batch.tokens, Tensor::full([rows, 3], 7, &device)], 1);
         let at = batch.predicting.try_into_vec_as::<i64>().unwrap();
-        let at: Vec<i64> = at.into_iter().map(|i| i + 3 * (i / length as i64)).collect();
+        let had = (length - batch.rows_from) as i64;
+        let at: Vec<i64> = at.into_iter().map(|i| i + 3 * (i / had)).collect();
         let count = at.len();
         longer.predicting = Tensor::from_data(TensorData::new(at, [count]), &device);
         let longer = losses(&model, &longer, 0.0).answer.into_scalar::<f32>();
