@@ -4,6 +4,7 @@
 //!
 //! - [`random`]: counter-based random numbers
 //! - [`config`]: presets and settings
+//! - [`device`]: the CPU, wgpu or CUDA
 //! - [`nn`]: attention, MLP, FiLM, LoRA, rotary positions
 //! - [`weights`]: safetensors, key remaps, load report
 //! - [`sim`]: scenes, physics, camera, tasks, expert
@@ -23,10 +24,21 @@
 //! [`recording`].
 
 pub mod app;
+pub mod cli;
 pub mod config;
+pub mod data;
+pub mod device;
 pub mod engine;
+pub mod eval;
+pub mod gpi;
+pub mod nn;
 pub mod panels;
+pub mod planner;
 pub mod random;
 pub mod recording;
 pub mod sim;
+pub mod train;
 pub mod ui;
+pub mod vlm;
+pub mod weights;
+pub mod world_model;

@@ -4,6 +4,8 @@
 //! the method to the letter; `vit-l` is the paper's smaller encoder. All three run through the same code.
 
 mod gpi;
+#[cfg(test)]
+mod paper_test;
 mod plan;
 mod presets;
 mod train;
@@ -12,19 +14,15 @@ mod vlm;
 mod world_model;
 
 pub use gpi::GpiConfig;
-pub use plan::{
-    Aggregation, CemConfig, CostConfig, CostTerm, GoalTiming, PlanConfig, PlanEncoder, SimilarityKind,
-};
+pub use plan::{Aggregation, CemConfig, CostConfig, CostTerm, GoalTiming, PlanConfig, PlanEncoder, SimilarityKind};
 pub use presets::{PRESETS, load, preset};
 pub use train::{
-    LearningRates, MaskConfig, PredictionLoss, SigReg, Stage1Config, Stage1Losses, Stage1bConfig, Stage2Config, TrainConfig,
-    VlmTrainConfig,
+    LearningRates, MaskConfig, PredictionLoss, SigReg, Stage1Config, Stage1Losses, Stage1bConfig, Stage2Config,
+    TrainConfig, VlmTrainConfig,
 };
 pub use validate::ConfigError;
 pub use vlm::{LoraConfig, VlmConfig};
-pub use world_model::{
-    ActionConditioning, EncoderAttention, EncoderConfig, PredictorConfig, Stem, WorldModelConfig,
-};
+pub use world_model::{ActionConditioning, EncoderAttention, EncoderConfig, PredictorConfig, Stem, WorldModelConfig};
 
 use serde::{Deserialize, Serialize};
 

@@ -23,6 +23,26 @@ pub struct VlmConfig {
     pub vision_depth: usize,
     pub vision_heads: usize,
     pub vision_mlp: usize,
+    /// Mean and standard deviation that a pixel in [0, 1] is normalised by, red, green, blue.
+    #[serde(default = "half")]
+    pub pixel_mean: [f64; 3],
+    #[serde(default = "half")]
+    pub pixel_std: [f64; 3],
+    /// A learned token before the patches, dropped before the projector (CLIP).
+    #[serde(default)]
+    pub class_token: bool,
+    /// A layer norm between the embeddings and the first block (CLIP).
+    #[serde(default)]
+    pub pre_norm: bool,
+    /// `x * sigmoid(1.702 x)` instead of GELU in the tower (CLIP).
+    #[serde(default)]
+    pub quick_gelu: bool,
+    /// Last blocks of the tower whose output is not used: 1 for LLaVA's feature layer -2. They are not built.
+    #[serde(default)]
+    pub unused_blocks: usize,
+    /// A layer norm between tower and projector; LLaVA has none.
+    #[serde(default)]
+    pub feature_norm: bool,
     /// `D_VLM` of the method.
     pub dim: usize,
     pub depth: usize,
@@ -34,9 +54,17 @@ pub struct VlmConfig {
     pub vocab_size: usize,
     pub rope_theta: f64,
     pub rms_eps: f64,
+    /// The output head is the embedding transposed.
+    #[serde(default)]
+    pub tied_head: bool,
     /// Longest prompt and answer together, image tokens included.
     pub max_tokens: usize,
     pub lora: LoraConfig,
+}
+
+/// (x - 0.5) / 0.5: pixels in [-1, 1].
+fn half() -> [f64; 3] {
+    [0.5; 3]
 }
 
 impl VlmConfig {

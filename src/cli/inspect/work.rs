@@ -1,0 +1,177 @@
+//! Floating-point operations and bytes, counted from the parameters' shapes.
+//!
+//! A matrix of `m` numbers costs `2 m` operations for each row that it is applied to; attention among `n` tokens of
+//! width `d` costs `4 n^2 d` a layer (logits and mixing). Additions, activations and normalisations are left out:
+//! together they are a few per cent at these widths.
+
+use serde::Serialize;
+
+use crate::config::{Config, Precision, Stem, WorldModelConfig};
+use crate::nn::ParamShape;
+
+/// Floating-point operations.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Work {
+    /// One frame to its tokens.
+    pub encode_frame: f64,
+    /// One action of one candidate: tokens to the next frame's tokens.
+    pub predictor_step: f64,
+    /// Predictor steps of one plan: population x iterations x horizon.
+    pub steps_a_plan: u64,
+    /// One plan: the frame, then every candidate's rollout.
+    pub plan: f64,
+}
+
+impl Work {
+    pub(super) fn new<'a>(config: &Config, shapes: impl Fn(&str) -> &'a [ParamShape]) -> Self {
+        let model = &config.world_model;
+        let cem = &config.plan.cem;
+        let encode_frame = encode(model, shapes("encoder"));
+        let predictor_step = step(model, shapes("predictor"));
+        let steps_a_plan = cem.population as u64 * cem.iterations as u64 * config.plan.horizon as u64;
+        Self {
+            encode_frame,
+            predictor_step,
+            steps_a_plan,
+            plan: encode_frame + steps_a_plan as f64 * predictor_step,
+        }
+    }
+
+    pub(super) fn lines(&self) -> [(String, f64); 3] {
+        [
+            ("encode a frame".to_owned(), self.encode_frame),
+            ("predict a step of a candidate".to_owned(), self.predictor_step),
+            (format!("plan ({} predictor steps)", self.steps_a_plan), self.plan),
+        ]
+    }
+}
+
+fn encode(model: &WorldModelConfig, shapes: &[ParamShape]) -> f64 {
+    let tokens = model.tokens() as f64;
+    let rows = |shape: &ParamShape| match shape.path.strip_prefix("stem.") {
+        Some(rest) => {
+            let layer = rest.split('.').next().and_then(|index| index.parse().ok()).unwrap_or(0);
+            stem_positions(model, layer)
+        }
+        None => tokens,
+    };
+    matrices(shapes, rows) + model.encoder.depth as f64 * attention(tokens, model.dim)
+}
+
+/// Positions that layer `layer` of the stem computes.
+fn stem_positions(model: &WorldModelConfig, layer: usize) -> f64 {
+    let stride: usize = match &model.encoder.stem {
+        Stem::Patch => model.patch_size,
+        Stem::Conv(layers) => layers[..=layer.min(layers.len().saturating_sub(1))]
+            .iter()
+            .map(|layer| layer.2)
+            .product(),
+    };
+    let side = model.image_size as f64 / stride as f64;
+    side * side
+}
+
+fn step(model: &WorldModelConfig, shapes: &[ParamShape]) -> f64 {
+    let predictor = &model.predictor;
+    let context = model.tokens() as f64;
+    // With mask tokens the context stands beside as many targets, each with its own frame's action.
+    let (tokens, conditions) = if predictor.residual {
+        (context, 1.0)
+    } else {
+        (2.0 * context, 2.0 * context)
+    };
+    let rows = |shape: &ParamShape| {
+        let path = shape.path.as_str();
+        if path.starts_with("action") {
+            1.0
+        } else if path.contains(".film.") {
+            conditions
+        } else if path.starts_with("input") {
+            context
+        } else {
+            tokens
+        }
+    };
+    matrices(shapes, rows) + predictor.depth as f64 * attention(tokens, predictor.dim)
+}
+
+/// Operations of all matrices; vectors and tables of positions or tokens are added, not multiplied.
+fn matrices(shapes: &[ParamShape], rows: impl Fn(&ParamShape) -> f64) -> f64 {
+    let is_matrix = |shape: &&ParamShape| shape.path.ends_with("weight") && shape.shape.len() >= 2;
+    shapes
+        .iter()
+        .filter(is_matrix)
+        .map(|shape| 2.0 * shape.count() as f64 * rows(shape))
+        .sum()
+}
+
+fn attention(tokens: f64, dim: usize) -> f64 {
+    4.0 * tokens * tokens * dim as f64
+}
+
+/// Bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Memory {
+    /// All modules, to plan with.
+    pub weights: f64,
+    /// Parameters, gradients and AdamW's two moments of what stage 1 trains, as f32, and the target encoder. Without
+    /// activations.
+    pub stage_1_state: f64,
+    /// The widest moment of a rollout step of the whole population at once: two residual streams beside queries, keys,
+    /// values and logits, or beside the two ends of the MLP.
+    pub plan_activations: f64,
+}
+
+impl Memory {
+    pub(super) fn new(config: &Config, parameters: u64, trained: u64, target: u64) -> Self {
+        let bytes = match config.precision {
+            Precision::F32 => 4.0,
+            Precision::Bf16 => 2.0,
+        };
+        let predictor = &config.world_model.predictor;
+        let context = config.world_model.tokens();
+        let tokens = if predictor.residual { context } else { 2 * context };
+        let attention = 3 * predictor.dim + 2 * predictor.heads * tokens;
+        let mlp = 2 * predictor.mlp_ratio * predictor.dim;
+        let wide = (2 * predictor.dim + attention.max(mlp)) as f64;
+        Self {
+            weights: parameters as f64 * bytes,
+            stage_1_state: (4 * trained + target) as f64 * 4.0,
+            plan_activations: config.plan.cem.population as f64 * tokens as f64 * wide * bytes,
+        }
+    }
+
+    pub(super) fn lines(&self) -> [(&'static str, f64); 3] {
+        [
+            ("weights", self.weights),
+            ("stage 1, without activations", self.stage_1_state),
+            ("activations of a plan, at most", self.plan_activations),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Report;
+    use crate::config::preset;
+
+    /// By hand for nano's predictor step: 16 tokens of width 128, two blocks.
+    #[test]
+    fn a_step_of_nano_by_hand() {
+        let (n, d) = (16.0, 128.0);
+        let block = n * (3.0 * d * d + d * d + 2.0 * 2.0 * d * d) + 4.0 * d * d;
+        let rest = n * (d * d + d * d) + 3.0 * d + d * d;
+        let by_hand = 2.0 * (2.0 * block + rest) + 2.0 * 4.0 * n * n * d;
+        let report = Report::new(&preset("nano").unwrap());
+        assert_eq!(report.work.predictor_step, by_hand);
+        assert_eq!(report.work.steps_a_plan, 48 * 2 * 5);
+    }
+
+    /// 25,600 forwards of 85 M parameters and 392 tokens are about 1.7 PFLOP; FiLM by token and attention add to it.
+    #[test]
+    fn a_plan_of_the_paper_takes_seconds_and_not_milliseconds() {
+        let work = Report::new(&preset("paper").unwrap()).work;
+        assert_eq!(work.steps_a_plan, 25_600);
+        assert!((1.7e15..2.8e15).contains(&work.plan), "{}", work.plan);
+    }
+}

@@ -1,0 +1,156 @@
+//! The command line: one file a subcommand. A new one is a file, its `mod`, and its line in [`commands!`].
+//!
+//! Exit codes: 0 done (and, for a plan, reached); 1 not reached, or the model's answer could not be read; 2 bad input
+//! or set-up; 130 interrupted. With `--json`, stdout is exactly one JSON document, on errors too; progress and logs go
+//! to stderr.
+
+mod args;
+mod console;
+mod doctor;
+mod inspect;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::{DeviceArgs, ModelArgs, OutputArgs, WorldArgs};
+pub use console::Console;
+
+/// How a command ended when nothing was wrong with its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    /// A plan that did not reach its task, or an answer that could not be read.
+    NotReached,
+    /// Ctrl+C; what was made until then is kept.
+    Interrupted,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::NotReached => 1,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Bad input or set-up: exit code 2. Anything that is an error becomes one.
+pub struct CliError(anyhow::Error);
+
+impl CliError {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(anyhow::Error::msg(message.into()))
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for CliError {
+    fn from(err: E) -> Self {
+        Self(err.into())
+    }
+}
+
+pub type CliResult = Result<Exit, CliError>;
+
+/// What every subcommand is.
+pub trait Subcommand {
+    fn output(&self) -> &OutputArgs;
+
+    /// # Errors
+    /// Bad input or set-up.
+    fn run(&self, console: &Console) -> CliResult;
+}
+
+macro_rules! commands {
+    ($($(#[$about:meta])* $name:ident($args:ty),)*) => {
+        #[derive(clap::Subcommand)]
+        enum Commands {
+            $($(#[$about])* $name(Box<$args>),)*
+        }
+
+        impl Commands {
+            fn get(&self) -> &dyn Subcommand {
+                match self {
+                    $(Self::$name(args) => args.as_ref(),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Show a model's modules, shapes, parameters, work and memory, without building it
+    Inspect(inspect::Inspect),
+    /// Show the devices of this machine, and which one `--device auto` takes and why
+    Doctor(doctor::Doctor),
+}
+
+/// ThinkJEPA Studio: type a task, watch a world model and a vision-language model think and act.
+#[derive(Parser)]
+#[command(name = "thinkjepa", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+/// Runs the command line that the program was started with.
+pub fn run() -> ExitCode {
+    env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or("warn,wgpu_core=error,wgpu_hal=error,naga=error"),
+    )
+    .init();
+    // Known before the arguments are parsed, so that a mistake in them is a JSON document as well.
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(err) => return refused(&err, json),
+    };
+    let command = cli.command.get();
+    let console = Console::new(command.output().json);
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        command.output().check()?;
+        command.run(&console)
+    }));
+    match result {
+        Ok(Ok(exit)) => exit.code().into(),
+        Ok(Err(err)) => {
+            console.error(&format!("{:#}", err.0));
+            2.into()
+        }
+        Err(panic) => {
+            let said = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or(panic.downcast_ref::<&str>().copied());
+            console.error(&format!(
+                "Something went wrong inside: {}.",
+                said.unwrap_or("no message")
+            ));
+            2.into()
+        }
+    }
+}
+
+/// Help and version are no mistakes; everything else is bad input.
+fn refused(err: &clap::Error, json: bool) -> ExitCode {
+    if !err.use_stderr() {
+        // Nothing can be done about a closed pipe.
+        let _ = err.print();
+        return ExitCode::SUCCESS;
+    }
+    if json {
+        let first = err
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned();
+        Console::new(true).error(&first);
+    } else {
+        let _ = err.print();
+    }
+    2.into()
+}

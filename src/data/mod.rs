@@ -1,0 +1,14 @@
+//! Training data: episodes of the tabletop on disk, the clips that training draws from them, and the examples that the
+//! vision-language model is instructed with.
+
+mod clips;
+mod datagen;
+mod episodes;
+mod format;
+mod instruct;
+
+pub use clips::{ClipBatch, ClipSampler};
+pub use datagen::{DatagenError, GenerateSettings, generate};
+pub use episodes::EpisodeStore;
+pub use format::{StoreError, StoreMeta};
+pub use instruct::{Facts, History, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};

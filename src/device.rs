@@ -1,0 +1,622 @@
+//! Where the model computes: the CPU, a graphics card through wgpu, or CUDA.
+//!
+//! `auto` measures instead of guessing: a small model is often faster on the CPU, because a card spends longer on
+//! being told what to do than on doing it. Each candidate is tried in a child process, since a driver that is broken
+//! can take its process with it. A software adapter (llvmpipe, lavapipe) is never chosen: the CPU itself is faster.
+
+use std::fmt;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::wgpu::WgpuBackend;
+use burn::tensor::{Device, DeviceKind, Distribution, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// How long a candidate is measured, after its first result.
+const PROBE_SECS: f64 = 2.0;
+/// A card's first result waits for its shaders; after this a candidate is given up.
+const PROBE_LIMIT_SECS: u64 = 30;
+
+/// What the user asked for with `--device`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The fastest, by measurement.
+    Auto,
+    Cpu,
+    /// An adapter by its number in `thinkjepa doctor`.
+    Wgpu(usize),
+    Cuda(usize),
+}
+
+/// Why there is no device.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    #[error("There is no device \"{0}\". Choose auto, cpu, wgpu, wgpu:N, cuda or cuda:N.")]
+    Unknown(String),
+    #[error("Device {choice} is not there. `thinkjepa doctor` lists what is: {found}.")]
+    Absent { choice: DeviceChoice, found: String },
+    #[error("This program was built without CUDA. Build it with `--features cuda`, or choose cpu or wgpu.")]
+    WithoutCuda,
+    #[error("Device {choice} did not start: {what}. `thinkjepa doctor` says more; `--device cpu` always works.")]
+    Failed { choice: DeviceChoice, what: String },
+}
+
+impl FromStr for DeviceChoice {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown(text.to_owned());
+        let (kind, number) = match text.split_once(':') {
+            Some((kind, number)) => (kind, Some(number.parse::<usize>().map_err(|_| unknown())?)),
+            None => (text, None),
+        };
+        match (kind, number) {
+            ("auto", None) => Ok(Self::Auto),
+            ("cpu", None) => Ok(Self::Cpu),
+            ("wgpu", number) => Ok(Self::Wgpu(number.unwrap_or(0))),
+            ("cuda", number) => Ok(Self::Cuda(number.unwrap_or(0))),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => write!(f, "auto"),
+            Self::Cpu => write!(f, "cpu"),
+            Self::Wgpu(number) => write!(f, "wgpu:{number}"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+impl Serialize for DeviceChoice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A device that this machine has.
+#[derive(Clone, Debug, Serialize)]
+pub struct Candidate {
+    pub id: DeviceChoice,
+    pub name: String,
+    /// "cpu", "discrete gpu", "integrated gpu", "virtual gpu", "software" or "other".
+    pub kind: &'static str,
+    /// Graphics API and driver; empty for the CPU.
+    pub driver: String,
+    /// How burn is told; none for the CPU, CUDA, and what burn has no word for.
+    #[serde(skip)]
+    adapter: Option<(DeviceKind, WgpuBackend)>,
+}
+
+impl Candidate {
+    /// Whether a processor only plays a graphics card.
+    pub fn is_software(&self) -> bool {
+        self.kind == "software"
+    }
+}
+
+/// Every device of this machine, the CPU first. Opens none of them.
+pub fn candidates() -> Vec<Candidate> {
+    let mut found = vec![Candidate {
+        id: DeviceChoice::Cpu,
+        name: format!("{}, {} threads", cpu_name(), cpu_threads()),
+        kind: "cpu",
+        driver: String::new(),
+        adapter: None,
+    }];
+    found.extend(adapters());
+    found.extend(cuda_cards());
+    found
+}
+
+/// Threads that may run at once.
+pub fn cpu_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+fn cpu_name() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name));
+    model.map_or_else(
+        || format!("{} processor", std::env::consts::ARCH),
+        |name| name.trim().to_owned(),
+    )
+}
+
+/// Adapters of the first graphics API that has a card, or else of the first that has anything: the same card on two
+/// APIs is one card.
+fn adapters() -> Vec<Candidate> {
+    let apis = [
+        (wgpu::Backend::Metal, WgpuBackend::Metal),
+        (wgpu::Backend::Vulkan, WgpuBackend::Vulkan),
+        (wgpu::Backend::Dx12, WgpuBackend::Dx12),
+        (wgpu::Backend::Gl, WgpuBackend::Gl),
+    ];
+    let mut software_only = Vec::new();
+    for (api, pinned) in apis {
+        let found = adapters_on(api, pinned);
+        if found.iter().any(|adapter| !adapter.is_software()) {
+            return found;
+        }
+        if software_only.is_empty() {
+            software_only = found;
+        }
+    }
+    software_only
+}
+
+fn adapters_on(api: wgpu::Backend, pinned: WgpuBackend) -> Vec<Candidate> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: api.into(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    // burn counts the adapters of each kind by themselves.
+    let mut counts = [0usize; 3];
+    let mut next = |kind: usize| {
+        counts[kind] += 1;
+        counts[kind] - 1
+    };
+    let adapters = wait(instance.enumerate_adapters(api.into()));
+    let candidate = |(number, adapter): (usize, wgpu::Adapter)| {
+        let info = adapter.get_info();
+        let (kind, burn_kind) = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => ("discrete gpu", Some(DeviceKind::DiscreteGpu(next(0)))),
+            wgpu::DeviceType::IntegratedGpu => ("integrated gpu", Some(DeviceKind::IntegratedGpu(next(1)))),
+            wgpu::DeviceType::VirtualGpu => ("virtual gpu", Some(DeviceKind::VirtualGpu(next(2)))),
+            wgpu::DeviceType::Cpu => ("software", Some(DeviceKind::Cpu)),
+            wgpu::DeviceType::Other => ("other", None),
+        };
+        // OpenGL reports Mesa's software renderer as an unknown kind of card.
+        let kind = if ["llvmpipe", "lavapipe", "swiftshader"]
+            .iter()
+            .any(|name| info.name.to_lowercase().contains(name))
+        {
+            "software"
+        } else {
+            kind
+        };
+        Candidate {
+            id: DeviceChoice::Wgpu(number),
+            name: info.name,
+            kind,
+            driver: format!("{} {} {}", info.backend, info.driver, info.driver_info)
+                .trim()
+                .to_owned(),
+            adapter: burn_kind.map(|kind| (kind, pinned)),
+        }
+    };
+    adapters.into_iter().enumerate().map(candidate).collect()
+}
+
+/// Drives a future to its end. Adapters are listed at the first poll on every native API, so nothing waits here.
+fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda_cards() -> Vec<Candidate> {
+    let cards = Device::enumerate(burn::tensor::DeviceType::Cuda);
+    (0..cards.len())
+        .map(|number| Candidate {
+            id: DeviceChoice::Cuda(number),
+            name: format!("CUDA card {number}"),
+            kind: "discrete gpu",
+            driver: "CUDA".to_owned(),
+            adapter: None,
+        })
+        .collect()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda_cards() -> Vec<Candidate> {
+    Vec::new()
+}
+
+/// Opens a device that was named; `auto` is decided by [`select`].
+///
+/// # Errors
+/// It is not there, or this build cannot reach it.
+fn open(choice: DeviceChoice) -> Result<Device, DeviceError> {
+    match choice {
+        DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::flex()),
+        DeviceChoice::Wgpu(_) => open_wgpu(choice),
+        DeviceChoice::Cuda(number) => open_cuda(choice, number),
+    }
+}
+
+/// An adapter is initialised once in a process; burn refuses a second time.
+fn open_wgpu(choice: DeviceChoice) -> Result<Device, DeviceError> {
+    static OPENED: Mutex<Vec<(DeviceChoice, Device)>> = Mutex::new(Vec::new());
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, device)) = opened.iter().find(|(id, _)| *id == choice) {
+        return Ok(device.clone());
+    }
+    let found = candidates();
+    let candidate = found
+        .iter()
+        .find(|candidate| candidate.id == choice)
+        .ok_or_else(|| absent(choice, &found))?;
+    let failed = |what: String| DeviceError::Failed { choice, what };
+    let (kind, api) = candidate
+        .adapter
+        .clone()
+        .ok_or_else(|| failed(format!("{} is of no known kind", candidate.name)))?;
+    let options = Device::wgpu_options().device_kind(kind).graphics_api(api);
+    let device = options.init().map_err(|err| failed(err.to_string()))?;
+    opened.push((choice, device.clone()));
+    Ok(device)
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(choice: DeviceChoice, number: usize) -> Result<Device, DeviceError> {
+    let found = candidates();
+    if found.iter().any(|candidate| candidate.id == choice) {
+        Ok(Device::cuda(number))
+    } else {
+        Err(absent(choice, &found))
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(_choice: DeviceChoice, _number: usize) -> Result<Device, DeviceError> {
+    Err(DeviceError::WithoutCuda)
+}
+
+fn absent(choice: DeviceChoice, found: &[Candidate]) -> DeviceError {
+    let found: Vec<String> = found.iter().map(|candidate| candidate.id.to_string()).collect();
+    DeviceError::Absent {
+        choice,
+        found: found.join(", "),
+    }
+}
+
+/// A device, and why it is this one.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    pub id: DeviceChoice,
+    pub device: Device,
+    pub why: String,
+}
+
+/// Opens what the user asked for. A card that was named is first tried in a child process, so that a driver that
+/// fails is an error and not the end of the program.
+///
+/// # Errors
+/// What was named is not there or does not work. `auto` always answers.
+pub fn select(choice: DeviceChoice, workload: Workload) -> Result<Selected, DeviceError> {
+    match choice {
+        DeviceChoice::Auto => {
+            let verdicts = judge(candidates(), |id| probe_in_child(id, workload));
+            let chosen = verdicts.iter().find(|verdict| verdict.chosen);
+            let (id, why) = match chosen {
+                Some(verdict) => (verdict.candidate.id, verdict.why.clone()),
+                None => (DeviceChoice::Cpu, "nothing else answered".to_owned()),
+            };
+            Ok(Selected {
+                id,
+                device: open(id)?,
+                why,
+            })
+        }
+        DeviceChoice::Cpu => Ok(Selected {
+            id: choice,
+            device: Device::flex(),
+            why: "asked for".to_owned(),
+        }),
+        DeviceChoice::Wgpu(_) | DeviceChoice::Cuda(_) => {
+            let device = open(choice)?;
+            probe_in_child(choice, workload).map_err(|what| DeviceError::Failed { choice, what })?;
+            Ok(Selected {
+                id: choice,
+                device,
+                why: "asked for".to_owned(),
+            })
+        }
+    }
+}
+
+/// What was found out about a device.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    #[serde(flatten)]
+    pub candidate: Candidate,
+    /// Rollout steps of the workload a second; none where it was not measured.
+    pub steps_per_sec: Option<f64>,
+    pub chosen: bool,
+    pub why: String,
+}
+
+/// Measures whatever may be chosen and chooses the fastest. With nothing but the CPU there is nothing to measure.
+pub fn judge(found: Vec<Candidate>, mut probe: impl FnMut(DeviceChoice) -> Result<f64, String>) -> Vec<Verdict> {
+    let rivals = found.iter().filter(|candidate| !candidate.is_software()).count();
+    let mut verdicts: Vec<Verdict> = found
+        .into_iter()
+        .map(|candidate| {
+            let (steps_per_sec, why) = if candidate.is_software() {
+                (None, "a processor plays this card; the CPU itself is faster".to_owned())
+            } else if rivals < 2 {
+                (None, String::new())
+            } else {
+                match probe(candidate.id) {
+                    Ok(speed) => (Some(speed), String::new()),
+                    Err(what) => (None, format!("its probe failed: {what}")),
+                }
+            };
+            Verdict {
+                candidate,
+                steps_per_sec,
+                chosen: false,
+                why,
+            }
+        })
+        .collect();
+    let speed = |verdict: &Verdict| verdict.steps_per_sec.unwrap_or(0.0);
+    let best = verdicts.iter().map(speed).fold(0.0, f64::max);
+    let measured = best > 0.0;
+    let mut taken = false;
+    for verdict in &mut verdicts {
+        let is_cpu = verdict.candidate.id == DeviceChoice::Cpu;
+        verdict.chosen = !taken && if measured { speed(verdict) == best } else { is_cpu };
+        taken |= verdict.chosen;
+        if verdict.chosen {
+            verdict.why = if measured {
+                "the fastest in the probe".to_owned()
+            } else if rivals < 2 {
+                "there is no graphics card that this program can use".to_owned()
+            } else {
+                "no other device answered its probe".to_owned()
+            };
+        } else if let Some(speed) = verdict.steps_per_sec {
+            verdict.why = format!("{:.1} times slower than the fastest", best / speed);
+        }
+    }
+    verdicts
+}
+
+/// Sizes of the work that devices are compared by: one rollout step of a population.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Candidates at once.
+    pub batch: usize,
+    /// Tokens a frame.
+    pub tokens: usize,
+    pub dim: usize,
+    pub heads: usize,
+    pub depth: usize,
+}
+
+impl Workload {
+    /// The predictor of a configuration; a large population is probed by a part of it.
+    pub fn of(config: &Config) -> Self {
+        let predictor = &config.world_model.predictor;
+        Self {
+            batch: config.plan.cem.population.min(64),
+            tokens: config.world_model.tokens(),
+            dim: predictor.dim,
+            heads: predictor.heads,
+            depth: predictor.depth,
+        }
+    }
+}
+
+/// Measures a device in this process: steps a second.
+///
+/// # Errors
+/// The device is not there.
+pub fn probe_here(choice: DeviceChoice, workload: Workload) -> Result<f64, DeviceError> {
+    let device = open(choice)?;
+    let Workload {
+        batch,
+        tokens,
+        dim,
+        heads,
+        depth,
+    } = workload;
+    let layers: Vec<[Linear; 4]> = (0..depth)
+        .map(|_| {
+            [(dim, 3 * dim), (dim, dim), (dim, 4 * dim), (4 * dim, dim)]
+                .map(|(from, to)| LinearConfig::new(from, to).init(&device))
+        })
+        .collect();
+    let start = Tensor::<3>::random([batch, tokens, dim], Distribution::Default, &device);
+    let step = || -> Result<(), DeviceError> {
+        let mut x = start.clone();
+        for [qkv, out, up, down] in &layers {
+            let parts = qkv
+                .forward(x.clone())
+                .reshape([batch, tokens, 3, heads, dim / heads])
+                .permute([2, 0, 3, 1, 4]);
+            let part = |i: usize| {
+                parts
+                    .clone()
+                    .slice([i..i + 1])
+                    .reshape([batch, heads, tokens, dim / heads])
+            };
+            let mixed = softmax(part(0).matmul(part(1).swap_dims(2, 3)), 3).matmul(part(2));
+            x = x + out.forward(mixed.swap_dims(1, 2).reshape([batch, tokens, dim]));
+            x = x.clone() + down.forward(gelu(up.forward(x)));
+        }
+        // Planning reads a cost for every candidate after a rollout.
+        let costs: Tensor<3> = x.mean_dim(2).mean_dim(1);
+        costs.try_into_data().map(drop).map_err(|err| DeviceError::Failed {
+            choice,
+            what: err.to_string(),
+        })
+    };
+    step()?;
+    let began = Instant::now();
+    let mut steps = 0u32;
+    while began.elapsed().as_secs_f64() < PROBE_SECS || steps == 0 {
+        step()?;
+        steps += 1;
+    }
+    Ok(f64::from(steps) / began.elapsed().as_secs_f64())
+}
+
+/// What `thinkjepa doctor --probe` prints, one line of JSON.
+#[derive(Serialize, Deserialize)]
+pub struct ProbeLine {
+    pub steps_per_sec: f64,
+}
+
+/// Measures a device in a child of this program.
+///
+/// # Errors
+/// Why there is no figure, in words.
+pub fn probe_in_child(choice: DeviceChoice, workload: Workload) -> Result<f64, String> {
+    let program = std::env::current_exe().map_err(|err| err.to_string())?;
+    let workload = serde_json::to_string(&workload).map_err(|err| err.to_string())?;
+    let mut child = Command::new(program)
+        .args(["doctor", "--probe", &choice.to_string(), "--workload", &workload])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|err| err.to_string())?;
+    // Read beside waiting: a child that fills its pipe would wait for us as we wait for it.
+    let streams = (child.stdout.take(), child.stderr.take());
+    let (out, err) = (read_all(streams.0), read_all(streams.1));
+    let limit = Instant::now() + Duration::from_secs(PROBE_LIMIT_SECS);
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < limit => std::thread::sleep(Duration::from_millis(10)),
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("no answer within {PROBE_LIMIT_SECS} s"));
+            }
+            Err(err) => return Err(err.to_string()),
+        }
+    };
+    let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
+    if !status.success() {
+        let said = err
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("it said nothing");
+        return Err(format!("{status}, {said}"));
+    }
+    let line: ProbeLine = serde_json::from_str(out.trim()).map_err(|err| err.to_string())?;
+    Ok(line.steps_per_sec)
+}
+
+fn read_all(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            // What could be read before an error is still worth showing.
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read_as_they_are_written() {
+        for text in ["auto", "cpu", "wgpu:0", "wgpu:3", "cuda:1"] {
+            assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
+        }
+        assert_eq!("wgpu".parse::<DeviceChoice>().unwrap(), DeviceChoice::Wgpu(0));
+        for text in [
+            "",
+            "gpu",
+            "cpu:0",
+            "auto:1",
+            "wgpu:",
+            "wgpu:-1",
+            "wgpu:x",
+            "cuda:99999999999999999999",
+        ] {
+            assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
+        }
+    }
+
+    fn candidate(id: DeviceChoice, kind: &'static str) -> Candidate {
+        Candidate {
+            id,
+            name: String::new(),
+            kind,
+            driver: String::new(),
+            adapter: None,
+        }
+    }
+
+    fn chosen(found: Vec<Candidate>, speeds: &[(DeviceChoice, Result<f64, String>)]) -> (DeviceChoice, usize) {
+        let mut probes = 0;
+        let verdicts = judge(found, |id| {
+            probes += 1;
+            speeds.iter().find(|(of, _)| *of == id).unwrap().1.clone()
+        });
+        let chosen: Vec<_> = verdicts.iter().filter(|verdict| verdict.chosen).collect();
+        assert_eq!(chosen.len(), 1);
+        assert!(verdicts.iter().all(|verdict| !verdict.why.is_empty()));
+        (chosen[0].candidate.id, probes)
+    }
+
+    #[test]
+    fn the_fastest_is_chosen_and_never_a_software_adapter() {
+        use DeviceChoice::{Cpu, Wgpu};
+        let cpu = || candidate(Cpu, "cpu");
+        let card = |number| candidate(Wgpu(number), "discrete gpu");
+        let software = candidate(Wgpu(0), "software");
+        assert_eq!(chosen(vec![cpu()], &[]), (Cpu, 0));
+        assert_eq!(chosen(vec![cpu(), software.clone()], &[]), (Cpu, 0));
+        assert_eq!(
+            chosen(vec![cpu(), card(0)], &[(Cpu, Ok(9.0)), (Wgpu(0), Ok(90.0))]),
+            (Wgpu(0), 2)
+        );
+        assert_eq!(
+            chosen(vec![cpu(), card(0)], &[(Cpu, Ok(9.0)), (Wgpu(0), Ok(3.0))]),
+            (Cpu, 2)
+        );
+        let broken = Err("no driver".to_owned());
+        assert_eq!(
+            chosen(vec![cpu(), card(0)], &[(Cpu, Ok(9.0)), (Wgpu(0), broken.clone())]),
+            (Cpu, 2)
+        );
+        assert_eq!(
+            chosen(vec![cpu(), card(0)], &[(Cpu, broken.clone()), (Wgpu(0), broken)]),
+            (Cpu, 2)
+        );
+        let speeds = [(Cpu, Ok(9.0)), (Wgpu(1), Ok(10.0)), (Wgpu(2), Ok(10.0))];
+        assert_eq!(chosen(vec![cpu(), software, card(1), card(2)], &speeds), (Wgpu(1), 3));
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_with_what_is() {
+        let err = open(DeviceChoice::Wgpu(999)).unwrap_err().to_string();
+        assert!(err.contains("wgpu:999 is not there") && err.contains("cpu"), "{err}");
+        #[cfg(not(feature = "cuda"))]
+        assert!(
+            open(DeviceChoice::Cuda(0))
+                .unwrap_err()
+                .to_string()
+                .contains("--features cuda")
+        );
+    }
+}

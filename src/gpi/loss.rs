@@ -1,0 +1,47 @@
+//! Symmetric InfoNCE over sub-goals of the same scenes, and the regression that makes goals land where they belong.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Bool, Tensor, TensorData};
+
+/// What the two losses compare, all mean-pooled and `[K, D]` but `start`.
+#[derive(Clone, Debug)]
+pub struct GoalBatch {
+    pub goal: Tensor<2>,
+    pub achieved: Tensor<2>,
+    /// The start states of the scenes, `[S, D]`: extra negatives, so that "nothing happened" is wrong.
+    pub start: Tensor<2>,
+    /// Equal for two pairs that mean the same sub-goal of the same scene: they are no negatives of each other. `[K]`.
+    pub identity: Vec<u64>,
+}
+
+/// InfoNCE in both directions (method, 4.7) on cosines of pooled latents minus `mean` `[D]`; `temperature` is `tau_c`.
+/// States of the same scene are the negatives that planning has to tell apart.
+pub fn info_nce(batch: &GoalBatch, mean: Tensor<1>, temperature: f64) -> Tensor<1> {
+    let device = batch.goal.device();
+    let mean = mean.unsqueeze::<2>();
+    let unit = |x: Tensor<2>| {
+        let centred = x - mean.clone();
+        let norm = centred.clone().square().sum_dim(1).sqrt().clamp_min(1e-8);
+        centred / norm
+    };
+    let [k, _] = batch.goal.dims();
+    let goal = unit(batch.goal.clone());
+    let states = unit(Tensor::cat(vec![batch.achieved.clone(), batch.start.clone()], 0));
+    let [columns, _] = states.dims();
+    let same: Vec<bool> = (0..k)
+        .flat_map(|i| (0..columns).map(move |j| (i, j)))
+        .map(|(i, j)| j < k && i != j && batch.identity[i] == batch.identity[j])
+        .collect();
+    let same = Tensor::<2, Bool>::from_data(TensorData::new(same, [k, columns]), &device);
+    let logits = goal.matmul(states.transpose()).div_scalar(temperature).mask_fill(same, -1e4);
+    let eye = Tensor::<2>::eye(k, &device);
+    let diagonal = |logits: Tensor<2>| (log_softmax(logits, 1) * eye.clone()).sum() / k as f64;
+    let square = logits.clone().slice([0..k, 0..k]);
+    let to_states = log_softmax(logits, 1).slice([0..k, 0..k]) * eye.clone();
+    (to_states.sum() / k as f64 + diagonal(square.transpose())) * -0.5
+}
+
+/// Mean squared distance of goals to the states that were achieved in the comparison space, `comparison` `[D, D + 4]`.
+pub fn goal_regression(batch: &GoalBatch, comparison: Tensor<2>) -> Tensor<1> {
+    (batch.goal.clone() - batch.achieved.clone()).matmul(comparison).square().sum_dim(1).mean()
+}

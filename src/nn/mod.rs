@@ -1,0 +1,22 @@
+//! Building blocks of every network here. Nothing in this room knows of JEPA or of language models.
+
+mod attention;
+pub mod causal_attention;
+mod census;
+mod conv;
+mod film;
+pub mod lora;
+mod mlp;
+mod norm;
+pub mod rms_norm;
+pub mod rotary;
+pub mod swiglu;
+mod transformer;
+
+pub use attention::Attention;
+pub use census::{ParamShape, census};
+pub use conv::Conv;
+pub use film::{Film, Modulation};
+pub use mlp::Mlp;
+pub use norm::layer_norm;
+pub use transformer::{Block, BlockShape};

@@ -1,0 +1,196 @@
+//! Acting: a sub-goal begins, is compared, planned toward, and ends (Algorithm 2, lines 10-32).
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use super::{Episode, Event, Models, Phase, Progress};
+use crate::config::GoalTiming;
+use crate::planner::cem::{PlanRequest, first_mean, next_mean, plan};
+use crate::planner::cost::cost_of;
+use crate::planner::goals::Seen;
+use crate::planner::models::{History, PlannerError};
+use crate::recording::{CemIteration, EndedBecause, Outcome, ReplanRecord};
+use crate::sim::{Action, Environment};
+
+impl Episode {
+    /// The current sub-goal begins: its goal is made anew from the present frame.
+    pub(super) fn begin(
+        &mut self,
+        seen: &Seen,
+        models: &Models,
+        observer: &mut dyn FnMut(Event),
+    ) -> Result<(), PlannerError> {
+        let (current, step) = (self.state.current, self.state.step);
+        let stale = self.state.goals[current].made_at_step != step;
+        if stale && self.config.goals == GoalTiming::AtSwitch {
+            let sub_goal = self.state.sub_goals[current].clone();
+            self.state.goals[current] = self.make_goal(&sub_goal, seen, models)?;
+            observer(Event::Goal(current));
+        }
+        self.state.begun = true;
+        let similarities = self.similarities(seen)?;
+        let goal = &self.state.goals[current];
+        self.recording.write(|recording| {
+            let record = &mut recording.sub_goals[current];
+            goal.describe(record);
+            record.start_step = Some(step);
+        });
+        self.change_record(|record| {
+            record.sub_goal = Some(current);
+            record.similarities = similarities;
+        });
+        Ok(())
+    }
+
+    pub(super) fn act(
+        &mut self,
+        world: &mut dyn Environment,
+        seen: &Seen,
+        models: &Models,
+        observer: &mut dyn FnMut(Event),
+        cancel: &AtomicBool,
+    ) -> Result<Progress, PlannerError> {
+        if !self.state.begun {
+            self.begin(seen, models, observer)?;
+        }
+        let current = self.state.current;
+        let goal = self.state.goals[current].clone();
+        let similarity = goal.similarity.of(seen.pooled.clone())?[0];
+        if f64::from(similarity) >= self.config.delta_goal {
+            return Ok(self.switch());
+        }
+        if self.state.steps_on_current >= self.config.t_max {
+            return Ok(self.out_of_time());
+        }
+        let started = Instant::now();
+        let space = self.space(models.world)?;
+        let (term, source) = (self.config.cost.term, models.goals.source());
+        let cost = cost_of(
+            term,
+            models.world,
+            &space,
+            goal.pooled.clone(),
+            seen.pooled.clone(),
+            source,
+        )?;
+        let step = self.state.step;
+        let request = PlanRequest {
+            tokens: &seen.tokens,
+            mean: self
+                .state
+                .mean
+                .clone()
+                .unwrap_or_else(|| first_mean(&self.config, seen.grip_command)),
+            grip_command: seen.grip_command,
+            bias: goal.bias.as_ref(),
+            seed: self.setup.seed,
+            step: step as u64,
+        };
+        let mut watch = |iteration: usize, record: &CemIteration| {
+            observer(Event::Iteration {
+                step,
+                iteration,
+                record,
+            });
+        };
+        let chosen = plan(models.world, cost.as_ref(), &self.config, &request, &mut watch, cancel)?;
+        let predicted = goal.similarity.of(chosen.imagined)?;
+        let action = chosen.mean[0];
+        self.change_record(|record| {
+            record.predicted_similarity = predicted;
+            record.cem = chosen.iterations;
+            record.action = Some(action);
+            record.cost = Some(chosen.cost);
+            record.plan_secs = started.elapsed().as_secs_f64();
+        });
+        self.state.mean = Some(next_mean(&self.config, &chosen.mean, action[2] > 0.0));
+        self.state.steps_on_current += 1;
+        self.execute(action, world, models)
+    }
+
+    fn execute(
+        &mut self,
+        action: Action,
+        world: &mut dyn Environment,
+        models: &Models,
+    ) -> Result<Progress, PlannerError> {
+        world.step(action);
+        self.state.step += 1;
+        self.state.seen = None;
+        self.look(world, models.world)?;
+        Ok(Progress::Acted { step: self.state.step })
+    }
+
+    fn switch(&mut self) -> Progress {
+        let ended = self.state.current;
+        self.end_current(EndedBecause::Reached);
+        self.become_current(ended + 1);
+        let next = (ended + 1 < self.state.sub_goals.len()).then_some(ended + 1);
+        if next.is_none() {
+            self.state.phase = Phase::Rest;
+            self.change_record(|record| record.sub_goal = None);
+        }
+        Progress::Switched { ended, next }
+    }
+
+    fn out_of_time(&mut self) -> Progress {
+        let (sub_goal, step, steps) = (self.state.current, self.state.step, self.state.steps_on_current);
+        self.end_current(EndedBecause::StepLimit);
+        let failed = self.state.sub_goals[sub_goal].text.clone();
+        let reason = format!("\"{failed}\" was not reached in {steps} steps");
+        if self.state.replans >= self.config.max_replans {
+            let reason = match self.state.replans {
+                0 => format!("{reason}."),
+                1 => format!("{reason}, after 1 re-plan."),
+                replans => format!("{reason}, after {replans} re-plans."),
+            };
+            return self.finish(Outcome::NotReached { reason });
+        }
+        self.state.replans += 1;
+        let done = self.recording.write(|recording| {
+            let (reasoning, sub_goals) = (String::new(), Vec::new());
+            recording.replans.push(ReplanRecord {
+                step,
+                reason,
+                reasoning,
+                sub_goals,
+            });
+            recording
+                .sub_goals
+                .iter()
+                .filter(|record| record.declared)
+                .map(|record| record.text.clone())
+                .collect()
+        });
+        self.state.phase = Phase::Reason {
+            history: Some(History {
+                done,
+                failed: Some(failed),
+                steps: step,
+            }),
+        };
+        Progress::OutOfTime { sub_goal }
+    }
+
+    pub(super) fn rest(
+        &mut self,
+        world: &mut dyn Environment,
+        seen: &Seen,
+        models: &Models,
+    ) -> Result<Progress, PlannerError> {
+        if self.rested() {
+            return Ok(self.finish(Outcome::Reached));
+        }
+        let action = [0.0, 0.0, if seen.grip_command { 0.5 } else { -0.5 }];
+        self.change_record(|record| record.action = Some(action));
+        self.execute(action, world, models)
+    }
+
+    /// Whether a step has passed since the last switch.
+    fn rested(&self) -> bool {
+        let ended = self
+            .recording
+            .read(|recording| recording.sub_goals.last().and_then(|record| record.end_step));
+        ended.is_some_and(|end| self.state.step > end)
+    }
+}

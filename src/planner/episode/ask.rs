@@ -1,0 +1,100 @@
+//! Asking the VLM: the first time for a task's sub-goals, later for a revised list (method, 4.4 and 8).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Episode, Event, Models, Progress};
+use crate::planner::goals::Seen;
+use crate::planner::models::{History, PlannerError, Question};
+use crate::recording::{Outcome, Recording};
+
+/// First greedily; an answer that cannot be read is asked for once more, with some chance in it.
+const TEMPERATURES: [f64; 2] = [0.0, 0.7];
+
+impl Episode {
+    pub(super) fn ask(
+        &mut self,
+        history: Option<History>,
+        seen: &Seen,
+        models: &Models,
+        observer: &mut dyn FnMut(Event),
+        cancel: &AtomicBool,
+    ) -> Result<Progress, PlannerError> {
+        let mut unreadable = String::new();
+        for temperature in TEMPERATURES {
+            let question = Question {
+                frame: &seen.frame,
+                task: &self.setup.task,
+                history: history.as_ref(),
+                temperature,
+                seed: self.setup.seed,
+                cancel,
+            };
+            let recording = self.recording.clone();
+            let again = history.is_some();
+            let mut written = String::new();
+            recording.write(|recording| set_answer(recording, again, "", ""));
+            let answer = models.reasoner.reason(&question, &mut |piece| {
+                written.push_str(piece);
+                recording.write(|recording| set_answer(recording, again, &written, before_list(&written)));
+                observer(Event::Text(piece));
+            })?;
+            if cancel.load(Ordering::Relaxed) {
+                return Err(PlannerError::Cancelled);
+            }
+            recording.write(|recording| set_answer(recording, again, &answer.text, &answer.reasoning));
+            if answer.sub_goals.is_empty() {
+                unreadable = answer.text;
+                continue;
+            }
+            let texts: Vec<String> = answer.sub_goals.iter().map(|sub_goal| sub_goal.text.clone()).collect();
+            self.take_list(answer.sub_goals, seen, models, observer)?;
+            if again {
+                recording.write(|recording| {
+                    if let Some(replan) = recording.replans.last_mut() {
+                        replan.sub_goals = texts;
+                    }
+                });
+            }
+            return Ok(Progress::Reasoned);
+        }
+        Ok(self.finish(Outcome::Unparsed { answer: unreadable }))
+    }
+}
+
+/// The first answer is the episode's; a later one belongs to its re-plan.
+fn set_answer(recording: &mut Recording, again: bool, text: &str, reasoning: &str) {
+    if !again {
+        text.clone_into(&mut recording.answer);
+        reasoning.clone_into(&mut recording.reasoning);
+    } else if let Some(replan) = recording.replans.last_mut() {
+        reasoning.clone_into(&mut replan.reasoning);
+    }
+}
+
+/// What stands before the first line that begins with a number and a full stop.
+fn before_list(answer: &str) -> &str {
+    let mut at = 0;
+    for line in answer.split_inclusive('\n') {
+        let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+        if digits > 0 && line[digits..].starts_with('.') {
+            return answer[..at].trim_end();
+        }
+        at += line.len();
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasoning_ends_where_the_list_begins() {
+        assert_eq!(
+            before_list("There are 2. Red lies\n1. [a] | [b]"),
+            "There are 2. Red lies"
+        );
+        assert_eq!(before_list("1. [a]"), "");
+        assert_eq!(before_list("The red"), "The red");
+    }
+}

@@ -1,0 +1,404 @@
+//! An episode as a state machine (Algorithm 2): reason, then look, compare, switch, plan and act, one
+//! [`Episode::advance`] at a time, so that whoever drives it can step, pause, look back, branch or edit between any two.
+//!
+//! What the method leaves open is decided here: a sub-goal that is not reached in `T_max` steps has the VLM asked again
+//! with the history, and the revised list replaces the rest; after `max_replans` the episode ends as not reached; after
+//! the last switch the gripper rests for one step, so that two frames show what was done.
+
+mod act;
+mod ask;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::cost::{LatentSpace, gripper, pool};
+use super::goals::{MadeGoal, Seen, end_record, new_record};
+use super::models::{GoalMaker, History, LatentModel, PlannerError, Reasoner, SubGoal};
+use super::shared::SharedRecording;
+use super::truth::{Truth, judge};
+use crate::config::PlanConfig;
+use crate::recording::{CemIteration, EndedBecause, Outcome, Recording, StepRecord};
+use crate::sim::{Action, Environment, Judge};
+
+/// What an episode is about.
+#[derive(Clone, Debug, Default)]
+pub struct EpisodeSetup {
+    pub task: String,
+    /// Name of the scene.
+    pub scene: String,
+    pub seed: u64,
+    pub checkpoint_name: String,
+    pub checkpoint_hash: String,
+    /// Names of what the scene holds; sub-goals that name anything else are flagged, and pursued all the same.
+    pub scene_objects: Vec<String>,
+    /// Height of the pictures for people.
+    pub view_height_px: usize,
+}
+
+/// The models of an episode.
+#[derive(Clone, Copy)]
+pub struct Models<'a> {
+    pub world: &'a dyn LatentModel,
+    pub goals: &'a dyn GoalMaker,
+    pub reasoner: &'a dyn Reasoner,
+}
+
+/// What happens while an episode advances. The recording has all of it; events only say that it grew.
+pub enum Event<'a> {
+    /// A piece of the VLM's answer.
+    Text(&'a str),
+    /// A sub-goal's goal was made; its index.
+    Goal(usize),
+    /// An iteration of the plan for a step.
+    Iteration {
+        step: usize,
+        iteration: usize,
+        record: &'a CemIteration,
+    },
+}
+
+/// What one call to [`Episode::advance`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The VLM has answered; the list is in the recording.
+    Reasoned,
+    /// The goal of sub-goal `ended` was reached; `next` is none after the last.
+    Switched {
+        ended: usize,
+        next: Option<usize>,
+    },
+    /// Sub-goal `sub_goal` was not reached in time; the VLM is asked next.
+    OutOfTime {
+        sub_goal: usize,
+    },
+    /// One action was executed; the world now shows the frame of step `step`.
+    Acted {
+        step: usize,
+    },
+    /// The cancel flag was set. Nothing was done; the next call tries again.
+    Cancelled,
+    Over(Outcome),
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Reason {
+        history: Option<History>,
+    },
+    Act,
+    /// The last goal was reached: one step of rest.
+    Rest,
+    Over(Outcome),
+}
+
+/// All that changes while an episode runs, beside its recording.
+#[derive(Clone, Debug)]
+struct State {
+    phase: Phase,
+    step: usize,
+    /// Index into the recording's sub-goals and into `goals`.
+    current: usize,
+    /// The current sub-goal has begun.
+    begun: bool,
+    steps_on_current: usize,
+    replans: usize,
+    /// Where the next plan starts from.
+    mean: Option<Vec<Action>>,
+    sub_goals: Vec<SubGoal>,
+    goals: Vec<MadeGoal>,
+    /// The present frame, once it was looked at.
+    seen: Option<Seen>,
+    truths: Vec<Truth>,
+}
+
+/// An episode's state at one moment. The world's own state is the caller's to keep beside it.
+#[derive(Clone, Debug)]
+pub struct EpisodeSnapshot {
+    state: State,
+    recording: Recording,
+}
+
+impl EpisodeSnapshot {
+    /// Actions executed until then.
+    pub fn step(&self) -> usize {
+        self.state.step
+    }
+}
+
+/// One task in one world.
+pub struct Episode {
+    setup: EpisodeSetup,
+    config: PlanConfig,
+    recording: SharedRecording,
+    state: State,
+    space: Option<LatentSpace>,
+}
+
+impl Episode {
+    pub fn new(setup: EpisodeSetup, config: PlanConfig) -> Self {
+        let recording = SharedRecording::new(Recording {
+            task: setup.task.clone(),
+            scene: setup.scene.clone(),
+            seed: setup.seed,
+            checkpoint_name: setup.checkpoint_name.clone(),
+            checkpoint_hash: setup.checkpoint_hash.clone(),
+            delta_goal: config.delta_goal,
+            ..Recording::default()
+        });
+        let state = State {
+            phase: Phase::Reason { history: None },
+            step: 0,
+            current: 0,
+            begun: false,
+            steps_on_current: 0,
+            replans: 0,
+            mean: None,
+            sub_goals: Vec::new(),
+            goals: Vec::new(),
+            seen: None,
+            truths: Vec::new(),
+        };
+        Self {
+            setup,
+            config,
+            recording,
+            state,
+            space: None,
+        }
+    }
+
+    /// The record, which grows while the episode advances.
+    pub fn recording(&self) -> SharedRecording {
+        self.recording.clone()
+    }
+
+    /// Actions executed so far.
+    pub fn step(&self) -> usize {
+        self.state.step
+    }
+
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.state.phase {
+            Phase::Over(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// The settings of the plans to come; the user may turn them while the episode runs.
+    pub fn config_mut(&mut self) -> &mut PlanConfig {
+        // A mean of another length cannot be continued, and another similarity is another space.
+        self.state.mean = None;
+        self.space = None;
+        &mut self.config
+    }
+
+    /// Does the next thing: asks the VLM, switches to the next sub-goal, or plans and executes one action.
+    ///
+    /// # Errors
+    /// A model or its device failed. The world is untouched then, and the call may be repeated.
+    pub fn advance(
+        &mut self,
+        world: &mut dyn Environment,
+        models: &Models,
+        observer: &mut dyn FnMut(Event),
+        cancel: &AtomicBool,
+    ) -> Result<Progress, PlannerError> {
+        let seen = self.look(world, models.world)?;
+        let progress = match self.state.phase.clone() {
+            Phase::Over(outcome) => Ok(Progress::Over(outcome)),
+            Phase::Reason { history } => self.ask(history, &seen, models, observer, cancel),
+            Phase::Act => self.act(world, &seen, models, observer, cancel),
+            Phase::Rest => self.rest(world, &seen, models),
+        };
+        match progress {
+            Err(PlannerError::Cancelled) => Ok(Progress::Cancelled),
+            other => other,
+        }
+    }
+
+    /// Judges the world as it is now, for the record. Call it after each [`Episode::advance`]; it steers nothing.
+    pub fn judge(&mut self, world: &dyn Judge) {
+        let (truths, step) = (&mut self.state.truths, self.state.step);
+        self.recording
+            .write(|recording| judge(&mut recording.sub_goals, truths, step, world));
+    }
+
+    /// Replaces the current and all later sub-goals, as the user's edit or in place of the VLM's list. An episode that
+    /// was over goes on.
+    ///
+    /// # Errors
+    /// The list is empty, or a goal could not be made.
+    pub fn replace_rest(
+        &mut self,
+        sub_goals: Vec<SubGoal>,
+        world: &dyn Environment,
+        models: &Models,
+        observer: &mut dyn FnMut(Event),
+    ) -> Result<(), PlannerError> {
+        let seen = self.look(world, models.world)?;
+        self.take_list(sub_goals, &seen, models, observer)?;
+        self.recording.write(|recording| recording.outcome = None);
+        Ok(())
+    }
+
+    /// Ends the episode on the user's wish.
+    pub fn interrupt(&mut self) {
+        self.end_current(EndedBecause::Interrupted);
+        self.finish(Outcome::Interrupted);
+    }
+
+    pub fn snapshot(&self) -> EpisodeSnapshot {
+        EpisodeSnapshot {
+            state: self.state.clone(),
+            recording: self.recording.snapshot(),
+        }
+    }
+
+    /// Goes back (or over to another branch). Put the world into its state of that moment too.
+    pub fn restore(&mut self, snapshot: &EpisodeSnapshot) {
+        self.state = snapshot.state.clone();
+        self.recording
+            .write(|recording| *recording = snapshot.recording.clone());
+    }
+
+    /// The present frame with its latents; the first look at a step opens its record.
+    fn look(&mut self, world: &dyn Environment, model: &dyn LatentModel) -> Result<Seen, PlannerError> {
+        if let Some(seen) = &self.state.seen {
+            return Ok(seen.clone());
+        }
+        let observation = world.observe();
+        let tokens = model.encode(std::slice::from_ref(&observation.frame))?;
+        let pooled = pool(tokens.clone());
+        let [x, y, ..] = gripper(model, pooled.clone())?;
+        let (frame, grip_command) = (observation.frame, observation.last_grip_command);
+        let seen = Seen {
+            frame: frame.clone(),
+            grip_command,
+            tokens,
+            pooled,
+        };
+        let record = StepRecord {
+            step: self.state.step,
+            frame,
+            view: world.view(self.setup.view_height_px),
+            vacuum: observation.vacuum,
+            sub_goal: (matches!(self.state.phase, Phase::Act) && self.state.begun).then_some(self.state.current),
+            similarities: self.similarities(&seen)?,
+            predicted_similarity: Vec::new(),
+            gripper_m: [x, y],
+            cem: Vec::new(),
+            action: None,
+            cost: None,
+            plan_secs: 0.0,
+        };
+        self.recording.write(|recording| recording.steps.push(Arc::new(record)));
+        self.state.seen = Some(seen.clone());
+        Ok(seen)
+    }
+
+    fn similarities(&self, seen: &Seen) -> Result<Vec<Option<f32>>, PlannerError> {
+        let similarity = |goal: &MadeGoal| Ok(goal.similarity.of(seen.pooled.clone())?.first().copied());
+        self.state.goals.iter().map(similarity).collect()
+    }
+
+    fn change_record(&self, change: impl FnOnce(&mut StepRecord)) {
+        self.recording.write(|recording| {
+            if let Some(record) = recording.steps.last_mut() {
+                change(Arc::make_mut(record));
+            }
+        });
+    }
+
+    fn space(&mut self, model: &dyn LatentModel) -> Result<LatentSpace, PlannerError> {
+        if let Some(space) = &self.space {
+            return Ok(space.clone());
+        }
+        Ok(self
+            .space
+            .insert(LatentSpace::new(model, self.config.similarity)?)
+            .clone())
+    }
+
+    fn make_goal(&mut self, sub_goal: &SubGoal, seen: &Seen, models: &Models) -> Result<MadeGoal, PlannerError> {
+        let space = self.space(models.world)?;
+        let asked = (self.setup.task.as_str(), sub_goal);
+        MadeGoal::make(
+            &self.config,
+            &space,
+            (models.world, models.goals),
+            seen,
+            self.state.step,
+            asked,
+        )
+    }
+
+    /// Makes a list the rest of the episode. Its goals are made from the present frame; those of later sub-goals are
+    /// provisional unless the settings say that all are made at once.
+    fn take_list(
+        &mut self,
+        sub_goals: Vec<SubGoal>,
+        seen: &Seen,
+        models: &Models,
+        observer: &mut dyn FnMut(Event),
+    ) -> Result<(), PlannerError> {
+        if sub_goals.is_empty() {
+            let value = "empty".to_owned();
+            return Err(PlannerError::Setting {
+                field: "the list of sub-goals",
+                value,
+                expected: "at least one",
+            });
+        }
+        let goals: Vec<MadeGoal> = sub_goals
+            .iter()
+            .map(|sub_goal| self.make_goal(sub_goal, seen, models))
+            .collect::<Result<_, _>>()?;
+        let step = self.state.step;
+        let (from, first) = (self.state.current, self.state.sub_goals.len());
+        self.recording.write(|recording| {
+            for record in recording.sub_goals.iter_mut().skip(from) {
+                end_record(record, step, EndedBecause::Replaced);
+            }
+            let objects = &self.setup.scene_objects;
+            recording.sub_goals.extend(
+                sub_goals
+                    .iter()
+                    .zip(&goals)
+                    .map(|(s, goal)| new_record(s, goal, objects)),
+            );
+        });
+        self.state.sub_goals.extend(sub_goals);
+        self.state.goals.extend(goals);
+        self.state.phase = Phase::Act;
+        self.become_current(first);
+        let similarities = self.similarities(seen)?;
+        self.change_record(|record| record.similarities = similarities);
+        (first..self.state.goals.len()).for_each(|index| observer(Event::Goal(index)));
+        Ok(())
+    }
+
+    fn become_current(&mut self, index: usize) {
+        self.state.current = index;
+        self.state.begun = false;
+        self.state.steps_on_current = 0;
+        self.state.mean = None;
+    }
+
+    fn end_current(&mut self, because: EndedBecause) {
+        let (current, step) = (self.state.current, self.state.step);
+        self.recording.write(|recording| {
+            if let Some(record) = recording.sub_goals.get_mut(current) {
+                end_record(record, step, because);
+            }
+        });
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Progress {
+        self.recording
+            .write(|recording| recording.outcome = Some(outcome.clone()));
+        self.state.phase = Phase::Over(outcome.clone());
+        Progress::Over(outcome)
+    }
+}

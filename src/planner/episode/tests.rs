@@ -1,0 +1,248 @@
+//! Algorithm 2 in a world that can be solved on paper.
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::config::GoalTiming;
+use crate::planner::PlanDocument;
+use crate::planner::toy::{ToyGoals, ToyModel, ToyReasoner, ToyWorld, toy_config};
+
+const TWO: &str = "Both places are free.\n1. go to 0.4 0.3 | red pad\n2. go to -0.2 0.3 | blue pad, moon\n";
+/// Off the table: nothing gets there.
+const NEVER: &str = "Try this.\n1. go to 1.9 1.9 | red pad\n2. go to 0.0 0.0 | red pad\n";
+
+struct Run {
+    episode: Episode,
+    world: ToyWorld,
+    model: ToyModel,
+    goals: ToyGoals,
+    reasoner: ToyReasoner,
+    cancel: AtomicBool,
+}
+
+impl Run {
+    fn new(answers: &[&'static str], change: impl FnOnce(&mut PlanConfig)) -> Self {
+        let mut config = toy_config();
+        change(&mut config);
+        let setup = EpisodeSetup {
+            task: "go there, then there".to_owned(),
+            seed: 7,
+            scene_objects: vec!["red pad".to_owned(), "blue pad".to_owned()],
+            view_height_px: 4,
+            ..EpisodeSetup::default()
+        };
+        Self {
+            episode: Episode::new(setup, config),
+            world: ToyWorld::new(),
+            model: ToyModel::new(),
+            goals: ToyGoals::default(),
+            reasoner: ToyReasoner::new(answers),
+            cancel: AtomicBool::new(false),
+        }
+    }
+
+    fn advance(&mut self) -> Progress {
+        let models = Models {
+            world: &self.model,
+            goals: &self.goals,
+            reasoner: &self.reasoner,
+        };
+        let progress = self
+            .episode
+            .advance(&mut self.world, &models, &mut |_| (), &self.cancel)
+            .unwrap();
+        self.episode.judge(&self.world);
+        progress
+    }
+
+    /// Until the end, or for 200 calls.
+    fn finish(&mut self) -> Outcome {
+        for _ in 0..200 {
+            if let Progress::Over(outcome) = self.advance() {
+                return outcome;
+            }
+        }
+        panic!("the episode does not end");
+    }
+
+    fn document(&self) -> PlanDocument {
+        self.episode
+            .recording()
+            .read(|recording| PlanDocument::from_recording(recording, &toy_config()))
+    }
+}
+
+#[test]
+fn two_sub_goals_are_reached_one_after_the_other() {
+    let mut run = Run::new(&[TWO], |_| ());
+    assert_eq!(run.advance(), Progress::Reasoned);
+    assert_eq!(run.advance(), Progress::Acted { step: 1 });
+    assert_eq!(run.finish(), Outcome::Reached);
+    let recording = run.episode.recording().snapshot();
+    let [first, second] = &recording.sub_goals[..] else {
+        panic!("two sub-goals")
+    };
+    assert_eq!(recording.reasoning, "Both places are free.");
+    assert_eq!(
+        (first.declared, first.achieved, first.start_step),
+        (true, Some(true), Some(0))
+    );
+    assert_eq!((second.declared, second.achieved), (true, Some(true)));
+    assert_eq!(second.unmatched, ["moon"]);
+    assert!(first.end_step.is_some() && second.start_step == first.end_step);
+    // The second goal was made anew where the first one ended.
+    assert_eq!(Some(second.goal_made_at_step), second.start_step);
+    let made: Vec<String> = run
+        .goals
+        .made
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(text, _)| text.clone())
+        .collect();
+    assert_eq!(made, ["go to 0.4 0.3", "go to -0.2 0.3", "go to -0.2 0.3"]);
+    // Every frame is there, every one but the last has its action, and the plan got nearer as it said it would.
+    assert_eq!(recording.steps.len(), run.episode.step() + 1);
+    assert!(recording.steps.iter().enumerate().all(|(i, record)| record.step == i));
+    assert_eq!(
+        recording.steps.iter().filter(|record| record.action.is_none()).count(),
+        1
+    );
+    let start = &recording.steps[0];
+    assert!(start.predicted_similarity.len() == 5 && start.predicted_similarity[4] > start.similarities[0].unwrap());
+    assert_eq!(start.cem.len(), toy_config().cem.iterations);
+}
+
+#[test]
+fn goals_made_once_stay_as_they_were_made() {
+    let mut run = Run::new(&[TWO], |config| config.goals = GoalTiming::Once);
+    run.finish();
+    assert!(run.goals.made.lock().unwrap().iter().all(|(_, x)| x.abs() < 1e-3));
+    assert_eq!(run.goals.made.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_sub_goal_out_of_time_has_the_vlm_asked_again_with_the_history() {
+    let mut run = Run::new(&["1. go to 0.2 0.0\n2. go to 1.9 1.9", TWO], |config| config.t_max = 12);
+    assert_eq!(run.finish(), Outcome::Reached);
+    let recording = run.episode.recording().snapshot();
+    assert_eq!(recording.replans.len(), 1);
+    assert_eq!(recording.replans[0].reasoning, "Both places are free.");
+    assert_eq!(recording.replans[0].sub_goals.len(), 2);
+    let ends: Vec<_> = recording.sub_goals.iter().map(|record| record.ended_because).collect();
+    let reached = Some(EndedBecause::Reached);
+    assert_eq!(ends, [reached, Some(EndedBecause::StepLimit), reached, reached]);
+    let failed = &recording.sub_goals[1];
+    assert_eq!(
+        failed.end_step.zip(failed.start_step).map(|(end, start)| end - start),
+        Some(12)
+    );
+    assert_eq!(
+        run.reasoner.asked.lock().unwrap()[1],
+        (0.0, Some("go to 1.9 1.9".to_owned()))
+    );
+}
+
+#[test]
+fn re_plans_are_bounded() {
+    let mut run = Run::new(&[NEVER], |config| (config.t_max, config.max_replans) = (2, 2));
+    let Outcome::NotReached { reason } = run.finish() else {
+        panic!("reached")
+    };
+    assert_eq!(
+        reason,
+        "\"go to 1.9 1.9\" was not reached in 2 steps, after 2 re-plans."
+    );
+    let recording = run.episode.recording().snapshot();
+    assert_eq!(
+        (recording.replans.len(), recording.sub_goals.len(), run.episode.step()),
+        (2, 6, 6)
+    );
+    assert_eq!(recording.sub_goals[1].ended_because, Some(EndedBecause::Replaced));
+    assert_eq!(recording.sub_goals[0].achieved, Some(false));
+}
+
+#[test]
+fn an_unreadable_answer_is_asked_for_once_more() {
+    let mut run = Run::new(&["I cannot say", TWO], |_| ());
+    assert_eq!(run.advance(), Progress::Reasoned);
+    assert_eq!(*run.reasoner.asked.lock().unwrap(), [(0.0, None), (0.7, None)]);
+    let mut run = Run::new(&["I cannot say"], |_| ());
+    assert_eq!(
+        run.finish(),
+        Outcome::Unparsed {
+            answer: "I cannot say".to_owned()
+        }
+    );
+    assert_eq!(run.reasoner.asked.lock().unwrap().len(), 2);
+    assert_eq!((run.document().outcome.as_str(), run.world.x), ("unparsed", 0.0));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_document_also_after_going_back() {
+    let mut straight = Run::new(&[TWO], |_| ());
+    straight.finish();
+
+    let mut run = Run::new(&[TWO], |_| ());
+    while run.episode.step() < 3 {
+        run.advance();
+    }
+    let (kept, world) = (run.episode.snapshot(), run.world.clone());
+    assert_eq!(kept.step(), 3);
+    // Another branch: other settings, then the user's own sub-goal.
+    run.episode.config_mut().cem.sd0 = 0.2;
+    run.advance();
+    let models = Models {
+        world: &run.model,
+        goals: &run.goals,
+        reasoner: &run.reasoner,
+    };
+    let edit = SubGoal {
+        text: "go to 0.0 -0.5".to_owned(),
+        objects: vec![],
+    };
+    run.episode
+        .replace_rest(vec![edit], &run.world, &models, &mut |_| ())
+        .unwrap();
+    run.finish();
+    assert!(
+        (run.world.y + 0.5).abs() < 0.1,
+        "the edited sub-goal was not pursued: y = {}",
+        run.world.y
+    );
+    assert_ne!(run.document(), straight.document());
+
+    run.episode.config_mut().cem.sd0 = toy_config().cem.sd0;
+    run.episode.restore(&kept);
+    run.world = world;
+    run.finish();
+    assert_eq!(run.document(), straight.document());
+}
+
+#[test]
+fn a_cancelled_step_changes_nothing_and_can_be_repeated() {
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance();
+    run.cancel.store(true, Ordering::Relaxed);
+    let before = run.document();
+    assert_eq!(run.advance(), Progress::Cancelled);
+    assert_eq!((run.document().actions, run.world.x), (before.actions, 0.0));
+    run.cancel.store(false, Ordering::Relaxed);
+    assert_eq!(run.finish(), Outcome::Reached);
+    let mut straight = Run::new(&[TWO], |_| ());
+    straight.finish();
+    assert_eq!(run.document(), straight.document());
+}
+
+#[test]
+fn an_interrupted_episode_says_so() {
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance();
+    run.advance();
+    run.episode.interrupt();
+    assert_eq!(run.finish(), Outcome::Interrupted);
+    assert_eq!(
+        run.document().sub_goals[0].ended_because,
+        Some(EndedBecause::Interrupted)
+    );
+}

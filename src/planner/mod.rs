@@ -1,0 +1,33 @@
+//! Planning: goals and costs in latent space, the cross-entropy method, and the episode (method, 8 and Algorithm 2).
+//!
+//! An [`Episode`] asks a [`Reasoner`] for sub-goals, a [`GoalMaker`] for their latents, plans with [`cem::plan`] through
+//! a [`LatentModel`] and acts in a [`crate::sim::Environment`], one [`Episode::advance`] at a time. All that happens is
+//! written to a [`SharedRecording`]; [`PlanDocument`] and [`animation`] are made from that record.
+
+pub mod animation;
+pub mod cem;
+pub mod cost;
+mod episode;
+mod files;
+mod goals;
+#[cfg(test)]
+mod golden;
+mod models;
+mod overlay;
+mod plan;
+pub mod rollout;
+mod shared;
+#[cfg(test)]
+pub(crate) mod toy;
+mod truth;
+mod world;
+
+pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Models, Progress};
+pub use files::WriteError;
+pub use models::{
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, History, LatentModel, ModelError, PlannerError, Question,
+    Reasoner, SubGoal,
+};
+pub use plan::{PLAN_SCHEMA, PlanDocument};
+pub use shared::SharedRecording;
+pub use world::TrainedWorld;

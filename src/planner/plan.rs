@@ -1,0 +1,317 @@
+//! The plan as a document (`schema: "thinkjepa.plan/1"`): what was thought and done, for other programs to read.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::{WriteError, write_atomically};
+use crate::config::{CostConfig, GoalTiming, PlanConfig, SimilarityKind};
+use crate::recording::{AttentionMap, EndedBecause, Outcome, Recording, ReplanRecord};
+use crate::sim::Action;
+
+/// Name of the format.
+pub const PLAN_SCHEMA: &str = "thinkjepa.plan/1";
+
+/// A plan; `assets/plan.schema.json` is its JSON schema.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanDocument {
+    pub schema: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub task: Option<String>,
+    /// Path of the goal picture, for an episode that had one in place of a task.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub goal_image: Option<String>,
+    pub scene: String,
+    pub reasoning: String,
+    pub sub_goals: Vec<PlanSubGoal>,
+    pub actions: Vec<PlanAction>,
+    pub replans: Vec<ReplanRecord>,
+    pub cem: PlanSettings,
+    pub seeds: Seeds,
+    pub checkpoint: CheckpointName,
+    /// `reached`, `not_reached`, `unparsed`, `interrupted`, or `running` for an episode that has not ended.
+    pub outcome: String,
+    /// Why it was not reached, or the answer that could not be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outcome_reason: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanSubGoal {
+    pub text: String,
+    pub objects: Vec<String>,
+    /// Objects that the scene does not seem to have.
+    pub unmatched: Vec<String>,
+    pub map: AttentionMap,
+    pub goal_made_at_step: usize,
+    pub start_step: Option<usize>,
+    pub end_step: Option<usize>,
+    pub declared: bool,
+    pub achieved: Option<bool>,
+    pub ended_because: Option<EndedBecause>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanAction {
+    pub step: usize,
+    /// Index into `sub_goals`; none for the step of rest after the last.
+    pub sub_goal: Option<usize>,
+    /// dx, dy, grip, each in [-1, 1].
+    pub action: Action,
+    /// Similarity of the frame before the action to the sub-goal's latent.
+    pub similarity: Option<f32>,
+    /// Cost of the plan that the action was taken from.
+    pub cost: Option<f32>,
+}
+
+/// What the plan was made with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanSettings {
+    pub horizon: usize,
+    pub population: usize,
+    pub iterations: usize,
+    pub elite_fraction: f64,
+    pub sd0: f64,
+    pub sigma_floor: f64,
+    pub warm_start: bool,
+    pub noise_common: [f64; 3],
+    pub switch_once: bool,
+    pub cost: CostConfig,
+    pub similarity: SimilarityKind,
+    pub goals: GoalTiming,
+    pub delta_goal: f64,
+    pub t_max: usize,
+    pub max_replans: usize,
+    pub reasoning_alpha: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seeds {
+    /// Scene jitter, CEM and sampling.
+    pub episode: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointName {
+    pub name: String,
+    pub hash: String,
+}
+
+impl PlanDocument {
+    /// The plan of a recording, as far as it goes. Nothing in it depends on the clock.
+    pub fn from_recording(recording: &Recording, config: &PlanConfig) -> Self {
+        let (outcome, outcome_reason) = match &recording.outcome {
+            None => ("running", None),
+            Some(Outcome::Reached) => ("reached", None),
+            Some(Outcome::NotReached { reason }) => ("not_reached", Some(reason.clone())),
+            Some(Outcome::Unparsed { answer }) => ("unparsed", Some(answer.clone())),
+            Some(Outcome::Interrupted) => ("interrupted", None),
+        };
+        Self {
+            schema: PLAN_SCHEMA.to_owned(),
+            task: Some(recording.task.clone()),
+            goal_image: None,
+            scene: recording.scene.clone(),
+            reasoning: recording.reasoning.clone(),
+            sub_goals: sub_goals(recording),
+            actions: actions(recording),
+            replans: recording.replans.clone(),
+            cem: PlanSettings::from(config),
+            seeds: Seeds {
+                episode: recording.seed,
+            },
+            checkpoint: CheckpointName {
+                name: recording.checkpoint_name.clone(),
+                hash: recording.checkpoint_hash.clone(),
+            },
+            outcome: outcome.to_owned(),
+            outcome_reason,
+        }
+    }
+
+    /// The document as text, one field a line; ends with a newline.
+    ///
+    /// # Errors
+    /// `serde_json` refused it.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// Writes the document whole or not at all.
+    ///
+    /// # Errors
+    /// The folder does not exist or cannot be written to.
+    pub fn write(&self, path: &Path) -> Result<(), WriteError> {
+        let text = self.to_json().map_err(|err| WriteError::Content {
+            path: path.to_owned(),
+            reason: err.to_string(),
+        })?;
+        write_atomically(path, |file| {
+            file.write_all(text.as_bytes()).map_err(|err| WriteError::Io {
+                path: path.to_owned(),
+                err,
+            })
+        })
+    }
+}
+
+fn sub_goals(recording: &Recording) -> Vec<PlanSubGoal> {
+    let sub_goal = |record: &crate::recording::SubGoalRecord| PlanSubGoal {
+        text: record.text.clone(),
+        objects: record.objects.clone(),
+        unmatched: record.unmatched.clone(),
+        map: record.map.clone(),
+        goal_made_at_step: record.goal_made_at_step,
+        start_step: record.start_step,
+        end_step: record.end_step,
+        declared: record.declared,
+        achieved: record.achieved,
+        ended_because: record.ended_because,
+    };
+    recording.sub_goals.iter().map(sub_goal).collect()
+}
+
+fn actions(recording: &Recording) -> Vec<PlanAction> {
+    let action = |record: &crate::recording::StepRecord| {
+        Some(PlanAction {
+            step: record.step,
+            sub_goal: record.sub_goal,
+            action: record.action?,
+            similarity: record
+                .sub_goal
+                .and_then(|index| record.similarities.get(index).copied().flatten()),
+            cost: record.cost,
+        })
+    };
+    recording.steps.iter().filter_map(|record| action(record)).collect()
+}
+
+impl From<&PlanConfig> for PlanSettings {
+    fn from(config: &PlanConfig) -> Self {
+        let cem = &config.cem;
+        Self {
+            horizon: config.horizon,
+            population: cem.population,
+            iterations: cem.iterations,
+            elite_fraction: cem.elite_fraction,
+            sd0: cem.sd0,
+            sigma_floor: cem.sigma_floor,
+            warm_start: cem.warm_start,
+            noise_common: cem.noise_common,
+            switch_once: cem.switch_once,
+            cost: config.cost,
+            similarity: config.similarity,
+            goals: config.goals,
+            delta_goal: config.delta_goal,
+            t_max: config.t_max,
+            max_replans: config.max_replans,
+            reasoning_alpha: config.reasoning_alpha,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::planner::toy::{frame_of, toy_config};
+    use crate::recording::{StepRecord, SubGoalRecord};
+
+    fn recording() -> Recording {
+        let ones = AttentionMap {
+            grid: [1, 2],
+            values: vec![1.0; 2],
+            model_grid: [1, 1],
+            resampled: vec![1.0],
+        };
+        let step = |step, action| StepRecord {
+            step,
+            frame: frame_of(0.0, 0.0, false),
+            view: frame_of(0.0, 0.0, false),
+            vacuum: false,
+            sub_goal: Some(0),
+            similarities: vec![Some(0.25 + step as f32)],
+            predicted_similarity: vec![0.5],
+            gripper_m: [0.0, 0.0],
+            cem: vec![],
+            action,
+            cost: action.map(|_| 0.1),
+            plan_secs: 0.5,
+        };
+        Recording {
+            task: "pick up the red block".to_owned(),
+            scene: "demo".to_owned(),
+            seed: 7,
+            checkpoint_name: "nano".to_owned(),
+            checkpoint_hash: "00ff".to_owned(),
+            sub_goals: vec![SubGoalRecord {
+                text: "pick up the red block".to_owned(),
+                objects: vec!["red block".to_owned()],
+                unmatched: vec![],
+                map: ones,
+                goal_made_at_step: 0,
+                start_step: Some(0),
+                end_step: Some(1),
+                declared: true,
+                achieved: None,
+                ended_because: Some(EndedBecause::Reached),
+                goal_gripper_m: None,
+            }],
+            steps: vec![Arc::new(step(0, Some([0.5, -1.0, 0.25]))), Arc::new(step(1, None))],
+            replans: vec![ReplanRecord {
+                step: 3,
+                reason: "r".into(),
+                reasoning: "s".into(),
+                sub_goals: vec![],
+            }],
+            outcome: Some(Outcome::NotReached {
+                reason: "time".to_owned(),
+            }),
+            ..Recording::default()
+        }
+    }
+
+    #[test]
+    fn a_document_fits_its_schema_and_a_damaged_one_does_not() {
+        let schema: Value = serde_json::from_str(include_str!("../../assets/plan.schema.json")).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let document = PlanDocument::from_recording(&recording(), &toy_config());
+        let value = serde_json::to_value(&document).unwrap();
+        let problems: Vec<String> = validator.iter_errors(&value).map(|err| err.to_string()).collect();
+        assert_eq!(problems, Vec::<String>::new());
+        for (pointer, wrong) in [
+            ("/outcome", json!("done")),
+            ("/actions/0/action", json!([0.0, 0.0])),
+            ("/actions/0/action/1", json!(1.5)),
+            ("/sub_goals/0/ended_because", json!("bored")),
+            ("/checkpoint/hash", json!(null)),
+            ("/schema", json!("thinkjepa.plan/2")),
+        ] {
+            let mut damaged = value.clone();
+            *damaged.pointer_mut(pointer).unwrap() = wrong;
+            assert!(!validator.is_valid(&damaged), "{pointer} was accepted");
+        }
+        let mut nameless = value;
+        nameless.as_object_mut().unwrap().remove("task");
+        assert!(!validator.is_valid(&nameless), "neither task nor goal_image");
+    }
+
+    #[test]
+    fn a_document_is_written_whole_and_read_back_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        let document = PlanDocument::from_recording(&recording(), &toy_config());
+        document.write(&path).unwrap();
+        let back: PlanDocument = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(back, document);
+        assert_eq!((back.actions.len(), back.actions[0].similarity), (1, Some(0.25)));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+        let nowhere = folder.path().join("missing").join("plan.json");
+        let message = document.write(&nowhere).unwrap_err().to_string();
+        assert!(message.contains("missing does not exist. Create it"), "{message}");
+    }
+}

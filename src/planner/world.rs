@@ -1,0 +1,217 @@
+//! A trained world model as the planner sees it.
+
+use burn::tensor::{Device, Tensor};
+
+use super::models::{GoalSource, LatentModel, ModelError};
+use crate::config::{PlanEncoder, WorldModelConfig};
+use crate::sim::Frame;
+use crate::world_model::{LatentStats, WorldModel};
+
+/// Frames that are encoded at once.
+const CHUNK: usize = 64;
+
+/// A frame that the encoder was not made for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "A frame is {width} x {height} pixels, the encoder expects {expected} x {expected}. Load a checkpoint that was made \
+     for this size, or render the scene at the preset's image_size."
+)]
+struct FrameSize {
+    width: usize,
+    height: usize,
+    expected: usize,
+}
+
+/// A world model on its device with its latent statistics.
+pub struct TrainedWorld {
+    model: WorldModel,
+    stats: LatentStats,
+    /// `[D, D + 4]`.
+    comparison: Vec<f32>,
+    encoder: PlanEncoder,
+    image_size: usize,
+    device: Device,
+}
+
+impl TrainedWorld {
+    /// `model` lies on `device` and records no gradients.
+    pub fn new(
+        model: WorldModel,
+        stats: LatentStats,
+        config: &WorldModelConfig,
+        encoder: PlanEncoder,
+        device: Device,
+    ) -> Self {
+        let comparison = stats.comparison(1.0, 1.0);
+        Self {
+            model,
+            stats,
+            comparison,
+            encoder,
+            image_size: config.image_size,
+            device,
+        }
+    }
+}
+
+impl LatentModel for TrainedWorld {
+    fn device(&self) -> Device {
+        self.device.clone()
+    }
+
+    fn encode(&self, frames: &[Frame]) -> Result<Tensor<3>, ModelError> {
+        let expected = self.image_size;
+        if let Some(frame) = frames
+            .iter()
+            .find(|frame| frame.width != expected || frame.height != expected)
+        {
+            return Err(FrameSize {
+                width: frame.width,
+                height: frame.height,
+                expected,
+            }
+            .into());
+        }
+        let tokens = frames
+            .chunks(CHUNK)
+            .map(|chunk| self.model.encode(chunk, self.encoder, &self.device))
+            .collect();
+        Ok(Tensor::cat(tokens, 0))
+    }
+
+    fn predict(&self, tokens: Tensor<3>, actions: Tensor<2>, bias: Option<&Tensor<1>>) -> Tensor<3> {
+        self.model
+            .predictor
+            .step(tokens, actions, bias.map(|bias| bias.clone().unsqueeze::<2>()))
+    }
+
+    fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.model.heads.proprioception(pooled)
+    }
+
+    fn latent_mean(&self) -> &[f32] {
+        &self.stats.mean
+    }
+
+    fn comparison(&self) -> &[f32] {
+        &self.comparison
+    }
+
+    fn gripper_variance(&self) -> f32 {
+        self.stats.xy_variance
+    }
+
+    fn sim_temperature(&self, source: GoalSource) -> f32 {
+        let temperature = self.stats.sim_temperature;
+        match source {
+            GoalSource::Oracle => temperature.oracle,
+            GoalSource::Gpi => temperature.gpi,
+            GoalSource::Image => temperature.image,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::cem::{PlanRequest, first_mean, plan};
+    use super::super::cost::{LatentSpace, cost_of, pool};
+    use super::super::rollout::{attention_bias, rollout};
+    use super::*;
+    use crate::config::{Config, preset};
+    use crate::recording::AttentionMap;
+
+    fn nano() -> (Config, TrainedWorld) {
+        let (config, device) = (preset("nano").unwrap(), Device::flex());
+        let model = WorldModel::new(&config.world_model, &device);
+        let dim = config.world_model.dim;
+        let pooled: Vec<f32> = (0..dim * 2 * dim)
+            .map(|i| ((i * 7919) % 1013) as f32 / 506.0 - 1.0)
+            .collect();
+        let weight = (0..4 * dim)
+            .map(|i| ((i * 104_729) % 997) as f32 / 498.0 - 1.0)
+            .collect();
+        let stats = LatentStats::fit(&pooled, dim, 0.54, weight);
+        let world = TrainedWorld::new(model, stats, &config.world_model, config.plan.encoder, device);
+        (config, world)
+    }
+
+    fn frame(shade: u8) -> Frame {
+        Frame {
+            width: 64,
+            height: 64,
+            rgb: (0..3 * 64 * 64).map(|i| (i % 251) as u8 ^ shade).collect(),
+        }
+    }
+
+    #[test]
+    fn it_plans_with_every_cost_and_the_same_plan_again() {
+        let (config, world) = nano();
+        let tokens = world.encode(&[frame(0), frame(90)]).unwrap();
+        let (present, goal) = (tokens.clone().narrow(0, 0, 1), tokens.narrow(0, 1, 1));
+        let space = LatentSpace::new(&world, config.plan.similarity).unwrap();
+        for term in [
+            crate::config::CostTerm::Similarity,
+            crate::config::CostTerm::Content,
+            crate::config::CostTerm::Gate,
+        ] {
+            let (g, p) = (pool(goal.clone()), pool(present.clone()));
+            let cost = cost_of(term, &world, &space, g, p, GoalSource::Oracle).unwrap();
+            let plan_once = || {
+                let mean = first_mean(&config.plan, false);
+                let request = PlanRequest {
+                    tokens: &present,
+                    mean,
+                    grip_command: false,
+                    bias: None,
+                    seed: 3,
+                    step: 1,
+                };
+                let cancel = AtomicBool::new(false);
+                plan(&world, cost.as_ref(), &config.plan, &request, &mut |_, _| (), &cancel).unwrap()
+            };
+            let (once, again) = (plan_once(), plan_once());
+            assert_eq!(once.iterations, again.iterations);
+            assert!(once.cost.is_finite() && once.mean.len() == 5);
+        }
+    }
+
+    #[test]
+    fn a_uniform_map_changes_no_rollout_and_a_map_of_another_grid_is_refused() {
+        let (config, world) = nano();
+        let map = |count| AttentionMap {
+            grid: [1, 1],
+            values: vec![1.0],
+            model_grid: [1, 1],
+            resampled: vec![1.0; count],
+        };
+        let bias = |count| attention_bias(&world, &map(count), 16, config.plan.reasoning_alpha, 1e-6);
+        assert!(bias(9).is_err());
+        let tokens = world.encode(&[frame(0)]).unwrap();
+        let cancel = AtomicBool::new(false);
+        let ahead = |bias: Option<&Tensor<1>>| {
+            let sequence = vec![[0.5, -0.5, 1.0]; 3];
+            rollout(&world, &tokens, &[sequence], bias, &cancel).unwrap()
+        };
+        let gap = (ahead(bias(16).unwrap().as_ref()) - ahead(None))
+            .abs()
+            .max()
+            .into_scalar::<f32>();
+        assert!(gap < 1e-5, "{gap}");
+    }
+
+    #[test]
+    fn a_frame_of_another_size_is_refused() {
+        let small = Frame {
+            width: 32,
+            height: 64,
+            rgb: vec![0; 3 * 32 * 64].into(),
+        };
+        let message = nano().1.encode(&[small]).unwrap_err().to_string();
+        assert!(
+            message.contains("32 x 64 pixels, the encoder expects 64 x 64"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! The policy that makes training data: pick a block, carry it to a pad, onto another block or to a free place, let
+//! go, again and again, with noise; and in a share of the episodes smooth random motion with a random grip.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::expert::{Expert, Noise, clear_blocks};
+use super::interface::Action;
+use super::state::WorldState;
+
+/// Share of episodes that mostly move at random.
+const RANDOM_EPISODES: f64 = 0.3;
+/// In those: share of steps that move at random, chance per step that the grip flips, that the block changes.
+const RANDOM_STEPS: f64 = 0.75;
+const RANDOM_FLIP: f64 = 0.18;
+const RANDOM_BLOCK: f64 = 0.1;
+/// Carry to a pad with the first share, onto a block up to the second, else to a free place.
+const TO_PAD: f64 = 0.45;
+const TO_BLOCK: f64 = 0.75;
+/// How far off the aim may be, per axis.
+const AIM_M: f32 = 0.07;
+/// Chance per step of another idea while nothing is held.
+const CHANGE: f64 = 0.02;
+
+/// Acts through one episode of training data.
+#[derive(Clone, Debug)]
+pub struct DataPolicy {
+    rng: ChaCha8Rng,
+    expert: Expert,
+    random: bool,
+    velocity: [f32; 2],
+    random_grip: bool,
+    block: usize,
+    aim_m: [f32; 2],
+    /// It meant to let go: the next idea is due.
+    done: bool,
+}
+
+impl DataPolicy {
+    /// Draws the character of the episode and its first idea.
+    pub fn new(mut rng: ChaCha8Rng, expert_rng: ChaCha8Rng, state: &WorldState) -> Self {
+        let noise = Noise::for_data(&mut rng);
+        let random = rng.random_bool(RANDOM_EPISODES);
+        let velocity = std::array::from_fn(|_| 0.7 * normal(&mut rng));
+        let random_grip = rng.random_bool(0.5);
+        let expert = Expert::new(expert_rng, noise);
+        let mut policy = Self {
+            rng,
+            expert,
+            random,
+            velocity,
+            random_grip,
+            block: 0,
+            aim_m: [0.; 2],
+            done: false,
+        };
+        policy.plan(state);
+        policy
+    }
+
+    /// The next action.
+    pub fn act(&mut self, state: &WorldState) -> Action {
+        // Whatever hangs from the cup is what it wanted.
+        self.block = state.held.unwrap_or(self.block);
+        let holding = state.held.is_some();
+        let [x, y, _] = state.blocks[self.block].position_m;
+        let goal = if holding { self.aim_m } else { [x, y] };
+        let mut action = self.expert.move_and_grip(state, goal, !holding, holding);
+        self.velocity = self.velocity.map(|v| 0.8 * v + 0.45 * normal(&mut self.rng));
+        self.random_grip ^= self.rng.random_bool(RANDOM_FLIP);
+        if self.random && self.rng.random_bool(RANDOM_STEPS) {
+            let strength = action[2].abs();
+            action = [
+                self.velocity[0],
+                self.velocity[1],
+                if self.random_grip { strength } else { -strength },
+            ];
+            action = action.map(|value| value.clamp(-1., 1.));
+        }
+        if self.random && self.rng.random_bool(RANDOM_BLOCK) {
+            self.block = self.rng.random_range(0..state.blocks.len());
+        }
+        self.done = holding && self.expert.near();
+        action
+    }
+
+    /// To be called with the state after the action.
+    pub fn after(&mut self, state: &WorldState) {
+        let change = self.rng.random_bool(CHANGE);
+        if self.done || (change && state.held.is_none()) {
+            self.plan(state);
+        }
+    }
+
+    fn plan(&mut self, state: &WorldState) {
+        let rng = &mut self.rng;
+        let clear = clear_blocks(state);
+        self.block = if clear.is_empty() {
+            0
+        } else {
+            clear[rng.random_range(0..clear.len())]
+        };
+        let kind = rng.random::<f64>();
+        let others: Vec<usize> = (0..state.blocks.len()).filter(|&other| other != self.block).collect();
+        let place: [f32; 2] = if kind < TO_PAD && !state.pads.is_empty() {
+            state.pads[rng.random_range(0..state.pads.len())].position_m
+        } else if kind < TO_BLOCK && !others.is_empty() {
+            let [x, y, _] = state.blocks[others[rng.random_range(0..others.len())]].position_m;
+            [x, y]
+        } else {
+            std::array::from_fn(|_| rng.random_range(-0.85..0.85))
+        };
+        self.aim_m = place.map(|value| value + rng.random_range(-AIM_M..AIM_M));
+    }
+}
+
+fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    StandardNormal.sample(rng)
+}

@@ -1,0 +1,147 @@
+//! The draw of a start from a scene: what has its place stands there, the rest goes where there is room.
+
+use rand::{Rng, RngExt};
+
+use super::relations::is_clear;
+use super::scene::{Place, Scene, SceneBlock, SceneError};
+use super::state::{BlockState, PadState, WorldState};
+use crate::random::{self, Stream};
+
+/// Objects at random lie at most this far from the middle of the table, per axis.
+const RANDOM_LIMIT_M: f32 = 0.8;
+/// The gripper starts at most this far from the middle, per axis.
+const GRIPPER_LIMIT_M: f32 = 0.9;
+/// Objects at random keep this factor of the sum of their half widths apart.
+const SPACING: f32 = 1.12;
+/// Share of starts in which blocks may lie on pads.
+const BLOCKS_ON_PADS: f64 = 0.15;
+/// A stacked block is at most this far off the centre of the one below, per axis.
+const STACK_JITTER_M: f32 = 0.05;
+/// Attempts to place everything before a scene counts as too full.
+pub(super) const ATTEMPTS: usize = 20_000;
+
+impl Scene {
+    /// A start of this scene; the same one for the same seed.
+    ///
+    /// # Errors
+    /// No room was found for what is placed at random.
+    pub fn start(&self, seed: u64) -> Result<WorldState, SceneError> {
+        self.draw(&mut random::rng(seed, Stream::Scene, 0, 0))
+    }
+
+    /// A start of this scene, drawn from a generator.
+    ///
+    /// # Errors
+    /// No room was found for what is placed at random.
+    pub fn draw(&self, rng: &mut impl Rng) -> Result<WorldState, SceneError> {
+        let mut state = self.spread(rng)?;
+        for (block, spec) in self.blocks.iter().enumerate() {
+            self.put_on(&mut state, block, spec);
+        }
+        let loose: Vec<usize> = (0..self.blocks.len())
+            .filter(|&b| self.blocks[b].place == Place::Random && is_clear(&state, b))
+            .collect();
+        if rng.random::<f32>() < self.stacked_share && self.blocks.len() > 1 && !loose.is_empty() {
+            let upper = loose[rng.random_range(0..loose.len())];
+            let lower: Vec<usize> = (0..self.blocks.len())
+                .filter(|&b| b != upper && is_clear(&state, b))
+                .collect();
+            if !lower.is_empty() {
+                let lower = lower[rng.random_range(0..lower.len())];
+                let jitter: [f32; 2] = std::array::from_fn(|_| rng.random_range(-STACK_JITTER_M..STACK_JITTER_M));
+                stack(&mut state, upper, lower, jitter);
+            }
+        }
+        if rng.random::<f32>() < self.held_share {
+            state.hold_any(rng);
+        }
+        Ok(state)
+    }
+
+    /// Rejection sampling of everything that is placed at random, beside what has its place.
+    fn spread(&self, rng: &mut impl Rng) -> Result<WorldState, SceneError> {
+        let blocks = self.blocks.len();
+        let places: Vec<(&Place, f32)> = (self.blocks.iter().map(|b| (&b.place, b.half_m)))
+            .chain(self.pads.iter().map(|p| (&p.place, p.half_m)))
+            .collect();
+        for _ in 0..ATTEMPTS {
+            let free_pads = rng.random_bool(BLOCKS_ON_PADS);
+            let points: Vec<[f32; 2]> = places
+                .iter()
+                .map(|(place, _)| match **place {
+                    Place::At(x, y) => [x, y],
+                    _ => std::array::from_fn(|_| rng.random_range(-RANDOM_LIMIT_M..RANDOM_LIMIT_M)),
+                })
+                .collect();
+            let apart = |i: usize, j: usize| {
+                let ((a, ha), (b, hb)) = (places[i], places[j]);
+                let stacked = matches!(a, Place::On(_)) || matches!(b, Place::On(_));
+                let fixed = *a != Place::Random && *b != Place::Random;
+                let on_pad = i < blocks && j >= blocks && free_pads;
+                stacked || fixed || on_pad || chebyshev(points[i], points[j]) >= SPACING * (ha + hb)
+            };
+            if (0..points.len()).all(|j| (0..j).all(|i| apart(i, j))) {
+                return Ok(self.state_at(&points, rng));
+            }
+        }
+        Err(SceneError::NoRoom {
+            source_name: self.name.clone(),
+        })
+    }
+
+    fn state_at(&self, points: &[[f32; 2]], rng: &mut impl Rng) -> WorldState {
+        let blocks = self.blocks.iter().zip(points).map(|(block, &[x, y])| BlockState {
+            name: block.name.clone(),
+            colour: block.colour,
+            half_m: block.half_m,
+            height_m: block.height_m,
+            position_m: [x, y, block.height_m / 2.],
+            rotation: [0., 0., 0., 1.],
+        });
+        let pads = self
+            .pads
+            .iter()
+            .zip(&points[self.blocks.len()..])
+            .map(|(pad, &position_m)| PadState {
+                name: pad.name.clone(),
+                colour: pad.colour,
+                half_m: pad.half_m,
+                position_m,
+            });
+        WorldState {
+            gripper_m: match self.gripper {
+                Place::At(x, y) => [x, y],
+                _ => std::array::from_fn(|_| rng.random_range(-GRIPPER_LIMIT_M..GRIPPER_LIMIT_M)),
+            },
+            suction: false,
+            held: None,
+            blocks: blocks.collect(),
+            pads: pads.collect(),
+        }
+    }
+
+    /// Puts a block on the one that it is said to stand on, from the bottom of the tower up.
+    fn put_on(&self, state: &mut WorldState, block: usize, spec: &SceneBlock) {
+        if let Place::On(below) = &spec.place
+            && let Some(lower) = state.block(below)
+        {
+            self.put_on(state, lower, &self.blocks[lower]);
+            stack(state, block, lower, [0.; 2]);
+        }
+    }
+}
+
+fn stack(state: &mut WorldState, upper: usize, lower: usize, offset_m: [f32; 2]) {
+    let below = &state.blocks[lower];
+    let position_m = [
+        below.position_m[0] + offset_m[0],
+        below.position_m[1] + offset_m[1],
+        below.top_m() + state.blocks[upper].height_m / 2.,
+    ];
+    state.blocks[upper].position_m = position_m;
+}
+
+/// The larger of the two distances along the axes.
+pub(super) fn chebyshev(a: [f32; 2], b: [f32; 2]) -> f32 {
+    (a[0] - b[0]).abs().max((a[1] - b[1]).abs())
+}

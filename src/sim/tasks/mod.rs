@@ -1,0 +1,77 @@
+//! Tasks: templates and phrasings from `scenes/tasks/tabletop.ron`, the teacher that makes a list of sub-goals from the true
+//! state, success as a predicate on that state, and the draw of (world, task) pairs for training and evaluation.
+//!
+//! All of it reads the truth, so all of it is for training data and measurements: neither model nor planner gets any.
+
+mod arrangement;
+mod check;
+mod layout;
+mod lexicon;
+mod phrase;
+mod sampler;
+mod strategist;
+mod template;
+
+pub use check::{STEPS_PER_PRIMITIVE, expert_solves, list_is_right, run_primitive};
+pub use layout::{Mix, lay_out, legible, nearly_legible};
+pub use lexicon::{MOST_CHARACTERS, TaskTextError, check_text};
+pub use phrase::normalised;
+pub use sampler::{Sample, TaskSampler};
+pub use strategist::{Plan, SubGoal, decompose, feasible};
+pub use template::{Finder, GoalPattern, Kind, TaskBook, TaskError, Template};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Primitive, Target, WorldState, is_clear, on_pad};
+
+/// What holds at the end of a task; blocks and pads by their index in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// The block rests on its target.
+    On { block: usize, target: Target },
+    /// The block hangs from the gripper.
+    Held { block: usize },
+    /// Nothing is on the block.
+    Bare { block: usize },
+    /// Nothing is on the pad.
+    Empty { pad: usize },
+}
+
+impl Goal {
+    pub fn holds(&self, state: &WorldState) -> bool {
+        match *self {
+            Self::On { block, target } => Primitive::Place { block, target }.holds(state),
+            Self::Held { block } => state.held == Some(block),
+            Self::Bare { block } => is_clear(state, block),
+            Self::Empty { pad } => (0..state.blocks.len()).all(|block| on_pad(state, block) != Some(pad)),
+        }
+    }
+}
+
+/// Which of a template's phrasings a task is put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phrasing {
+    /// One that is trained on.
+    Seen,
+    /// One that is for evaluation alone.
+    HeldOut,
+}
+
+/// A task in one world.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Name of the template.
+    pub template: String,
+    pub text: String,
+    pub phrasing: Phrasing,
+    pub goals: Vec<Goal>,
+}
+
+impl Task {
+    /// Whether every goal holds, and the gripper is empty unless a goal fills it.
+    pub fn solved(&self, state: &WorldState) -> bool {
+        let hand = state.held.is_none() || self.goals.iter().any(|goal| matches!(goal, Goal::Held { .. }));
+        hand && self.goals.iter().all(|goal| goal.holds(state))
+    }
+}

@@ -1,0 +1,119 @@
+//! Words: what a slot may be called, filling a phrasing, and reading a typed task back into goals for measurements.
+
+use rand::{Rng, RngExt};
+
+use super::strategist::short_name;
+use super::template::{Binding, Kind, Object, TaskBook, Template};
+use super::{Phrasing, Task};
+use crate::sim::WorldState;
+
+/// A task as models read it: lower case, single blanks, no stop at the end.
+pub fn normalised(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words
+        .join(" ")
+        .to_lowercase()
+        .replace(" ,", ",")
+        .trim_end_matches(['.', '!', '?', ' '])
+        .to_owned()
+}
+
+/// What people may call an object, with how often they do.
+fn names(object: Object, state: &WorldState) -> Vec<(String, f64)> {
+    let whole = object.name(state);
+    let short = short_name(whole, state);
+    let (the, bare) = (format!("the {whole}"), whole.to_owned());
+    if short == whole {
+        return vec![(the, 1.), (bare, 0.)];
+    }
+    match object {
+        Object::Block(_) => vec![
+            (the, 0.5),
+            (format!("the {short} one"), 0.2),
+            (bare, 0.),
+            (short.to_owned(), 0.3),
+        ],
+        Object::Pad(_) => vec![(the, 0.8), (bare, 0.), (short.to_owned(), 0.2)],
+    }
+}
+
+/// Puts names into the braces of a phrasing.
+pub(super) fn fill(phrasing: &str, slots: &Binding, state: &WorldState, rng: &mut impl Rng) -> String {
+    let mut text = phrasing.to_owned();
+    for (slot, object) in slots {
+        let mut left: f64 = rng.random();
+        let names = names(*object, state);
+        let name = names.iter().find(|(_, share)| {
+            left -= share;
+            left < 0.
+        });
+        let name = name.unwrap_or(&names[0]);
+        text = text.replace(&format!("{{{slot}}}"), &name.0);
+    }
+    text
+}
+
+impl TaskBook {
+    /// The task that a typed text is, where a phrasing of a template fits it in this world; for measurements, since
+    /// what it is to a model is for the model to say.
+    pub fn recognise(&self, text: &str, state: &WorldState) -> Option<Task> {
+        let text = normalised(text);
+        self.templates.iter().find_map(|template| {
+            let phrasings = template.seen.iter().map(|phrasing| (phrasing, Phrasing::Seen));
+            let held_out = template.held_out.iter().map(|phrasing| (phrasing, Phrasing::HeldOut));
+            phrasings.chain(held_out).find_map(|(pattern, phrasing)| {
+                let mut slots = vec![];
+                if !fits(pattern, &text, template, state, &mut slots) {
+                    return None;
+                }
+                // In the order in which the template declares them.
+                let declared = template
+                    .slots
+                    .iter()
+                    .filter_map(|(slot, _)| slots.iter().find(|(name, _)| name == slot));
+                let binding = template.find(declared.cloned().collect(), state)?;
+                Some(Task {
+                    template: template.name.clone(),
+                    text: text.clone(),
+                    phrasing,
+                    goals: template.goals(&binding)?,
+                })
+            })
+        })
+    }
+}
+
+/// Whether the text is the pattern with objects of the world in its braces; they are added to `slots`.
+fn fits(pattern: &str, text: &str, template: &Template, state: &WorldState, slots: &mut Binding) -> bool {
+    let Some((literal, rest)) = pattern.split_once('{') else {
+        return pattern == text;
+    };
+    let (Some(text), Some((slot, rest))) = (text.strip_prefix(literal), rest.split_once('}')) else {
+        return false;
+    };
+    let Some((_, kind)) = template.slots.iter().find(|(name, _)| name == slot) else {
+        return false;
+    };
+    let objects: Vec<Object> = match kind {
+        Kind::Block => (0..state.blocks.len()).map(Object::Block).collect(),
+        Kind::Pad => (0..state.pads.len()).map(Object::Pad).collect(),
+    };
+    let bound = slots.iter().find(|(name, _)| name == slot).map(|(_, object)| *object);
+    for object in objects {
+        if bound.is_some_and(|bound| bound != object) {
+            continue;
+        }
+        for (name, _) in names(object, state) {
+            let Some(text) = text.strip_prefix(name.as_str()) else {
+                continue;
+            };
+            let known = slots.len();
+            slots.push((slot.to_owned(), object));
+            if fits(rest, text, template, state, slots) {
+                return true;
+            }
+            slots.truncate(known);
+        }
+    }
+    false
+}

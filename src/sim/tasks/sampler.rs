@@ -1,0 +1,282 @@
+//! Draws pairs of a world and a task: a function of (seed, index) alone, feasible, not solved yet, and such that in
+//! about half of them the frame decides the list.
+
+use std::ops::RangeInclusive;
+
+use rand::{Rng, RngExt, seq::SliceRandom};
+
+use super::arrangement::Arrangement;
+use super::check::expert_solves;
+use super::layout::{Mix, lay_out, legible, nearly_legible};
+use super::phrase::fill;
+use super::strategist::{Plan, decompose, goals_hold, shortest};
+use super::template::{Binding, Kind, Object, TaskBook, Template};
+use super::{Goal, Phrasing, Task};
+use crate::random::{Stream, rng};
+use crate::sim::{Primitive, World, WorldState};
+
+/// Draws for one index before a wish is given up: first the wish about the frame, then the template.
+const PATIENCE: u64 = 200;
+
+/// Lists of a bare task are this short.
+const SHORT: usize = 2;
+/// Longer lists than this are drawn less often.
+const LONG: usize = 3;
+/// Share of the long ones that is thrown away where there are others.
+const THINNED: f64 = 0.6;
+
+/// Size of frames of a world that nobody looks at.
+const NO_PICTURES_PX: usize = 1;
+
+/// A world and a task in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub state: WorldState,
+    pub task: Task,
+    /// The teacher's answer.
+    pub plan: Plan,
+    /// The text alone does not give this list: with everything on the bare table and an empty gripper it would be
+    /// another, or the text would be about nothing.
+    pub depends_on_frame: bool,
+}
+
+/// Draws tasks for one set of blocks and pads.
+#[derive(Clone, Debug)]
+pub struct TaskSampler {
+    pub book: TaskBook,
+    /// Names, colours and sizes of what is on the table; where it stands is drawn.
+    pub furniture: WorldState,
+    pub mix: Mix,
+    /// Lists of other lengths are not drawn.
+    pub primitives: RangeInclusive<usize>,
+    /// Templates to draw from; empty for all.
+    pub only: Vec<String>,
+}
+
+impl TaskSampler {
+    /// All templates, lists of up to four primitives.
+    pub fn new(book: TaskBook, furniture: WorldState) -> Self {
+        Self {
+            book,
+            furniture,
+            mix: Mix::default(),
+            primitives: 1..=4,
+            only: vec![],
+        }
+    }
+
+    /// The pair of that index; none where no template can be drawn with this furniture.
+    pub fn sample(&self, seed: u64, index: u64, phrasing: Phrasing) -> Option<Sample> {
+        let mut first = rng(seed, Stream::Tasks, index, 0);
+        let mut templates: Vec<&Template> = self
+            .book
+            .templates
+            .iter()
+            .filter(|template| self.only.is_empty() || self.only.contains(&template.name))
+            .collect();
+        let wants_frame = first.random_bool(0.5);
+        for round in 0.. {
+            let template = draw(&mut templates, &mut first)?;
+            for attempt in 0..PATIENCE {
+                let mut rng = rng(seed, Stream::Tasks, index, 1 + round * PATIENCE + attempt);
+                let wish = (attempt < PATIENCE / 2).then_some(wants_frame);
+                if let Some(sample) = self.attempt(template, phrasing, wish, &mut rng) {
+                    return Some(sample);
+                }
+            }
+        }
+        None
+    }
+
+    fn attempt(
+        &self,
+        template: &Template,
+        phrasing: Phrasing,
+        wish: Option<bool>,
+        rng: &mut impl Rng,
+    ) -> Option<Sample> {
+        let state = lay_out(&self.furniture, &self.mix, rng);
+        let slots = draw_slots(template, &state, rng)?;
+        if !nearly_legible(&state) {
+            return None;
+        }
+        let binding = template.find(slots.clone(), &state)?;
+        let goals = template.goals(&binding)?;
+        let start = Arrangement::of(&state);
+        // What the goals are about must still be to do, else the task is odd even where something is held.
+        if goals.iter().all(|goal| goal.holds(&state)) || goals_hold(&goals, &start) {
+            return None;
+        }
+        let depends_on_frame = template.looks() || shortest(&goals, &start)? != plain_list(&goals, &state)?;
+        let patterns = match phrasing {
+            Phrasing::Seen => &template.seen,
+            Phrasing::HeldOut => &template.held_out,
+        };
+        let pattern = patterns.get(rng.random_range(0..patterns.len().max(1)))?;
+        let task = Task {
+            template: template.name.clone(),
+            text: fill(pattern, &slots, &state, rng),
+            phrasing,
+            goals,
+        };
+        let plan = decompose(&task, &state)?;
+        let steps = plan.sub_goals.len();
+        if let Some(wish) = wish {
+            // Where the text names nothing the frame always decides: then the wish is for a short list or a long one.
+            let comes_true = if template.looks() {
+                wish == (steps > SHORT)
+            } else {
+                wish == depends_on_frame
+            };
+            if !comes_true || (steps > LONG && rng.random_bool(THINNED)) {
+                return None;
+            }
+        }
+        if !self.primitives.contains(&steps) {
+            return None;
+        }
+        if !legible(&state) {
+            let primitives: Vec<Primitive> = plan.sub_goals.iter().map(|sub_goal| sub_goal.primitive).collect();
+            if !expert_solves(&World::from_state(&state, NO_PICTURES_PX), &task, &primitives) {
+                return None;
+            }
+        }
+        Some(Sample {
+            state,
+            task,
+            plan,
+            depends_on_frame,
+        })
+    }
+}
+
+/// Takes a template out of the list, by weight.
+fn draw<'a>(templates: &mut Vec<&'a Template>, rng: &mut impl Rng) -> Option<&'a Template> {
+    let total: f64 = templates.iter().map(|template| template.weight).sum();
+    let mut left = rng.random::<f64>() * total;
+    let place = templates.iter().position(|template| {
+        left -= template.weight;
+        left < 0.
+    });
+    // Rounding may leave a crumb of the last weight.
+    let place = place.or(templates.len().checked_sub(1))?;
+    Some(templates.remove(place))
+}
+
+/// A different object for each slot.
+fn draw_slots(template: &Template, state: &WorldState, rng: &mut impl Rng) -> Option<Binding> {
+    let mut blocks: Vec<usize> = (0..state.blocks.len()).collect();
+    let mut pads: Vec<usize> = (0..state.pads.len()).collect();
+    blocks.shuffle(rng);
+    pads.shuffle(rng);
+    template
+        .slots
+        .iter()
+        .map(|(slot, kind)| {
+            let object = match kind {
+                Kind::Block => Object::Block(blocks.pop()?),
+                Kind::Pad => Object::Pad(pads.pop()?),
+            };
+            Some((slot.clone(), object))
+        })
+        .collect()
+}
+
+/// The list that the text alone suggests: everything on the bare table, nothing held.
+fn plain_list(goals: &[Goal], state: &WorldState) -> Option<Vec<Primitive>> {
+    shortest(goals, &Arrangement::plain(state.blocks.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::relations::tests::three_blocks;
+    use crate::sim::tasks::arrangement::Place;
+
+    fn sampler() -> TaskSampler {
+        TaskSampler::new(TaskBook::built_in().unwrap(), three_blocks())
+    }
+
+    #[test]
+    fn a_list_solves_its_task_one_possible_primitive_after_the_other() {
+        let sampler = sampler();
+        for index in 0..1500 {
+            let sample = sampler.sample(3, index, Phrasing::Seen).unwrap();
+            assert!(!sample.task.solved(&sample.state) && nearly_legible(&sample.state));
+            assert!((1..=4).contains(&sample.plan.sub_goals.len()));
+            let mut arrangement = Arrangement::of(&sample.state);
+            for sub_goal in &sample.plan.sub_goals {
+                assert!(arrangement.allows(sub_goal.primitive), "{sample:?}");
+                arrangement = arrangement.after(sub_goal.primitive);
+            }
+            assert!(goals_hold(&sample.task.goals, &arrangement), "{sample:?}");
+        }
+    }
+
+    #[test]
+    fn draws_are_repeatable_and_the_frame_decides_about_half_of_them() {
+        let sampler = sampler();
+        let draw = |seed, index| sampler.sample(seed, index, Phrasing::Seen).unwrap();
+        assert_eq!(draw(1, 5), draw(1, 5));
+        assert_ne!(draw(1, 5), draw(2, 5));
+        let samples: Vec<Sample> = (0..2000).map(|index| draw(9, index)).collect();
+        let share = |of: &dyn Fn(&Sample) -> bool| samples.iter().filter(|sample| of(sample)).count() as f64 / 2000.;
+        let depends = share(&|sample| sample.depends_on_frame);
+        assert!((0.5..0.8).contains(&depends), "{depends}");
+        let middle = share(&|sample| (2..=3).contains(&sample.plan.sub_goals.len()));
+        assert!(middle > 0.6, "{middle}");
+        for template in &sampler.book.templates {
+            assert!(
+                samples.iter().any(|sample| sample.task.template == template.name),
+                "{}",
+                template.name
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_recognised() {
+        let sampler = sampler();
+        for phrasing in [Phrasing::Seen, Phrasing::HeldOut] {
+            for index in 0..400 {
+                let sample = sampler.sample(4, index, phrasing).unwrap();
+                let typed = format!(" {}. ", sample.task.text.to_uppercase());
+                let read = sampler.book.recognise(&typed, &sample.state).expect(&sample.task.text);
+                // Two templates may share a text where they share its meaning.
+                assert_eq!(read.goals, sample.task.goals, "{}", sample.task.text);
+            }
+        }
+        assert!(sampler.book.recognise("make tea", &sampler.furniture).is_none());
+    }
+
+    #[test]
+    fn obstacles_are_moved_first() {
+        let mut state = three_blocks();
+        let [x, y, _] = state.blocks[0].position_m;
+        state.blocks[1].position_m = [x, y, 0.24 + 0.105];
+        state.held = Some(2);
+        state.blocks[2].position_m = [0., 0.5, 0.8];
+        let task = sampler()
+            .book
+            .recognise("put the red block on the purple pad", &state)
+            .unwrap();
+        let plan = decompose(&task, &state).unwrap();
+        let (answer, spans) = plan.answer();
+        assert_eq!(
+            answer,
+            "Red on yellow pad, green on red, blue held. First put down blue, then move green.\n\
+             1. [place the blue block on the table] | [blue block]\n\
+             2. [pick up the green block] | [green block]\n\
+             3. [place the green block on the table] | [green block]\n\
+             4. [pick up the red block] | [red block]\n\
+             5. [place the red block on the purple pad] | [red block, purple pad]"
+        );
+        assert_eq!(&answer[spans[1].clone()], "pick up the green block");
+        // The held block goes straight to where it is wanted.
+        let task = sampler().book.recognise("blue on green?", &state);
+        assert!(task.is_none());
+        let task = sampler().book.recognise("stack blue on green", &state).unwrap();
+        assert_eq!(decompose(&task, &state).unwrap().sub_goals.len(), 1);
+        assert_eq!(Arrangement::of(&state).places[1], Place::Block(0));
+    }
+}

@@ -1,0 +1,175 @@
+//! A training run on disk: `config.ron`, `metrics.jsonl` and `checkpoint-STEP/`. A checkpoint is written beside its place
+//! and moved there when it is whole, so a run that is killed at any moment resumes from the last whole one.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Named numbers of one step.
+pub type Metrics = Vec<(&'static str, f64)>;
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress<'a> {
+    pub step: usize,
+    pub steps: usize,
+    pub metrics: &'a [(&'static str, f64)],
+    pub elapsed_secs: f64,
+    pub remaining_secs: f64,
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error("Could not {action} {path}: {err}.")]
+    Io { action: &'static str, path: String, err: String },
+    #[error("The loss is not a number at step {step}. The run is kept up to its last checkpoint; lower the learning rate.")]
+    NotANumber { step: usize },
+    #[error(transparent)]
+    Store(#[from] crate::data::StoreError),
+    #[error("{0}")]
+    Data(String),
+}
+
+impl TrainError {
+    pub fn io(action: &'static str, path: &Path, err: impl std::fmt::Display) -> Self {
+        Self::Io { action, path: path.display().to_string(), err: err.to_string() }
+    }
+}
+
+/// A stage of training: a model with its optimisers that can do a step and be kept.
+pub trait Stage {
+    /// Steps of the whole run.
+    fn steps(&self) -> usize;
+    /// Does step `step` (from 0). The batch depends on the run's seed and `step` alone.
+    ///
+    /// # Errors
+    /// The data could not be read.
+    fn step(&mut self, step: usize) -> Result<Metrics, TrainError>;
+    /// Writes everything that the next step depends on into an empty folder.
+    ///
+    /// # Errors
+    /// A file could not be written.
+    fn save(&self, folder: &Path) -> Result<(), TrainError>;
+    /// Takes up what [`Stage::save`] wrote.
+    ///
+    /// # Errors
+    /// A file could not be read.
+    fn load(&mut self, folder: &Path) -> Result<(), TrainError>;
+}
+
+/// Name of the newest checkpoint's step file.
+const STEP_FILE: &str = "step";
+
+/// Runs a stage to its end, or until `cancel` is set; resumes from the newest checkpoint in `folder`. Returns the number
+/// of steps that are done.
+///
+/// # Errors
+/// The folder cannot be written, or the loss is not a number.
+pub fn train(
+    stage: &mut dyn Stage,
+    folder: &Path,
+    checkpoint_every: usize,
+    cancel: &AtomicBool,
+    observe: &mut dyn FnMut(&Progress<'_>),
+) -> Result<usize, TrainError> {
+    fs::create_dir_all(folder).map_err(|err| TrainError::io("create", folder, err))?;
+    let mut done = 0;
+    if let Some((step, checkpoint)) = newest_checkpoint(folder) {
+        stage.load(&checkpoint)?;
+        done = step;
+    }
+    let log_path = folder.join("metrics.jsonl");
+    trim_log(&log_path, done)?;
+    let mut log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&log_path)
+        .map_err(|err| TrainError::io("open", &log_path, err))?;
+    let first = done;
+    let start = Instant::now();
+    let steps = stage.steps();
+    while done < steps && !cancel.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let metrics = stage.step(done)?;
+        if metrics.iter().any(|(name, value)| *name == "loss" && !value.is_finite()) {
+            return Err(TrainError::NotANumber { step: done });
+        }
+        done += 1;
+        let mut line = serde_json::Map::new();
+        line.insert("step".into(), done.into());
+        line.insert("secs".into(), began.elapsed().as_secs_f64().into());
+        line.extend(metrics.iter().map(|&(name, value)| (name.to_owned(), value.into())));
+        writeln!(log, "{}", serde_json::Value::Object(line)).map_err(|err| TrainError::io("write", &log_path, err))?;
+        if done % checkpoint_every.max(1) == 0 || done == steps {
+            save_checkpoint(stage, folder, done)?;
+        }
+        let elapsed_secs = start.elapsed().as_secs_f64();
+        let remaining_secs = elapsed_secs / (done - first) as f64 * (steps - done) as f64;
+        observe(&Progress { step: done, steps, metrics: &metrics, elapsed_secs, remaining_secs });
+    }
+    if done < steps && done > first {
+        save_checkpoint(stage, folder, done)?;
+    }
+    Ok(done)
+}
+
+/// The newest whole checkpoint of a run: its step and its folder.
+pub fn newest_checkpoint(folder: &Path) -> Option<(usize, PathBuf)> {
+    fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let step = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
+            path.join(STEP_FILE).exists().then_some((step, path))
+        })
+        .max_by_key(|(step, _)| *step)
+}
+
+fn save_checkpoint(stage: &dyn Stage, folder: &Path, step: usize) -> Result<(), TrainError> {
+    let place = folder.join(format!("checkpoint-{step}"));
+    let draft = folder.join(format!("checkpoint-{step}.tmp"));
+    for stale in [&draft, &place] {
+        if stale.exists() {
+            fs::remove_dir_all(stale).map_err(|err| TrainError::io("remove", stale, err))?;
+        }
+    }
+    fs::create_dir_all(&draft).map_err(|err| TrainError::io("create", &draft, err))?;
+    stage.save(&draft)?;
+    fs::write(draft.join(STEP_FILE), step.to_string()).map_err(|err| TrainError::io("write", &draft, err))?;
+    fs::rename(&draft, &place).map_err(|err| TrainError::io("move", &draft, err))?;
+    // Two are kept: should the newest turn out to be damaged, the one before it is there.
+    let mut kept: Vec<(usize, PathBuf)> = fs::read_dir(folder)
+        .map_err(|err| TrainError::io("read", folder, err))?
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let step = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
+            Some((step, path))
+        })
+        .collect();
+    kept.sort();
+    for (_, old) in kept.iter().rev().skip(2) {
+        fs::remove_dir_all(old).map_err(|err| TrainError::io("remove", old, err))?;
+    }
+    Ok(())
+}
+
+/// Lines past the step that a run resumes from are of steps that will be done again.
+fn trim_log(path: &Path, done: usize) -> Result<(), TrainError> {
+    let Ok(text) = fs::read_to_string(path) else { return Ok(()) };
+    let kept: String = text
+        .lines()
+        .filter(|line| {
+            serde_json::from_str::<serde_json::Value>(line)
+                .ok()
+                .and_then(|value| value.get("step")?.as_u64())
+                .is_some_and(|step| step as usize <= done)
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let draft = path.with_extension("jsonl.tmp");
+    fs::write(&draft, kept).map_err(|err| TrainError::io("write", &draft, err))?;
+    fs::rename(&draft, path).map_err(|err| TrainError::io("move", &draft, err))
+}

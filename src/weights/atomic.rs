@@ -1,0 +1,114 @@
+//! Files and folders that are there whole or not at all: written beside their place, then renamed into it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::WeightsError;
+
+/// Writes a file whole: a reader, or a crash, never meets half of it.
+///
+/// # Errors
+/// The folder does not exist or cannot be written to.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
+    let put = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".writing-")
+            .suffix(".tmp")
+            .tempfile_in(parent(path))?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        readable(file.as_file())?;
+        file.persist(path).map_err(|err| err.error)?;
+        Ok(())
+    };
+    put().map_err(WeightsError::write(path))
+}
+
+/// Builds a folder beside its place with `fill`, then puts it there; a folder that was there before is replaced only
+/// once the new one is complete.
+///
+/// # Errors
+/// Whatever `fill` answers, or the folder cannot be created or renamed. The old folder is then still there.
+pub fn replace_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<(), WeightsError>) -> Result<(), WeightsError> {
+    let parent = parent(path);
+    let make = || {
+        tempfile::Builder::new()
+            .prefix(".writing-")
+            .suffix(".tmp")
+            .tempdir_in(parent)
+    };
+    let fresh = make().map_err(WeightsError::write(path))?;
+    let inside = fresh.path().join("folder");
+    fs::create_dir(&inside).map_err(WeightsError::write(path))?;
+    fill(&inside)?;
+    let old = fresh.path().join("old");
+    let swap = || -> std::io::Result<()> {
+        let had_one = path.exists();
+        if had_one {
+            fs::rename(path, &old)?;
+        }
+        if let Err(err) = fs::rename(&inside, path) {
+            if had_one {
+                fs::rename(&old, path)?;
+            }
+            return Err(err);
+        }
+        Ok(())
+    };
+    swap().map_err(WeightsError::write(path))
+    // What is left of the old folder goes with the temporary one.
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Temporary files are private to their owner; what is left behind should be as readable as any other file.
+#[cfg(unix)]
+fn readable(file: &fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable(_file: &fs::File) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_file(&path, b"one").unwrap();
+        write_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let err = write_file(&folder.path().join("no/such/a.json"), b"x").unwrap_err();
+        assert!(err.to_string().contains("no/such/a.json"), "{err}");
+    }
+
+    #[test]
+    fn a_folder_that_fails_half_way_leaves_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let put = |text: &'static str| move |at: &Path| write_file(&at.join("a"), text.as_bytes());
+        replace_folder(&path, put("one")).unwrap();
+        let failed = replace_folder(&path, |at| {
+            put("half")(at)?;
+            Err(WeightsError::NoWeights { path: at.to_owned() })
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read(path.join("a")).unwrap(), b"one");
+        replace_folder(&path, put("two")).unwrap();
+        assert_eq!(fs::read(path.join("a")).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

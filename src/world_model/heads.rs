@@ -1,0 +1,38 @@
+//! Small heads on the mean-pooled latent that anchor it to what a robot knows of itself. No object's place is ever a label.
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+use crate::config::WorldModelConfig;
+use crate::nn::Mlp;
+
+/// Hidden width of the inverse-dynamics head.
+const IDM_HIDDEN: usize = 128;
+
+#[derive(Module, Debug)]
+pub struct Heads {
+    /// (p_t, p_t+1) to dx, dy and the logit of the grip command.
+    pub idm: Mlp,
+    /// Linear read-out of gripper x, y (metres), suction and holding (-1 or 1).
+    pub prop: Linear,
+}
+
+impl Heads {
+    pub fn new(config: &WorldModelConfig, device: &Device) -> Self {
+        Self {
+            idm: Mlp::new(2 * config.dim, IDM_HIDDEN, config.action_dim, device),
+            prop: LinearConfig::new(config.dim, 4).init(device),
+        }
+    }
+
+    /// Two pooled latents `[B, D]` to the action between them, `[B, D_a]`; the last column is a logit.
+    pub fn inverse_dynamics(&self, before: Tensor<2>, after: Tensor<2>) -> Tensor<2> {
+        self.idm.forward(Tensor::cat(vec![before, after], 1))
+    }
+
+    /// Pooled latents `[B, D]` to `[B, 4]`: x, y, suction, holding.
+    pub fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.prop.forward(pooled)
+    }
+}

@@ -1,0 +1,18 @@
+//! The JEPA world model: online encoder, EMA target encoder, action-conditioned predictor, masks and losses
+//! (method, 4.1 to 4.3, 4.6 and 4.7).
+
+mod ema;
+mod encoder;
+mod heads;
+mod latent_stats;
+pub mod losses;
+pub mod masking;
+mod model;
+mod predictor;
+
+pub use ema::ema_update;
+pub use encoder::Encoder;
+pub use heads::Heads;
+pub use latent_stats::{LatentStats, SimTemperature};
+pub use model::{WorldModel, pixels};
+pub use predictor::{Predictor, TokenSet};
