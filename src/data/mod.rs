@@ -11,4 +11,5 @@ pub use clips::{ClipBatch, ClipSampler};
 pub use datagen::{DatagenError, GenerateSettings, generate};
 pub use episodes::EpisodeStore;
 pub use format::{StoreError, StoreMeta};
-pub use instruct::{Facts, History, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};
+pub use crate::vlm::History;
+pub use instruct::{Facts, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};

@@ -25,7 +25,7 @@ mod world;
 pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Models, Progress};
 pub use files::WriteError;
 pub use models::{
-    Answer, Goal, GoalMaker, GoalRequest, GoalSource, History, LatentModel, ModelError, PlannerError, Question,
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, PlannerError, Question,
     Reasoner, SubGoal,
 };
 pub use plan::{PLAN_SCHEMA, PlanDocument};
