@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::gpi::Gpi;
 use crate::vlm::{VlmModel, VlmTokenizer};
 use crate::weights::{Checkpoint, NamedTensor, WeightsError, collect};
-use crate::world_model::{LatentStats, Predictor, WorldModel};
+use crate::world_model::{LatentStats, WorldModel};
 
 /// A checkpoint that is not written yet.
 #[derive(Clone, Debug)]
@@ -52,23 +52,20 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Replaces encoder, target encoder, predictor and heads.
+    /// Replaces encoder, target encoder, predictor and heads. A goal projection interface aims in the space of the encoder
+    /// that it was trained with: where that changes, it goes.
     ///
     /// # Errors
     /// A tensor cannot be read back from its device.
     pub fn put_world_model(&mut self, model: &WorldModel) -> Result<(), WeightsError> {
+        let before = self.encoders();
         self.put("encoder.", &model.encoder)?;
         self.put("target_encoder.", &model.target_encoder)?;
+        if self.encoders() != before {
+            self.remove("gpi.");
+        }
         self.put("heads.", &model.heads)?;
-        self.put_predictor(&model.predictor)
-    }
-
-    /// Replaces the predictor alone.
-    ///
-    /// # Errors
-    /// A tensor cannot be read back from its device.
-    pub fn put_predictor(&mut self, predictor: &Predictor) -> Result<(), WeightsError> {
-        self.put("predictor.", predictor)
+        self.put("predictor.", &model.predictor)
     }
 
     /// Replaces what is known about the latent space.
@@ -118,7 +115,9 @@ impl Draft {
 
     fn card(&self, folder: &Path) -> String {
         let mut card = self.card.clone().unwrap_or_else(|| {
-            let name = folder.file_name().map_or_else(|| "checkpoint".into(), |name| name.to_string_lossy());
+            let name = folder
+                .file_name()
+                .map_or_else(|| "checkpoint".into(), |name| name.to_string_lossy());
             let preset = &self.config.name;
             format!("# {name}\n\nA ThinkJEPA checkpoint of the preset `{preset}`.\n\n## How it was made\n\n")
         });
@@ -138,11 +137,21 @@ impl Draft {
         Ok(())
     }
 
+    fn encoders(&self) -> Vec<NamedTensor> {
+        let of_encoders = |name: &str| name.starts_with("encoder.") || name.starts_with("target_encoder.");
+        self.tensors
+            .values()
+            .filter(|tensor| of_encoders(&tensor.name))
+            .cloned()
+            .collect()
+    }
+
     fn remove(&mut self, prefix: &str) {
         self.tensors.retain(|name, _| !name.starts_with(prefix));
     }
 
     fn insert(&mut self, tensors: Vec<NamedTensor>) {
-        self.tensors.extend(tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)));
+        self.tensors
+            .extend(tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)));
     }
 }

@@ -51,7 +51,10 @@ impl System {
             }
             None => None,
         };
-        let strange = checkpoint.tensors.names().filter(|name| !MODULES.iter().any(|prefix| name.starts_with(prefix)));
+        let strange = checkpoint
+            .tensors
+            .names()
+            .filter(|name| !MODULES.iter().any(|prefix| name.starts_with(prefix)));
         report.unexpected.extend(strange.map(str::to_owned));
         let system = Self {
             config,
@@ -93,8 +96,11 @@ pub fn load_world_model(
         predictor: part(fresh.predictor, tensors, "predictor.", &mut report)?,
         heads: part(fresh.heads, tensors, "heads.", &mut report)?,
     };
-    let latent_stats =
-        if stats::are_there(tensors) { Some(stats::from_tensors(tensors, shape.dim)?) } else { None };
+    let latent_stats = if stats::are_there(tensors) {
+        Some(stats::from_tensors(tensors, shape.dim)?)
+    } else {
+        None
+    };
     Ok((model, latent_stats, report))
 }
 
