@@ -13,4 +13,5 @@ pub use datagen::{DatagenError, GenerateSettings, generate};
 pub use episodes::EpisodeStore;
 pub use format::{StoreError, StoreMeta};
 pub use goals::{GoalExample, GoalScene, GoalScenes};
-pub use instruct::{Facts, History, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};
+pub use crate::vlm::History;
+pub use instruct::{Facts, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};
