@@ -8,12 +8,13 @@
 //! - [`nn`]: attention, MLP, FiLM, LoRA, rotary positions
 //! - [`weights`]: safetensors, key remaps, load report
 //! - [`sim`]: scenes, physics, camera, tasks, expert
-//! - [`data`]: episode store, clip sampler
+//! - [`recording`]: the record of an episode
 //! - [`world_model`]: encoder, predictor, masks, losses
 //! - [`vlm`]: vision tower, decoder, generation, sub-goal parser, attention maps
+//! - [`data`]: episode store, clip sampler, examples for instruction tuning
 //! - [`gpi`]: from a sub-goal's embedding and map to a goal in latent space
-//! - [`recording`]: the record of an episode
 //! - [`planner`]: cross-entropy method, costs, the episode (Algorithm 2), plan JSON
+//! - [`system`]: a checkpoint brought to life, as the planner sees it
 //! - [`train`], [`eval`]: stages of training; measurements
 //! - [`engine`]: compute threads
 //! - [`app`], [`panels`], [`ui`]: the window, the only rooms that know egui
@@ -37,6 +38,7 @@ pub mod planner;
 pub mod random;
 pub mod recording;
 pub mod sim;
+pub mod system;
 pub mod train;
 pub mod ui;
 pub mod vlm;

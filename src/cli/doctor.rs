@@ -36,8 +36,12 @@ struct Report {
 }
 
 impl Subcommand for Doctor {
-    fn output(&self) -> &OutputArgs {
-        &self.output
+    fn json(&self) -> bool {
+        self.output.json
+    }
+
+    fn check(&self) -> Result<(), CliError> {
+        self.output.check()
     }
 
     fn run(&self, console: &Console) -> CliResult {

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use clap::Args;
 use serde::Serialize;
 
-use super::{CliResult, Console, Exit, ModelArgs, OutputArgs, Subcommand};
+use super::{CliError, CliResult, Console, Exit, ModelArgs, OutputArgs, Subcommand};
 use crate::config::{Config, Precision};
 use crate::gpi::Gpi;
 use crate::nn::{ParamShape, census};
@@ -144,8 +144,12 @@ impl ModuleReport {
 }
 
 impl Subcommand for Inspect {
-    fn output(&self) -> &OutputArgs {
-        &self.output
+    fn json(&self) -> bool {
+        self.output.json
+    }
+
+    fn check(&self) -> Result<(), CliError> {
+        self.output.check()
     }
 
     fn run(&self, console: &Console) -> CliResult {

@@ -5,9 +5,13 @@
 //! to stderr.
 
 mod args;
+mod checkpoint;
 mod console;
+mod datagen;
 mod doctor;
+mod eval;
 mod inspect;
+mod train;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -56,7 +60,16 @@ pub type CliResult = Result<Exit, CliError>;
 
 /// What every subcommand is.
 pub trait Subcommand {
-    fn output(&self) -> &OutputArgs;
+    /// Whether stdout is for one JSON document alone.
+    fn json(&self) -> bool;
+
+    /// Says before the work what would otherwise be said after it.
+    ///
+    /// # Errors
+    /// Bad input.
+    fn check(&self) -> Result<(), CliError> {
+        Ok(())
+    }
 
     /// # Errors
     /// Bad input or set-up.
@@ -81,6 +94,12 @@ macro_rules! commands {
 }
 
 commands! {
+    /// Make training data: episodes of a scripted policy in a scene
+    Datagen(datagen::Datagen),
+    /// Train a stage, or go on with a run
+    Train(train::Train),
+    /// Measure how often planning reaches what it should
+    Eval(eval::Eval),
     /// Show a model's modules, shapes, parameters, work and memory, without building it
     Inspect(inspect::Inspect),
     /// Show the devices of this machine, and which one `--device auto` takes and why
@@ -108,9 +127,9 @@ pub fn run() -> ExitCode {
         Err(err) => return refused(&err, json),
     };
     let command = cli.command.get();
-    let console = Console::new(command.output().json);
+    let console = Console::new(command.json());
     let result = catch_unwind(AssertUnwindSafe(|| {
-        command.output().check()?;
+        command.check()?;
         command.run(&console)
     }));
     match result {

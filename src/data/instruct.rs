@@ -15,6 +15,7 @@ use crate::sim::tasks::{
 use crate::sim::{
     Camera, Environment, Frame, Primitive, Support, Target, World, WorldState, destination, is_clear, on_pad, support,
 };
+use crate::vlm::History;
 
 /// Standard deviation of a blob of the target map, as a share of the frame's height.
 const BLOB: f32 = 6. / 64.;
@@ -26,15 +27,6 @@ const MISS_M: f32 = 0.35;
 const ROUGH_M: f32 = 0.06;
 /// What is dropped or moved by hand lands within this of the table's middle, per axis.
 const DROP_AREA_M: f32 = 0.8;
-
-/// What has happened since the task was given, oldest first, as a model is told when it is asked again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History {
-    /// Texts of the sub-goals that were declared reached.
-    pub reached: Vec<String>,
-    /// Texts of those that were not reached in time.
-    pub failed: Vec<String>,
-}
 
 /// What an example teaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -379,7 +371,7 @@ fn somewhere(rng: &mut impl Rng) -> [f32; 2] {
     std::array::from_fn(|_| rng.random_range(-DROP_AREA_M..DROP_AREA_M))
 }
 
-fn every_primitive(state: &WorldState, reach: bool) -> Vec<Primitive> {
+pub(super) fn every_primitive(state: &WorldState, reach: bool) -> Vec<Primitive> {
     let blocks = 0..state.blocks.len();
     let targets: Vec<Target> = (0..state.pads.len())
         .map(Target::Pad)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+pub use crate::train::StageKind as Stage;
 
 /// Where a run ends by itself, besides the end of the episode and breakpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,47 +14,6 @@ pub enum Until {
     NextSubGoal,
     /// The VLM was asked again.
     NextReplan,
-}
-
-/// A stage of training (`thinkjepa train --stage`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stage {
-    /// World model pre-training (Algorithm 1).
-    #[serde(rename = "1")]
-    One,
-    /// The predictor alone, on rollouts.
-    #[serde(rename = "1b")]
-    OneB,
-    /// Instruction tuning of the VLM.
-    #[serde(rename = "vlm")]
-    Vlm,
-    /// GPI and LoRA.
-    #[serde(rename = "2")]
-    Two,
-}
-
-impl Stage {
-    pub const ALL: [Self; 4] = [Self::One, Self::OneB, Self::Vlm, Self::Two];
-
-    /// The stage's name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::One => "1",
-            Self::OneB => "1b",
-            Self::Vlm => "vlm",
-            Self::Two => "2",
-        }
-    }
-
-    /// What it trains, in a few words.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::One => "World model",
-            Self::OneB => "Predictor rollouts",
-            Self::Vlm => "VLM instructions",
-            Self::Two => "GPI and LoRA",
-        }
-    }
 }
 
 /// A training run to start.

@@ -27,7 +27,7 @@ pub use board::{Board, BoardView, Failure, Job, JobGuard, JobKind, Level, LogLin
 pub use cancel::Cancel;
 pub use command::{Command, Stage, TrainingRequest, Until};
 pub use event::{Event, EventSender, Waker};
-pub use metrics::{MetricsReader, RunMetrics, Series};
+pub use metrics::{MetricsReader, RunMetrics, Series, Stretch};
 pub use session::{
     Advance, Control, Exporter, OpenSession, Projection, RunTraining, Session, SessionError, SessionInfo,
     TrainingControl,

@@ -4,6 +4,8 @@ pub mod calibration;
 mod demo;
 pub mod oracle;
 mod statistics;
+mod tabletop;
 
 pub use demo::{EvalEpisode, demo_suite, episodes, listing, three_sub_goals};
 pub use statistics::{EVAL_SCHEMA, EpisodeOutcome, EvalReport, Machine, Rate, Threshold, auc, wilson, youden};
+pub use tabletop::{KINDS, TabletopTask, kind_name, tabletop_tasks};

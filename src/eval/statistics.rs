@@ -184,6 +184,9 @@ pub struct EvalReport {
     pub settings: Value,
     pub seeds: Vec<u64>,
     pub machine: Machine,
+    /// Whatever else was measured on the way; null where nothing was.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub measured: Value,
 }
 
 impl EvalReport {
@@ -212,6 +215,7 @@ impl EvalReport {
             settings,
             seeds,
             machine,
+            measured: Value::Null,
         }
     }
 }

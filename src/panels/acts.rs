@@ -31,7 +31,7 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
             }
         }
         Act::NextIteration | Act::PreviousIteration => {
-            let count = view.shown(state).map_or(0, |step| step.cem.len());
+            let count = view.planned(state).map_or(0, |step| step.cem.len());
             if let Some((index, _)) = view.iteration(state) {
                 let next = if act == Act::NextIteration {
                     index + 1

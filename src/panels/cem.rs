@@ -23,7 +23,7 @@ const ACTION: [(&str, &str); 3] = [
 
 pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
-    let step = view.shown(state);
+    let step = view.planned(state);
     faces::panel_ui(
         ui,
         "Cross-entropy method",
@@ -64,10 +64,15 @@ fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             "Press Left to see the step before it.",
         );
     } else {
+        let advice = if view.board.phase.can_step() {
+            "Press Right to plan a step."
+        } else {
+            "Type a task and press Enter."
+        };
         faces::empty_ui(
             ui,
             "How each action was found: costs, elites and the distribution they leave.",
-            "Press Right to plan a step.",
+            advice,
         );
     }
 }
@@ -291,9 +296,9 @@ fn actions_ui(ui: &mut Ui, iteration: &CemIteration, height: f32) {
         let top = plot.top() + dimension as f32 * (row + gap);
         let rect = Rect::from_min_size(pos2(plot.left(), top), vec2(plot.width(), row));
         let axes = Axes::new(rect, 0.0..=horizon.max(1) as f64 - 1.0, -1.15..=1.15);
-        for (value, color) in [(-1.0, p.line), (0.0, p.edge), (1.0, p.line)] {
-            painter.hline(rect.x_range(), axes.at_y(value), Stroke::new(1.0, color));
-        }
+        let inside = Rect::from_x_y_ranges(rect.x_range(), axes.at_y(1.0)..=axes.at_y(-1.0));
+        painter.rect_filled(inside, 2.0, p.header);
+        painter.hline(rect.x_range(), axes.at_y(0.0), Stroke::new(1.0, p.edge));
         let font = FontId::proportional(SMALL);
         painter.text(
             pos2(rect.left() - 8.0, axes.at_y(0.0)),
@@ -377,14 +382,14 @@ fn histogram_ui(ui: &mut Ui, step: &StepRecord, iteration: &CemIteration, height
     axes.x_labels(painter, p, &chart::ticks(axes.x[0]..=axes.x[1], 4));
     if let Some(&worst) = iteration.elite_costs.last() {
         let x = axes.at_x(f64::from(worst));
-        painter.vline(x, plot.y_range(), Stroke::new(1.2, p.strong));
-        let font = FontId::proportional(SMALL - 1.0);
-        let (anchor, offset) = if x < plot.center().x {
-            (Align2::LEFT_TOP, 4.0)
-        } else {
-            (Align2::RIGHT_TOP, -4.0)
-        };
-        painter.text(pos2(x + offset, plot.top() - 2.0), anchor, "elites", font, p.text);
+        painter.vline(x, plot.y_range(), Stroke::new(1.4, p.strong));
+        chart::legend_entry(
+            painter,
+            p,
+            pos2(plot.right() - 74.0, plot.top()),
+            p.strong,
+            "worst elite",
+        );
     }
     let font = FontId::proportional(SMALL - 1.0);
     painter.text(

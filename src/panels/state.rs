@@ -71,9 +71,19 @@ impl<'a> View<'a> {
             .filter(|&index| index < self.recording.sub_goals.len())
     }
 
-    /// The shown CEM iteration of the shown step, with its index.
+    /// The step whose plan the panels show: the shown step, or the one before it if nothing was planned from it yet.
+    pub fn planned(&self, state: &ViewState) -> Option<&'a StepRecord> {
+        let shown = self.shown(state)?;
+        if !shown.cem.is_empty() {
+            return Some(shown);
+        }
+        let before = self.recording.steps.get(shown.step.checked_sub(1)?)?;
+        (!before.cem.is_empty()).then_some(before.as_ref())
+    }
+
+    /// The shown CEM iteration of the planned step, with its index.
     pub fn iteration(&self, state: &ViewState) -> Option<(usize, &'a CemIteration)> {
-        let cem = &self.shown(state)?.cem;
+        let cem = &self.planned(state)?.cem;
         let index = state
             .selection
             .iteration

@@ -86,16 +86,16 @@ fn jobs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 fn numbers_ui(ui: &mut Ui, state: &ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let memory = state.status.memory_bytes.map_or_else(|| "–".to_owned(), numbers::bytes);
-    widgets::value(ui, "memory", &memory, 7, "Resident memory of the program");
+    widgets::value(ui, "memory", &memory, 6, "Resident memory of the program");
     let p95 = state
         .status
         .ui_p95_ms
         .map_or_else(|| "–".to_owned(), |ms| format!("{} ms", numbers::fixed(ms, 1)));
     let tip = "Time to lay out and tessellate one frame of the window, 95th percentile of the last frames; under 8 ms";
-    widgets::value(ui, "UI p95", &p95, 7, tip);
+    widgets::value(ui, "UI p95", &p95, 6, tip);
     if let Some(info) = &view.board.info {
-        widgets::value(ui, "device", &info.device, 4, "The device that computes (--device)");
-        widgets::value(ui, "scene", &info.scene, 4, "The scene that is loaded (--scene)");
+        widgets::value(ui, "device", &info.device, 0, "The device that computes (--device)");
+        widgets::value(ui, "scene", &info.scene, 0, "The scene that is loaded (--scene)");
     }
     ui.label(RichText::new("F1 manual").size(SMALL).color(p.weak));
 }

@@ -173,7 +173,7 @@ impl Row<'_> {
             return format!("Not in the scene: {}", self.sub_goal.unmatched.join(", "));
         }
         let span = match (self.sub_goal.start_step, self.sub_goal.end_step) {
-            (Some(start), Some(end)) => format!(" · steps {start}–{end}"),
+            (Some(start), Some(end)) => format!(" · steps {start} to {end}"),
             _ => String::new(),
         };
         match self.state {
@@ -187,8 +187,8 @@ impl Row<'_> {
             }
             SubGoalState::Ended(because) => match because {
                 EndedBecause::Reached => match self.sub_goal.achieved {
-                    Some(true) => format!("Reached and achieved{span}"),
-                    Some(false) => format!("Declared reached, not achieved{span}"),
+                    Some(true) => format!("Achieved{span}"),
+                    Some(false) => format!("Declared, not achieved{span}"),
                     None => format!("Reached{span}"),
                 },
                 EndedBecause::StepLimit => format!("Step limit{span}"),

@@ -13,7 +13,7 @@ use crate::ui::{Palette, faces, widgets};
 /// Room for the labels left of the axis; the similarity curves share it.
 pub(super) const LEFT: f32 = 58.0;
 pub(super) const RIGHT: f32 = 64.0;
-const TRACK: f32 = 62.0;
+const TRACK: f32 = 68.0;
 
 /// The steps that the time axis shows, first and last.
 pub(super) fn time_range(state: &ViewState, view: &View<'_>) -> [f64; 2] {
@@ -56,8 +56,12 @@ pub(super) fn navigate(ui: &Ui, response: &egui::Response, axes: &Axes, state: &
 
 pub fn timeline_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
-    faces::header_ui(ui, "Timeline", |ui| header_right_ui(ui, state, view));
-    transport_ui(ui, state, view);
+    faces::header_ui(ui, "Timeline", |ui| {
+        header_right_ui(ui, state, view);
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            transport_ui(ui, state, view)
+        });
+    });
     track_ui(ui, state, view);
 }
 
@@ -107,16 +111,9 @@ fn header_right_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     }
 }
 
-/// First, back, forward, last: over the label column's left edge, on the strip of the header's row.
+/// First, back, forward, last, and what is shown.
 fn transport_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
-    let layout = egui::Layout::left_to_right(egui::Align::Center);
-    let mut ui = ui.new_child(
-        egui::UiBuilder::new()
-            .max_rect(rect.shrink2(vec2(10.0, 2.0)))
-            .layout(layout),
-    );
     let shown = view.shown(state).map_or(0, |step| step.step);
     let has_steps = view.newest().is_some() && !view.recording.task.is_empty();
     let live_step = view.board.phase.can_step();
@@ -132,12 +129,12 @@ fn transport_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         ),
         (has_steps && view.is_past(state), Icon::Last, "Last step", Act::Last),
     ] {
-        let button = widgets::icon_button(&mut ui, enabled, icon, "", name);
+        let button = widgets::icon_button(ui, enabled, icon, "", name);
         if button.on_hover_text(with_keys(ui.ctx(), name, act)).clicked() {
             state.acts.push(act);
         }
     }
-    ui.add_space(8.0);
+    ui.add_space(10.0);
     let text = RichText::new(format!("Step {shown}"))
         .family(semibold())
         .color(p.strong);
@@ -159,7 +156,7 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, format!("Timeline, {count} steps")));
     let [from, to] = time_range(state, view);
     let rect = Rect::from_min_max(
-        pos2(area.left() + LEFT, area.top() + 2.0),
+        pos2(area.left() + LEFT, area.top() + 5.0),
         pos2(area.right() - RIGHT, area.bottom()),
     );
     let axes = Axes::new(rect, from..=to, 0.0..=1.0);
@@ -168,7 +165,7 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         pos2(rect.left() - 8.0, area.top()),
         pos2(rect.right() + 8.0, area.bottom()),
     ));
-    let lanes = [rect.top() + 11.0, rect.top() + 34.0, rect.top() + 50.0];
+    let lanes = [rect.top() + 12.0, rect.top() + 36.0, rect.top() + 53.0];
     for (y, word) in [(lanes[0], "Sub-goal"), (lanes[1], "Steps"), (lanes[2], "Vacuum")] {
         let font = FontId::proportional(SMALL - 0.5);
         ui.painter()

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use egui::{ComboBox, Frame, Id, Label, Margin, RichText, ScrollArea, Stroke, Ui, vec2};
-use egui_plot::{Line, Plot, PlotPoints};
+use egui::{ComboBox, FontId, Frame, Id, Label, Margin, Rangef, RichText, ScrollArea, Stroke, Ui, vec2};
+use egui_plot::{AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Line, Plot, PlotPoints};
 
 use super::state::{View, ViewState};
 use crate::config::PRESETS;
-use crate::engine::{Command, JobKind, RunMetrics, Series, Stage, TrainingRequest, TrainingState};
+use crate::engine::{Command, JobKind, RunMetrics, Series, Stage, Stretch, TrainingRequest, TrainingState};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
 
@@ -194,22 +194,29 @@ fn charts_ui(ui: &mut Ui, state: &mut ViewState, metrics: &RunMetrics) {
         .id_salt("charts")
         .auto_shrink(false)
         .show(ui, |ui| {
-            Frame::NONE.inner_margin(Margin::symmetric(10, 6)).show(ui, |ui| {
-                let mut names: Vec<&String> = metrics.series.keys().collect();
-                names.sort_by_key(|name| (name.as_str() != "loss", name.as_str()));
-                let (first, rest) =
-                    names.split_at(usize::from(names.first().is_some_and(|name| name.as_str() == "loss")));
-                for name in first {
-                    chart_ui(ui, name, &metrics.series[*name], log_scale, 300.0);
-                }
-                for pair in rest.chunks(2) {
-                    ui.columns(2, |columns| {
-                        for (column, name) in columns.iter_mut().zip(pair) {
-                            chart_ui(column, name, &metrics.series[*name], false, 150.0);
-                        }
-                    });
-                }
-            });
+            Frame::NONE
+                .inner_margin(Margin {
+                    left: 10,
+                    right: 18,
+                    top: 2,
+                    bottom: 8,
+                })
+                .show(ui, |ui| {
+                    let mut names: Vec<&String> = metrics.series.keys().collect();
+                    names.sort_by_key(|name| (name.as_str() != "loss", name.as_str()));
+                    let (first, rest) =
+                        names.split_at(usize::from(names.first().is_some_and(|name| name.as_str() == "loss")));
+                    for name in first {
+                        chart_ui(ui, name, &metrics.series[*name], log_scale, 300.0);
+                    }
+                    for pair in rest.chunks(2) {
+                        ui.columns(2, |columns| {
+                            for (column, name) in columns.iter_mut().zip(pair) {
+                                chart_ui(column, name, &metrics.series[*name], false, 150.0);
+                            }
+                        });
+                    }
+                });
         });
 }
 
@@ -229,29 +236,31 @@ fn chart_ui(ui: &mut Ui, name: &str, series: &Series, log_scale: bool, height: f
     });
     let scale = move |value: f64| if log_scale { value.max(1e-12).log10() } else { value };
     let unscale = move |value: f64| if log_scale { 10f64.powf(value) } else { value };
-    let color = p.accent;
-    let buckets = ui.available_width().max(64.0) as usize;
+    // Two points for each place where a stretch may be drawn: more than the eye tells apart.
+    let most = (ui.available_width() * 0.5).max(64.0) as usize;
     let owned = name.to_owned();
+    let font = FontId::proportional(SMALL - 1.0);
+    let x_axis = AxisHints::new_x().formatter(|mark, _| numbers::grouped(mark.value as i64));
+    let y_axis = AxisHints::new_y().min_thickness(48.0);
+    let y_axis = y_axis.formatter(move |mark, _| numbers::sig3(unscale(mark.value)));
     let plot = Plot::new(Id::unique(("metric", name)))
         .height(height)
         .show_background(false)
-        .grid_color(p.edge)
+        .grid_color(p.line)
+        .grid_spacing(Rangef::new(28.0, 120.0))
         .cursor_color(p.edge)
-        .y_axis_min_width(46.0)
-        .set_margin_fraction(vec2(0.01, 0.06))
+        .custom_x_axes(vec![x_axis.tick_label_color(p.weak).tick_label_font(font.clone())])
+        .custom_y_axes(vec![y_axis.tick_label_color(p.weak).tick_label_font(font)])
+        .set_margin_fraction(vec2(0.015, 0.08))
         .link_axis(Id::unique("training-x"), [true, false])
         .allow_scroll(false)
         .allow_zoom([true, false])
-        .x_axis_formatter(|mark, _| numbers::grouped(mark.value as i64))
-        .y_axis_formatter(move |mark, _| numbers::sig3(unscale(mark.value)))
         .label_formatter(move |at| {
-            let point = match at {
-                egui_plot::HoverPosition::NearDataPoint { position, .. } => position,
-                egui_plot::HoverPosition::Elsewhere { position } => position,
-            };
-            let (x, y) = (numbers::grouped(point.x as i64), numbers::sig3(unscale(point.y)));
+            let (HoverPosition::NearDataPoint { position, .. } | HoverPosition::Elsewhere { position }) = at;
+            let (x, y) = (numbers::grouped(position.x as i64), numbers::sig3(unscale(position.y)));
             Some(format!("{owned} {y}\nstep {x}"))
         });
+    let plot = if log_scale { plot.y_grid_spacer(log_marks) } else { plot };
     plot.show(ui, |plot| {
         // Before the first layout the plot has no bounds: then all of the curve is wanted.
         let bounds = plot.plot_bounds();
@@ -261,11 +270,36 @@ fn chart_ui(ui: &mut Ui, name: &str, series: &Series, log_scale: bool, height: f
         } else {
             bounds.min()[0]..=bounds.max()[0]
         };
-        let points: PlotPoints<'_> = series
-            .decimated(range, buckets)
-            .into_iter()
-            .map(|[x, y]| [x, scale(y)])
+        let stretches = series.decimated(range, most);
+        let middle = |stretch: &Stretch| 0.5 * (stretch.x[0] + stretch.x[1]);
+        if stretches.iter().any(|stretch| stretch.y[0] < stretch.y[1]) {
+            let xs: Vec<f64> = stretches.iter().map(middle).collect();
+            let low: Vec<f64> = stretches.iter().map(|stretch| scale(stretch.y[0])).collect();
+            let high: Vec<f64> = stretches.iter().map(|stretch| scale(stretch.y[1])).collect();
+            let area = FilledArea::new(format!("{name}, lowest to highest"), &xs, &low, &high);
+            plot.add(area.fill_color(p.accent.gamma_multiply(0.25)).allow_hover(false));
+        }
+        let mean: PlotPoints<'_> = stretches
+            .iter()
+            .map(|stretch| [middle(stretch), scale(stretch.mean)])
             .collect();
-        plot.line(Line::new(name.to_owned(), points).stroke(Stroke::new(1.4, color)));
+        plot.line(Line::new(name.to_owned(), mean).stroke(Stroke::new(1.4, p.accent)));
     });
+}
+
+/// 1, 2 and 5 of each decade, on an axis that holds log10.
+fn log_marks(input: GridInput) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    if !(low.is_finite() && high.is_finite()) || high - low > 40.0 {
+        return Vec::new();
+    }
+    let decades = low.floor() as i32..=high.ceil() as i32;
+    let marks = decades.flat_map(|decade| {
+        [(1.0f64, 1.0), (2.0, 0.3), (5.0, 0.3)].map(|(digit, step_size)| (decade, digit, step_size))
+    });
+    let marks = marks.map(|(decade, digit, step_size)| GridMark {
+        value: f64::from(decade) + digit.log10(),
+        step_size,
+    });
+    marks.filter(|mark| (low..=high).contains(&mark.value)).collect()
 }

@@ -12,6 +12,7 @@ mod files;
 mod goals;
 #[cfg(test)]
 mod golden;
+mod headless;
 mod models;
 mod overlay;
 mod plan;
@@ -24,8 +25,9 @@ mod world;
 
 pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Models, Progress};
 pub use files::WriteError;
+pub use headless::run_episode;
 pub use models::{
-    Answer, Goal, GoalMaker, GoalRequest, GoalSource, History, LatentModel, ModelError, PlannerError, Question,
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, PlannerError, Question,
     Reasoner, SubGoal,
 };
 pub use plan::{PLAN_SCHEMA, PlanDocument};

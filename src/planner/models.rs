@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::recording::AttentionMap;
 use crate::sim::Frame;
+use crate::vlm::History;
 
 /// An error of a model, whatever it is made of.
 pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
@@ -107,17 +108,6 @@ pub trait GoalMaker {
     /// # Errors
     /// A model failed.
     fn goal(&self, request: &GoalRequest) -> Result<Goal, ModelError>;
-}
-
-/// What became of the sub-goals so far, for a re-query.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct History {
-    /// Texts of the sub-goals that were reached, oldest first.
-    pub done: Vec<String>,
-    /// The sub-goal that was not reached in time.
-    pub failed: Option<String>,
-    /// Steps executed since the episode began.
-    pub steps: usize,
 }
 
 /// What the VLM is asked.

@@ -238,7 +238,7 @@ impl ToyReasoner {
 
 impl Reasoner for ToyReasoner {
     fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
-        let failed = question.history.and_then(|history| history.failed.clone());
+        let failed = question.history.and_then(|history| history.failed.last().cloned());
         self.asked.lock().unwrap().push((question.temperature, failed));
         let mut answers = self.answers.lock().unwrap();
         let text = if answers.len() > 1 {

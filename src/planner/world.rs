@@ -52,6 +52,14 @@ impl TrainedWorld {
             device,
         }
     }
+
+    pub fn model(&self) -> &WorldModel {
+        &self.model
+    }
+
+    pub fn stats(&self) -> &LatentStats {
+        &self.stats
+    }
 }
 
 impl LatentModel for TrainedWorld {

@@ -61,6 +61,12 @@ impl WorldState {
         self.pads.iter().position(|pad| pad.name == name)
     }
 
+    /// Names of all blocks and pads.
+    pub fn object_names(&self) -> Vec<String> {
+        let blocks = self.blocks.iter().map(|block| block.name.clone());
+        blocks.chain(self.pads.iter().map(|pad| pad.name.clone())).collect()
+    }
+
     /// Hangs a clear block, drawn at random, from the gripper.
     pub fn hold_any(&mut self, rng: &mut impl Rng) {
         let clear: Vec<usize> = (0..self.blocks.len()).filter(|&block| is_clear(self, block)).collect();

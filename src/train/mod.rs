@@ -1,11 +1,20 @@
 //! Training: the stages, what they share, and how a run is kept on disk so that it can be resumed at any step.
 
+pub mod job;
+mod kind;
 pub mod optimizer;
 mod run;
 pub mod schedule;
 mod stage1;
 mod stage1b;
+mod stage2;
+mod vlm;
+mod stats;
 
-pub use run::{Metrics, Progress, Stage, TrainError, train};
+pub use kind::{StageKind, UnknownStage};
+pub use run::{Metrics, Progress, Stage, TrainError, newest_checkpoint, train};
 pub use stage1::Stage1;
-pub use stage1b::Stage1b;
+pub use stage1b::{LatentCache, Stage1b};
+pub use stage2::Stage2;
+pub use vlm::StageVlm;
+pub use stats::fit_stats;

@@ -144,7 +144,7 @@ pub fn ticks(range: RangeInclusive<f64>, most: usize) -> Vec<(f64, String)> {
 }
 
 fn ticks_at(range: RangeInclusive<f64>, step: f64, label: impl Fn(f64) -> String) -> Vec<(f64, String)> {
-    if !(step.is_finite() && step > 0.0) {
+    if !(step.is_finite() && step > 0.0 && range.start().is_finite() && range.end().is_finite()) {
         return Vec::new();
     }
     let first = (range.start() / step).ceil() as i64;

@@ -117,16 +117,15 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             }
         }
         Icon::Moon => {
-            // The outer edge, then back along the inner one.
-            let mut points = Vec::new();
-            for i in 0..=20 {
-                let angle = (60.0 + 240.0 * i as f32 / 20.0).to_radians();
-                points.push(at(8.6 + 5.8 * angle.cos(), 8.0 + 5.8 * angle.sin()));
-            }
-            for i in 0..=20 {
-                let angle = (-70.0 - 220.0 * i as f32 / 20.0 + 360.0).to_radians();
-                points.push(at(11.3 + 4.9 * angle.cos(), 8.0 + 4.9 * angle.sin()));
-            }
+            // A disc without the part that a second disc covers: its outer edge, then back along the inner one.
+            let arcs = [(7.5, 8.5, 5.8, 12.2, 257.8), (10.5, 5.5, 5.0, 212.3, 57.7)];
+            let points = arcs.into_iter().flat_map(|(x, y, radius, from, to)| {
+                (0..=20).map(move |i| {
+                    let angle: f32 = f32::to_radians(from + (to - from) * i as f32 / 20.0);
+                    (x + radius * angle.cos(), y + radius * angle.sin())
+                })
+            });
+            let points: Vec<Pos2> = points.map(|(x, y)| at(x, y)).collect();
             painter.add(Shape::closed_line(points, stroke));
         }
         Icon::Export => {

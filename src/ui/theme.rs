@@ -83,11 +83,11 @@ static DARK: Palette = Palette {
         rgb(0x56_b4e9),
         rgb(0xf5_a623),
         rgb(0x2f_c79a),
-        rgb(0xe7_8ac3),
+        rgb(0xe3_6bb5),
         rgb(0xf2_e34c),
         rgb(0xff_7a52),
         rgb(0x9d_8cff),
-        rgb(0xb9_c4cf),
+        rgb(0xcc_d4dc),
     ],
 };
 
@@ -115,14 +115,14 @@ static LIGHT: Palette = Palette {
     over: rgb(0xff_ffff),
     over_edge: rgb(0x0b_0e11),
     sub_goals: [
-        rgb(0x00_6fae),
-        rgb(0xa6_5a00),
-        rgb(0x00_7a5a),
-        rgb(0xb2_3a86),
-        rgb(0x75_6a00),
-        rgb(0xc2_3b12),
-        rgb(0x5f_4bd0),
-        rgb(0x4f_5a66),
+        rgb(0x00_6bb1),
+        rgb(0xa9_4a0d),
+        rgb(0x00_7463),
+        rgb(0x8d_1480),
+        rgb(0x65_5501),
+        rgb(0x7a_0f1f),
+        rgb(0x2b_33a1),
+        rgb(0x3b_414b),
     ],
 };
 

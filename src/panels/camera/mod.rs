@@ -133,6 +133,7 @@ fn picture_ui(
     if let Some(info) = view.board.info.as_deref() {
         let lens = overlay::Lens { rect, info };
         if state.camera.plans
+            && !step.cem.is_empty()
             && let Some((_, cem)) = view.iteration(state)
         {
             overlay::fans(&painter, p, &lens, step, cem, state.selection.elite);

@@ -8,9 +8,10 @@ use crate::config::GoalTiming;
 use crate::planner::cem::{PlanRequest, first_mean, next_mean, plan};
 use crate::planner::cost::cost_of;
 use crate::planner::goals::Seen;
-use crate::planner::models::{History, PlannerError};
+use crate::planner::models::PlannerError;
 use crate::recording::{CemIteration, EndedBecause, Outcome, ReplanRecord};
 use crate::sim::{Action, Environment};
+use crate::vlm::History;
 
 impl Episode {
     /// The current sub-goal begins: its goal is made anew from the present frame.
@@ -147,7 +148,7 @@ impl Episode {
             return self.finish(Outcome::NotReached { reason });
         }
         self.state.replans += 1;
-        let done = self.recording.write(|recording| {
+        let history = self.recording.write(|recording| {
             let (reasoning, sub_goals) = (String::new(), Vec::new());
             recording.replans.push(ReplanRecord {
                 step,
@@ -155,20 +156,17 @@ impl Episode {
                 reasoning,
                 sub_goals,
             });
-            recording
-                .sub_goals
-                .iter()
-                .filter(|record| record.declared)
-                .map(|record| record.text.clone())
-                .collect()
+            let ended = |because: EndedBecause| {
+                let records = recording.sub_goals.iter();
+                let texts = records.filter(move |record| record.ended_because == Some(because));
+                texts.map(|record| record.text.clone()).collect()
+            };
+            History {
+                reached: ended(EndedBecause::Reached),
+                failed: ended(EndedBecause::StepLimit),
+            }
         });
-        self.state.phase = Phase::Reason {
-            history: Some(History {
-                done,
-                failed: Some(failed),
-                steps: step,
-            }),
-        };
+        self.state.phase = Phase::Reason { history: Some(history) };
         Progress::OutOfTime { sub_goal }
     }
 

@@ -15,12 +15,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::cost::{LatentSpace, gripper, pool};
 use super::goals::{MadeGoal, Seen, end_record, new_record};
-use super::models::{GoalMaker, History, LatentModel, PlannerError, Reasoner, SubGoal};
+use super::models::{GoalMaker, LatentModel, PlannerError, Reasoner, SubGoal};
 use super::shared::SharedRecording;
 use super::truth::{Truth, judge};
 use crate::config::PlanConfig;
 use crate::recording::{CemIteration, EndedBecause, Outcome, Recording, StepRecord};
 use crate::sim::{Action, Environment, Judge};
+use crate::vlm::History;
 
 /// What an episode is about.
 #[derive(Clone, Debug, Default)]
@@ -241,6 +242,12 @@ impl Episode {
         self.take_list(sub_goals, &seen, models, observer)?;
         self.recording.write(|recording| recording.outcome = None);
         Ok(())
+    }
+
+    /// Ends the episode as not reached, as when the user's limit of steps has passed.
+    pub fn give_up(&mut self, reason: String) {
+        self.end_current(EndedBecause::StepLimit);
+        self.finish(Outcome::NotReached { reason });
     }
 
     /// Ends the episode on the user's wish.

@@ -1,0 +1,261 @@
+//! Suite oracle: reach, pick, place and stack, one sub-goal at a time.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::Tensor;
+use serde_json::{Value, json};
+
+use super::{Bench, Eval, Goals, Kind, finish};
+use crate::cli::{CliError, CliResult, Console, Exit};
+use crate::eval::calibration::{Calibration, calibrate};
+use crate::eval::oracle::{BatchGoal, BatchResult, BatchSettings, Visit, oracle_goal, run_batch};
+use crate::eval::{EpisodeOutcome, EvalReport, KINDS, Machine, Rate, TabletopTask, kind_name, tabletop_tasks};
+use crate::planner::{GoalMaker, GoalRequest, GoalSource, ModelError, PlannerError};
+use crate::sim::{Frame, OracleKind, Scene};
+use crate::system::{Draft, System};
+
+/// What was measured of one kind.
+struct Measured {
+    kind: OracleKind,
+    result: BatchResult,
+}
+
+fn kinds(eval: &Eval) -> Vec<OracleKind> {
+    let chosen = |kind: &OracleKind| match (eval.kinds.is_empty(), eval.goals) {
+        (true, Goals::Oracle) => true,
+        // A task's sub-goals are grasps and placements: nothing teaches the language side to say "reach".
+        (true, Goals::Gpi) => *kind != OracleKind::Reach,
+        (false, _) => eval.kinds.iter().any(|asked| {
+            *kind
+                == match asked {
+                    Kind::Reach => OracleKind::Reach,
+                    Kind::Pick => OracleKind::Pick,
+                    Kind::Place => OracleKind::Place,
+                    Kind::Stack => OracleKind::Stack,
+                }
+        }),
+    };
+    KINDS.into_iter().filter(chosen).collect()
+}
+
+pub(super) fn list(eval: &Eval, scene: &Scene, console: &Console) -> CliResult {
+    let mut templates = BTreeMap::new();
+    for kind in kinds(eval) {
+        let count = tabletop_tasks(scene, kind, eval.seed, eval.episodes, 1)?.len();
+        console.line(&format!("{:<28} {count} of horizon 1", kind_name(kind)));
+        templates.insert(kind_name(kind), json!({ "1": count }));
+    }
+    let document = json!({ "schema": "thinkjepa.suite/1", "suite": "oracle", "templates": templates });
+    console.document(&eval.output, &document)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
+    let source = match eval.goals {
+        Goals::Oracle => GoalSource::Oracle,
+        Goals::Gpi => {
+            bench.system.models()?;
+            GoalSource::Gpi
+        }
+    };
+    let settings = BatchSettings {
+        seed: eval.seed,
+        source,
+        ..BatchSettings::default()
+    };
+    let cancel = console.on_interrupt()?;
+    let mut measured = Vec::new();
+    for kind in kinds(eval) {
+        match measure(eval, bench, &settings, kind, console, &cancel) {
+            Ok(result) => measured.push(Measured { kind, result }),
+            Err(_) if cancel.load(Ordering::Relaxed) => break,
+            Err(err) => return Err(err),
+        }
+    }
+    let interrupted = cancel.load(Ordering::Relaxed);
+    let visits: Vec<&Visit> = measured.iter().flat_map(|one| &one.result.visits).collect();
+    let fit = fit(&visits);
+    let report = report(eval, bench, &settings, &measured, fit.as_ref(), interrupted);
+    if let Some(share) = report.measured["content_share"].as_f64() {
+        let term = &report.settings["plan"]["cost"]["term"];
+        console.line(&format!("cost {term}: {:.0} % of it is scene content", 100.0 * share));
+    }
+    if eval.calibrate && !interrupted {
+        let fit = fit.ok_or_else(|| {
+            CliError::new(
+                "Nothing was fitted: the states that were visited are all reached, or none is. Run more episodes.",
+            )
+        })?;
+        write_temperature(eval, bench, source, &fit)?;
+        console.line(&format!(
+            "temperature {:.4} (AUC {:.3}, {:.0} % of reached states pass, {:.0} % of others) written to {}",
+            fit.temperature,
+            fit.auc,
+            100.0 * fit.true_positive_rate,
+            100.0 * fit.false_positive_rate,
+            bench.checkpoint.folder.display(),
+        ));
+    }
+    finish(&report, &eval.output, console)?;
+    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
+}
+
+fn measure(
+    eval: &Eval,
+    bench: &Bench,
+    settings: &BatchSettings,
+    kind: OracleKind,
+    console: &Console,
+    cancel: &AtomicBool,
+) -> Result<BatchResult, CliError> {
+    let size = bench.config.world_model.image_size;
+    let tasks = tabletop_tasks(&bench.scene, kind, eval.seed, eval.episodes, size)?;
+    if tasks.is_empty() {
+        let scene = &bench.scene.name;
+        return Err(CliError::new(format!(
+            "Scene {scene} has no task of kind {}. Leave it out of --kinds, or choose another scene.",
+            kind_name(kind)
+        )));
+    }
+    let bar = console.progress(tasks.len() as u64, kind_name(kind));
+    let system = &bench.system;
+    let mut solved = 0;
+    let mut goal_of = |task: &TabletopTask, frame: &Frame, tokens: &Tensor<3>| match eval.goals {
+        Goals::Oracle => oracle_goal(&system.world, task),
+        Goals::Gpi => gpi_goal(system, task, frame, tokens),
+    };
+    let mut on_episode = |number: usize, episode: &crate::eval::oracle::BatchEpisode| {
+        solved += usize::from(episode.solved);
+        bar.set_position(number as u64 + 1);
+        bar.set_message(format!("{solved} solved"));
+    };
+    let plan = &bench.config.plan;
+    let result = run_batch(
+        &system.world,
+        plan,
+        settings,
+        tasks,
+        &mut goal_of,
+        &mut on_episode,
+        cancel,
+    );
+    bar.finish_and_clear();
+    let result = result.map_err(|err: PlannerError| CliError::new(err.to_string()))?;
+    let rate = Rate::among(result.episodes.iter().map(|episode| episode.solved));
+    let ms = 1000.0 * result.plan_secs / result.plans.max(1) as f64;
+    let steps = result
+        .mean_steps()
+        .map_or(String::new(), |steps| format!(", {steps:.1} steps"));
+    console.note(&format!("{:<6} {rate}{steps}, {ms:.0} ms a plan", kind_name(kind)));
+    Ok(result)
+}
+
+fn gpi_goal(system: &System, task: &TabletopTask, frame: &Frame, tokens: &Tensor<3>) -> Result<BatchGoal, ModelError> {
+    let (text, objects) = (task.text(), task.objects());
+    let goal = system.goal(&GoalRequest {
+        frame,
+        tokens,
+        task: &text,
+        text: &text,
+        objects: &objects,
+    })?;
+    Ok(BatchGoal {
+        tokens: goal.tokens,
+        map: Some(goal.map),
+    })
+}
+
+fn fit(visits: &[&Visit]) -> Option<Calibration> {
+    let samples: Vec<(f32, bool)> = visits.iter().map(|visit| (visit.cosine, visit.reached)).collect();
+    calibrate(&samples)
+}
+
+fn fit_value(fit: Option<&Calibration>) -> Value {
+    fit.map_or(Value::Null, |fit| {
+        json!({
+            "auc": fit.auc,
+            "threshold": fit.threshold,
+            "true_positive_rate": fit.true_positive_rate,
+            "false_positive_rate": fit.false_positive_rate,
+            "temperature": fit.temperature,
+        })
+    })
+}
+
+fn report(
+    eval: &Eval,
+    bench: &Bench,
+    settings: &BatchSettings,
+    measured: &[Measured],
+    all: Option<&Calibration>,
+    interrupted: bool,
+) -> EvalReport {
+    let mut outcomes = Vec::new();
+    let mut by_kind = serde_json::Map::new();
+    let (mut content, mut cost) = (Some(0.0), 0.0);
+    for Measured { kind, result } in measured {
+        outcomes.extend(result.episodes.iter().map(|episode| EpisodeOutcome {
+            template: kind_name(*kind).to_owned(),
+            horizon: 1,
+            solved: episode.solved,
+        }));
+        let visits: Vec<&Visit> = result.visits.iter().collect();
+        let of_kind = json!({
+            "steps": result.mean_steps(),
+            "plan_ms": 1000.0 * result.plan_secs / result.plans.max(1) as f64,
+            "content_share": result.content_share(),
+            "calibration": fit_value(fit(&visits).as_ref()),
+        });
+        by_kind.insert(kind_name(*kind).to_owned(), of_kind);
+        cost += result.visits.iter().map(|visit| f64::from(visit.cost)).sum::<f64>();
+        let part: Option<f64> = result.visits.iter().map(|visit| visit.content.map(f64::from)).sum();
+        content = content.zip(part).map(|(sum, part)| sum + part);
+    }
+    let temperature = bench.system.world.stats().sim_temperature;
+    let more = json!({
+        "goals": match eval.goals { Goals::Oracle => "oracle", Goals::Gpi => "gpi" },
+        "budget": settings.budget,
+        "hold": settings.hold,
+        "sim_temperature": match settings.source {
+            GoalSource::Gpi => temperature.gpi,
+            GoalSource::Oracle | GoalSource::Image => temperature.oracle,
+        },
+    });
+    let machine = Machine::here(&bench.selected.id.to_string());
+    let settings = bench.settings(more);
+    let mut report = EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine);
+    report.measured = json!({
+        "by_kind": by_kind,
+        "content_share": content.filter(|_| cost > 0.0).map(|content| content / cost),
+        "calibration": fit_value(all),
+        "interrupted": interrupted,
+    });
+    report
+}
+
+/// A picture that the user gives is encoded like an oracle's frame, so it has the same temperature.
+fn write_temperature(eval: &Eval, bench: &Bench, source: GoalSource, fit: &Calibration) -> Result<(), CliError> {
+    let mut stats = bench.system.world.stats().clone();
+    let temperature = fit.temperature as f32;
+    match source {
+        GoalSource::Gpi => stats.sim_temperature.gpi = temperature,
+        GoalSource::Oracle | GoalSource::Image => {
+            stats.sim_temperature.oracle = temperature;
+            stats.sim_temperature.image = temperature;
+        }
+    }
+    let mut draft = Draft::of(&bench.checkpoint)?;
+    draft.put_stats(&stats);
+    let goals = if source == GoalSource::Gpi {
+        "goals from language"
+    } else {
+        "oracle goals"
+    };
+    draft.note(format!(
+        "Similarity for {goals}: temperature {temperature:.4}, fitted on {} episodes a kind, seed {} (AUC {:.3}).",
+        eval.episodes, eval.seed, fit.auc
+    ));
+    draft.write(&bench.checkpoint.folder)?;
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! A checkpoint as it is put together: what a stage of training made replaces that part of an older checkpoint, and the
+//! whole is written at once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+
+use super::{SystemError, stats};
+use crate::config::Config;
+use crate::gpi::Gpi;
+use crate::vlm::{VlmModel, VlmTokenizer};
+use crate::weights::{Checkpoint, NamedTensor, WeightsError, collect};
+use crate::world_model::{LatentStats, WorldModel};
+
+/// A checkpoint that is not written yet.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub config: Config,
+    tensors: BTreeMap<String, NamedTensor>,
+    tokenizer: Option<Vec<u8>>,
+    card: Option<String>,
+    notes: Vec<String>,
+}
+
+impl Draft {
+    /// With nothing in it.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            tensors: BTreeMap::new(),
+            tokenizer: None,
+            card: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// With everything that a checkpoint holds.
+    ///
+    /// # Errors
+    /// A file of it cannot be read.
+    pub fn of(checkpoint: &Checkpoint) -> Result<Self, WeightsError> {
+        let mut draft = Self::new(checkpoint.config.clone());
+        for name in checkpoint.tensors.names() {
+            draft.tensors.insert(name.to_owned(), checkpoint.tensors.read(name)?);
+        }
+        if let Some(path) = checkpoint.tokenizer() {
+            let bytes = std::fs::read(&path).map_err(|err| WeightsError::Read { path, err })?;
+            draft.tokenizer = Some(bytes);
+        }
+        draft.card = std::fs::read_to_string(checkpoint.folder.join("card.md")).ok();
+        Ok(draft)
+    }
+
+    /// Replaces encoder, target encoder, predictor and heads. A goal projection interface aims in the space of the encoder
+    /// that it was trained with: where that changes, it goes.
+    ///
+    /// # Errors
+    /// A tensor cannot be read back from its device.
+    pub fn put_world_model(&mut self, model: &WorldModel) -> Result<(), WeightsError> {
+        let before = self.encoders();
+        self.put("encoder.", &model.encoder)?;
+        self.put("target_encoder.", &model.target_encoder)?;
+        if self.encoders() != before {
+            self.remove("gpi.");
+        }
+        self.put("heads.", &model.heads)?;
+        self.put("predictor.", &model.predictor)
+    }
+
+    /// Replaces what is known about the latent space.
+    pub fn put_stats(&mut self, latent_stats: &LatentStats) {
+        self.remove("latent_stats.");
+        self.insert(stats::to_tensors(latent_stats));
+    }
+
+    /// Replaces the goal projection interface.
+    ///
+    /// # Errors
+    /// A tensor cannot be read back from its device.
+    pub fn put_gpi(&mut self, gpi: &Gpi) -> Result<(), WeightsError> {
+        self.put("gpi.", gpi)
+    }
+
+    /// Replaces the vision-language model; adapters that it has are stored apart from the weights that they change.
+    ///
+    /// # Errors
+    /// A tensor cannot be read back from its device, or the tokenizer cannot be written.
+    pub fn put_vlm(&mut self, model: &VlmModel, tokenizer: &VlmTokenizer) -> Result<(), SystemError> {
+        self.put("vlm.", model)?;
+        self.tokenizer = Some(tokenizer.to_json()?.into_bytes());
+        Ok(())
+    }
+
+    /// A line for the card: how a part was made.
+    pub fn note(&mut self, line: impl Into<String>) {
+        self.notes.push(line.into());
+    }
+
+    /// Writes the folder whole, replacing one that is there.
+    ///
+    /// # Errors
+    /// The folder beside it cannot be written to.
+    pub fn write(&self, folder: &Path) -> Result<(), WeightsError> {
+        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|err| WeightsError::Write {
+                path: parent.to_owned(),
+                err,
+            })?;
+        }
+        let tensors: Vec<NamedTensor> = self.tensors.values().cloned().collect();
+        let tokenizer = self.tokenizer.as_deref();
+        Checkpoint::write(folder, &self.config, &tensors, tokenizer, &self.card(folder))
+    }
+
+    fn card(&self, folder: &Path) -> String {
+        let mut card = self.card.clone().unwrap_or_else(|| {
+            let name = folder
+                .file_name()
+                .map_or_else(|| "checkpoint".into(), |name| name.to_string_lossy());
+            let preset = &self.config.name;
+            format!("# {name}\n\nA ThinkJEPA checkpoint of the preset `{preset}`.\n\n## How it was made\n\n")
+        });
+        if !card.ends_with('\n') {
+            card.push('\n');
+        }
+        for note in &self.notes {
+            card.push_str(&format!("- {note}\n"));
+        }
+        card
+    }
+
+    fn put<M: Module>(&mut self, prefix: &str, module: &M) -> Result<(), WeightsError> {
+        let tensors = collect(module, prefix)?;
+        self.remove(prefix);
+        self.insert(tensors);
+        Ok(())
+    }
+
+    fn encoders(&self) -> Vec<NamedTensor> {
+        let of_encoders = |name: &str| name.starts_with("encoder.") || name.starts_with("target_encoder.");
+        self.tensors
+            .values()
+            .filter(|tensor| of_encoders(&tensor.name))
+            .cloned()
+            .collect()
+    }
+
+    fn remove(&mut self, prefix: &str) {
+        self.tensors.retain(|name, _| !name.starts_with(prefix));
+    }
+
+    fn insert(&mut self, tensors: Vec<NamedTensor>) {
+        self.tensors
+            .extend(tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)));
+    }
+}

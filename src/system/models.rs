@@ -1,0 +1,75 @@
+//! What the planner asks of the language side: sub-goals for a task, and a goal in latent space for each of them.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::System;
+use crate::planner::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, ModelError, Question, Reasoner, SubGoal};
+use crate::sim::tasks::normalised;
+use crate::vlm::{Sampling, VlmError, parse_answer, plan_prompt, replan_prompt};
+
+impl Reasoner for System {
+    /// The task is read as models read it: lower case, single blanks, no stop at the end.
+    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+        let vlm = self.vlm()?;
+        let task = normalised(question.task);
+        let prompt = match question.history {
+            None => plan_prompt(&task),
+            Some(history) => replan_prompt(&task, history),
+        };
+        let sampling = if question.temperature > 0.0 {
+            Sampling::Temperature {
+                t: question.temperature,
+                seed: question.seed,
+            }
+        } else {
+            Sampling::Greedy
+        };
+        let mut on_token = |text: &str| {
+            on_text(text);
+            if question.cancel.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        // The model's own room is the limit.
+        let most = vlm.config().max_tokens;
+        let generation = vlm.reason(question.frame, &prompt, sampling, most, &mut on_token)?;
+        let answer = parse_answer(&generation.text);
+        let sub_goals = answer.sub_goals.into_iter().map(|sub_goal| SubGoal {
+            text: sub_goal.text,
+            objects: sub_goal.objects,
+        });
+        Ok(Answer {
+            text: answer.text,
+            reasoning: answer.reasoning,
+            sub_goals: sub_goals.collect(),
+        })
+    }
+}
+
+impl GoalMaker for System {
+    fn source(&self) -> GoalSource {
+        GoalSource::Gpi
+    }
+
+    fn goal(&self, request: &GoalRequest) -> Result<Goal, ModelError> {
+        let (vlm, gpi) = (self.vlm()?, self.gpi()?);
+        let grid = self.config.world_model.grid();
+        let asked = [(normalised(request.text), request.objects.to_vec())];
+        let grounding = vlm.ground(request.frame, &asked, [grid, grid])?.pop();
+        let grounding = grounding.ok_or(VlmError::Span { range: 0..0, length: 0 })?;
+        let row = |values: Vec<f32>| {
+            let width = values.len();
+            Tensor::<2>::from_data(TensorData::new(values, [1, width]), &self.device)
+        };
+        let (embedding, map) = (row(grounding.embedding), row(grounding.map.resampled.clone()));
+        Ok(Goal {
+            tokens: gpi.forward(embedding, map, request.tokens.clone()),
+            map: grounding.map,
+        })
+    }
+}

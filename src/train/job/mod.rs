@@ -1,0 +1,141 @@
+//! One training from beginning to end, as the command line and the window start it: open the data, take up what an
+//! earlier stage made, run the stage in its folder, and put what came out into a checkpoint.
+
+mod from;
+mod language;
+mod settings;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::Device;
+
+pub use from::configuration;
+
+use super::{Progress, StageKind, TrainError};
+use crate::config::Config;
+use crate::data::StoreError;
+use crate::sim::SceneError;
+use crate::system::{Draft, SystemError};
+use crate::weights::{Checkpoint, WeightsError};
+
+/// What is to be trained, with what and where.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub stage: StageKind,
+    pub config: Config,
+    /// Folder of episodes.
+    pub data: PathBuf,
+    /// Name or path of the scene that tasks are drawn in.
+    pub scene: String,
+    /// The run's folder; what is there is resumed.
+    pub run: PathBuf,
+    /// A checkpoint, or the folder of a run of an earlier stage.
+    pub from: Option<PathBuf>,
+    /// Checkpoint folder to write at the end; parts that this stage does not make are kept.
+    pub out: Option<PathBuf>,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobProgress<'a> {
+    /// Before or after the steps: `done` of `total`.
+    Preparing {
+        what: &'static str,
+        done: usize,
+        total: usize,
+    },
+    Step(Progress<'a>),
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobDone {
+    pub steps: usize,
+    /// Steps that are done; fewer than `steps` if it was stopped.
+    pub done: usize,
+    /// The checkpoint that was written.
+    pub written: Option<PathBuf>,
+}
+
+/// Why a job ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    System(#[from] SystemError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    #[error(transparent)]
+    Scene(#[from] SceneError),
+    #[error("Stage {stage} needs {what}: name it with --from.")]
+    NeedsFrom { stage: StageKind, what: &'static str },
+    #[error("{} holds neither a checkpoint (config.json) nor a run of stage 1 (checkpoint-*/model.bpk).", path.display())]
+    NothingThere { path: PathBuf },
+    #[error("Could not read {}: {reason}. It was made with another preset, or is damaged.", path.display())]
+    Unreadable { path: PathBuf, reason: String },
+    #[error(
+        "{} holds a run with other settings: {field} is {have}, asked for {asked}. Choose another folder, or the same \
+         settings.", run.display()
+    )]
+    OtherSettings {
+        run: PathBuf,
+        field: String,
+        have: String,
+        asked: String,
+    },
+    #[error("{}: frames are {have} pixels high, the preset wants {wanted}. Make episodes with --preset {preset}.", data.display())]
+    FrameSize {
+        data: PathBuf,
+        have: usize,
+        wanted: usize,
+        preset: String,
+    },
+}
+
+/// Runs a job. `observe` hears of every step; `cancel` is read at every step, and what was done until then is kept.
+///
+/// # Errors
+/// Data, checkpoint or run cannot be used, a file cannot be written, or the loss is not a number.
+pub fn run(
+    job: &Job,
+    device: &Device,
+    cancel: &AtomicBool,
+    observe: &mut dyn FnMut(&JobProgress<'_>),
+) -> Result<JobDone, JobError> {
+    match job.stage {
+        StageKind::One => world::stage_1(job, device, cancel, observe),
+        StageKind::OneB => world::stage_1b(job, device, cancel, observe),
+        StageKind::Vlm => language::stage_vlm(job, device, cancel, observe),
+        StageKind::Two => language::stage_2(job, device, cancel, observe),
+    }
+}
+
+/// Runs the steps of a stage in the job's folder; how many are done afterwards.
+fn run_steps(
+    job: &Job,
+    stage: &mut dyn super::Stage,
+    cancel: &AtomicBool,
+    observe: &mut dyn FnMut(&JobProgress<'_>),
+) -> Result<usize, JobError> {
+    let every = job.config.train.checkpoint_every;
+    let mut tell = |progress: &Progress<'_>| observe(&JobProgress::Step(progress.clone()));
+    Ok(super::train(stage, &job.run, every, cancel, &mut tell)?)
+}
+
+/// What the checkpoint at `out` holds now, or the parts that `base` holds, or nothing.
+fn draft(out: &Path, base: Option<&Checkpoint>, config: &Config) -> Result<Draft, JobError> {
+    let mut draft = match base {
+        _ if out.join("config.json").is_file() => Draft::of(&Checkpoint::open(out)?)?,
+        Some(base) => Draft::of(base)?,
+        None => Draft::new(config.clone()),
+    };
+    draft.config = config.clone();
+    Ok(draft)
+}

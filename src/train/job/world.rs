@@ -1,0 +1,124 @@
+//! Stages 1 and 1b: the world model, then its predictor alone.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::Device;
+
+use super::{Job, JobDone, JobError, JobProgress, StageKind, draft, from, run_steps, settings};
+use crate::data::{ClipSampler, EpisodeStore};
+use crate::train::{LatentCache, Stage, Stage1, Stage1b, fit_stats};
+use crate::world_model::{LatentStats, WorldModel};
+
+/// World model pre-training (Algorithm 1).
+pub(super) fn stage_1(
+    job: &Job,
+    device: &Device,
+    cancel: &AtomicBool,
+    observe: &mut dyn FnMut(&JobProgress<'_>),
+) -> Result<JobDone, JobError> {
+    let store = open_store(job)?;
+    settings::keep(&job.run, &job.config)?;
+    let clips = ClipSampler::new(store.clone(), job.config.train.seed, 0..store.episodes());
+    let mut stage = Stage1::new(job.config.clone(), clips, device);
+    let steps = stage.steps();
+    let done = run_steps(job, &mut stage, cancel, observe)?;
+    let mut written = None;
+    if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
+        let model = stage.model();
+        let stats = statistics(&model, &store, device, observe)?;
+        let mut draft = draft(out, None, &job.config)?;
+        draft.put_world_model(&model)?;
+        draft.put_stats(&stats);
+        let batch = job.config.train.stage1.batch;
+        draft.note(format!("Stage 1: {steps} steps of {batch} clips. {}", origin(&store)));
+        draft.write(out)?;
+        written = Some(out.clone());
+    }
+    Ok(JobDone { steps, done, written })
+}
+
+/// The predictor alone, on rollouts over the latents of a frozen encoder.
+pub(super) fn stage_1b(
+    job: &Job,
+    device: &Device,
+    cancel: &AtomicBool,
+    observe: &mut dyn FnMut(&JobProgress<'_>),
+) -> Result<JobDone, JobError> {
+    let base = job.from.as_ref().ok_or(JobError::NeedsFrom {
+        stage: StageKind::OneB,
+        what: "a world model of stage 1",
+    })?;
+    let store = open_store(job)?;
+    let trained = from::world_model(base, &job.config, device)?;
+    settings::keep(&job.run, &job.config)?;
+    let mut model = trained.model;
+    let mut stats = statistics(&model, &store, device, observe)?;
+    if let Some(before) = &trained.stats {
+        // The encoder stays as it is, so what "reached" means stays too.
+        stats.sim_temperature = before.sim_temperature;
+    }
+    let mut encoded = |done, total| {
+        observe(&JobProgress::Preparing {
+            what: "Encoding episodes",
+            done,
+            total,
+        });
+    };
+    let cache = LatentCache::encode(&model, &store, device, &mut encoded)?;
+    let mut stage = Stage1b::new(job.config.clone(), &model, &stats, cache, store.clone(), device);
+    let steps = stage.steps();
+    let done = run_steps(job, &mut stage, cancel, observe)?;
+    let mut written = None;
+    if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
+        model.predictor = stage.predictor();
+        let mut draft = draft(out, trained.checkpoint.as_ref(), &job.config)?;
+        draft.put_world_model(&model)?;
+        draft.put_stats(&stats);
+        let (batch, rollout) = (job.config.train.stage1b.batch, job.config.train.stage1b.rollout);
+        draft.note(format!(
+            "Stage 1b: {steps} steps of {batch} rollouts of {rollout} actions. {}",
+            origin(&store)
+        ));
+        draft.write(out)?;
+        written = Some(out.clone());
+    }
+    Ok(JobDone { steps, done, written })
+}
+
+fn open_store(job: &Job) -> Result<Arc<EpisodeStore>, JobError> {
+    let store = EpisodeStore::open(&job.data)?;
+    let (have, wanted) = (store.meta().frame_px, job.config.world_model.image_size);
+    if have != wanted {
+        return Err(JobError::FrameSize {
+            data: job.data.clone(),
+            have,
+            wanted,
+            preset: job.config.name.clone(),
+        });
+    }
+    Ok(Arc::new(store))
+}
+
+fn statistics(
+    model: &WorldModel,
+    store: &EpisodeStore,
+    device: &Device,
+    observe: &mut dyn FnMut(&JobProgress<'_>),
+) -> Result<LatentStats, JobError> {
+    let mut progress = |done, total| {
+        observe(&JobProgress::Preparing {
+            what: "Latent statistics",
+            done,
+            total,
+        });
+    };
+    Ok(fit_stats(model, store, device, &mut progress)?)
+}
+
+/// A sentence for the card.
+fn origin(store: &EpisodeStore) -> String {
+    let meta = store.meta();
+    let (episodes, steps, scene, seed) = (meta.episodes, meta.steps, &meta.scene, meta.seed);
+    format!("Data: {episodes} episodes of {steps} actions in scene {scene}, seed {seed}.")
+}

@@ -1,0 +1,67 @@
+//! The names of the stages, as the command line and the window write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A stage of training (`thinkjepa train --stage`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StageKind {
+    /// World model pre-training (Algorithm 1).
+    #[serde(rename = "1")]
+    One,
+    /// The predictor alone, on rollouts.
+    #[serde(rename = "1b")]
+    OneB,
+    /// Instruction tuning of the VLM.
+    #[serde(rename = "vlm")]
+    Vlm,
+    /// GPI and LoRA.
+    #[serde(rename = "2")]
+    Two,
+}
+
+impl StageKind {
+    pub const ALL: [Self; 4] = [Self::One, Self::OneB, Self::Vlm, Self::Two];
+
+    /// The stage's name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One => "1",
+            Self::OneB => "1b",
+            Self::Vlm => "vlm",
+            Self::Two => "2",
+        }
+    }
+
+    /// What it trains, in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::One => "World model",
+            Self::OneB => "Predictor rollouts",
+            Self::Vlm => "VLM instructions",
+            Self::Two => "GPI and LoRA",
+        }
+    }
+}
+
+impl fmt::Display for StageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// There is no such stage.
+#[derive(Debug, thiserror::Error)]
+#[error("There is no stage \"{0}\". Choose 1, 1b, vlm or 2.")]
+pub struct UnknownStage(String);
+
+impl FromStr for StageKind {
+    type Err = UnknownStage;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStage> {
+        let found = Self::ALL.into_iter().find(|stage| stage.name() == text);
+        found.ok_or_else(|| UnknownStage(text.to_owned()))
+    }
+}

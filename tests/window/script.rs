@@ -1,0 +1,157 @@
+//! A session whose every move is scripted by its task, for tests of the engine and the app around it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use thinkjepa::engine::{
+    Advance, Control, Engine, Exporter, Session, SessionError, SessionInfo, TrainingControl, Waker,
+};
+use thinkjepa::recording::{Outcome, Recording};
+
+use super::synthetic;
+
+/// `steps`: how many steps until the outcome. A task with "hang" waits in its third step until it is stopped, one with
+/// "panic" panics there, one with "refuse" is refused.
+pub struct Script {
+    task: String,
+    at: usize,
+    name: String,
+}
+
+struct CopyOut;
+
+impl Exporter for CopyOut {
+    fn export(&self, recording: &Recording, path: &Path) -> Result<PathBuf, SessionError> {
+        std::fs::write(path, &recording.task)
+            .map_err(|err| SessionError::Refused(format!("Could not write: {err}.")))?;
+        Ok(path.to_owned())
+    }
+}
+
+impl Session for Script {
+    fn info(&self) -> SessionInfo {
+        SessionInfo {
+            checkpoint: Some(self.name.clone()),
+            ..synthetic::info()
+        }
+    }
+
+    fn exporter(&self) -> Arc<dyn Exporter> {
+        Arc::new(CopyOut)
+    }
+
+    fn start(&mut self, task: &str, seed: u64, control: &Control) -> Result<(), SessionError> {
+        if task.contains("refuse") {
+            return Err(SessionError::Refused(
+                "There is no purple block in this scene.".to_owned(),
+            ));
+        }
+        self.task = task.to_owned();
+        self.at = 0;
+        let full = synthetic::recording();
+        control.publish(Recording {
+            task: task.to_owned(),
+            seed,
+            steps: Vec::new(),
+            ..full
+        });
+        Ok(())
+    }
+
+    fn advance(&mut self, control: &Control) -> Result<Advance, SessionError> {
+        if self.at == 2 && self.task.contains("panic") {
+            panic!("tensor shapes [4, 128] and [4, 192] do not match");
+        }
+        while self.at == 2 && self.task.contains("hang") {
+            if control.cancel_flag().load(Ordering::Acquire) {
+                return Err(SessionError::Cancelled);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let full = synthetic::recording();
+        if self.at == full.steps.len() - 1 {
+            control.record(|recording| recording.outcome = Some(Outcome::Reached));
+            return Ok(Advance::Finished);
+        }
+        let switched = self.at > 0 && full.steps[self.at].sub_goal != full.steps[self.at - 1].sub_goal;
+        let known = control.recording().steps.len();
+        if switched && known == self.at {
+            control.record(|recording| {
+                recording.steps.push(Arc::new(thinkjepa::recording::StepRecord {
+                    action: None,
+                    ..(*full.steps[self.at]).clone()
+                }))
+            });
+            return Ok(Advance::Switched);
+        }
+        control.record(|recording| {
+            recording.steps.truncate(self.at);
+            recording.steps.push(Arc::clone(&full.steps[self.at]));
+        });
+        self.at += 1;
+        Ok(Advance::Stepped)
+    }
+
+    fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError> {
+        if step >= self.at {
+            return Err(SessionError::Refused(format!("There is no step {step} yet.")));
+        }
+        self.at = step;
+        control.record(|recording| {
+            recording.steps.truncate(step);
+            recording.outcome = None;
+        });
+        Ok(())
+    }
+
+    fn reset(&mut self, _seed: u64, control: &Control) -> Result<(), SessionError> {
+        self.at = 0;
+        control.publish(Recording::default());
+        Ok(())
+    }
+
+    fn load_checkpoint(&mut self, path: &Path, _control: &Control) -> Result<(), SessionError> {
+        if path.ends_with("broken") {
+            return Err(SessionError::Refused(
+                "Could not read broken: the file is truncated.".to_owned(),
+            ));
+        }
+        self.name = path.display().to_string();
+        Ok(())
+    }
+
+    fn load_scene(&mut self, _path: &Path, _control: &Control) -> Result<(), SessionError> {
+        Ok(())
+    }
+}
+
+/// An engine around the script; its training counts to 1000 and writes a loss, or panics in a run named "panic".
+pub fn engine(waker: Waker) -> Engine {
+    let open = |_: Option<&Path>, _: &Control| {
+        Ok(Script {
+            task: String::new(),
+            at: 0,
+            name: "nano".to_owned(),
+        })
+    };
+    let train = |request: &thinkjepa::engine::TrainingRequest, control: &TrainingControl| {
+        assert!(!request.run.ends_with("panic"), "out of memory");
+        let mut lines = String::new();
+        for step in 0..1000u64 {
+            if control.cancel_flag().load(Ordering::Acquire) {
+                return Err(SessionError::Cancelled);
+            }
+            control.progress("Training", step, 1000);
+            lines.push_str(&format!("{{\"step\":{step},\"loss\":{}}}\n", 1.0 / (step + 1) as f64));
+            if step % 100 == 99 {
+                std::fs::write(request.run.join("metrics.jsonl"), &lines)
+                    .map_err(|err| SessionError::Failed(err.to_string()))?;
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        Ok(())
+    };
+    Engine::start(Box::new(open), Box::new(train), waker).expect("threads start")
+}
