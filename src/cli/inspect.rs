@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{CliError, CliResult, Console, Exit, ModelArgs, OutputArgs, Subcommand};
 use crate::config::{Config, Precision};
+use crate::gpi::Gpi;
 use crate::nn::{ParamShape, census};
 use crate::world_model::{Encoder, Heads, Predictor};
 
@@ -78,6 +79,7 @@ fn modules(config: &Config) -> Vec<Census> {
         target,
         of("predictor", &Predictor::new(model, &device)),
         of("heads", &Heads::new(model, &device)),
+        of("gpi", &Gpi::new(&config.gpi, model, config.vlm.dim, &device)),
     ]
 }
 
@@ -233,6 +235,7 @@ mod tests {
             if preset_name == "paper" {
                 (model.dim, model.predictor.dim, model.predictor.action_hidden) = (32, 48, 24);
                 (model.encoder.depth, model.predictor.depth) = (3, 2);
+                (config.gpi.dim, config.gpi.depth, config.vlm.dim) = (48, 1, 64);
             } else {
                 (model.encoder.depth, model.predictor.depth) = (scale, scale + 1);
             }
@@ -244,6 +247,7 @@ mod tests {
                 ("target_encoder", Encoder::new(model, &device).num_params()),
                 ("predictor", Predictor::new(model, &device).num_params()),
                 ("heads", Heads::new(model, &device).num_params()),
+                ("gpi", Gpi::new(&config.gpi, model, config.vlm.dim, &device).num_params()),
             ];
             let counted = modules(&config);
             for (name, parameters) in allocated {

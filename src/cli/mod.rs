@@ -120,7 +120,7 @@ struct Cli {
 /// Runs the command line that the program was started with.
 pub fn run() -> ExitCode {
     env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or("warn,wgpu_core=error,wgpu_hal=error,naga=error"),
+        env_logger::Env::default().default_filter_or("warn,wgpu_core=error,wgpu_hal=off,naga=error"),
     )
     .init();
     // Known before the arguments are parsed, so that a mistake in them is a JSON document as well.

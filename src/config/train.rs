@@ -110,6 +110,13 @@ pub struct Stage1bConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VlmTrainConfig {
+    /// Steps on facts alone before the first text: the tower learns to see what the answers will speak of.
+    pub facts_steps: usize,
+    /// Frames a step on facts.
+    pub facts_batch: usize,
+    /// Weight of the facts beside the text afterwards.
+    pub lambda_facts: f64,
+    /// Steps on text.
     pub steps: usize,
     pub batch: usize,
     pub lr: f64,
@@ -126,9 +133,15 @@ pub struct VlmTrainConfig {
 #[serde(deny_unknown_fields)]
 pub struct Stage2Config {
     pub steps: usize,
+    /// Scenes that are drawn in all.
+    pub scenes_total: usize,
     /// Scenes a step; each gives several sub-goals and its start state.
     pub scenes: usize,
     pub sub_goals_per_scene: usize,
+    /// The last so many steps train the VLM's adapters as well.
+    pub lora_steps: usize,
+    /// Scenes a step while they do.
+    pub lora_scenes: usize,
     pub lr_gpi: f64,
     pub lr_lora: f64,
     pub warmup_steps: usize,

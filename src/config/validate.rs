@@ -114,6 +114,11 @@ fn vlm(rules: &mut Rules, vlm: &VlmConfig) {
     rules.size("vlm.vision_depth", vlm.vision_depth);
     rules.heads("vlm.vision_heads", vlm.vision_heads, vlm.vision_dim);
     rules.size("vlm.vision_mlp", vlm.vision_mlp);
+    rules.whole("vlm.unused_blocks", vlm.unused_blocks, 0, vlm.vision_depth.saturating_sub(1));
+    for (channel, (&mean, &std)) in vlm.pixel_mean.iter().zip(&vlm.pixel_std).enumerate() {
+        rules.share(&format!("vlm.pixel_mean[{channel}]"), mean);
+        rules.rate(&format!("vlm.pixel_std[{channel}]"), std);
+    }
     rules.size("vlm.dim", vlm.dim);
     rules.size("vlm.depth", vlm.depth);
     rules.heads("vlm.heads", vlm.heads, vlm.dim);
@@ -465,6 +470,9 @@ mod tests {
                 "world_model.predictor.action_hidden",
             ),
             (|c| c.vlm.patch_size = 7, "vlm.patch_size"),
+            (|c| c.vlm.unused_blocks = c.vlm.vision_depth, "vlm.unused_blocks"),
+            (|c| c.vlm.pixel_mean[1] = f64::NAN, "vlm.pixel_mean[1]"),
+            (|c| c.vlm.pixel_std[2] = 0.0, "vlm.pixel_std[2]"),
             (|c| c.vlm.heads = 32, "vlm.heads"),
             (|c| c.vlm.kv_heads = 2, "vlm.kv_heads"),
             (|c| c.vlm.kv_heads = 0, "vlm.kv_heads"),

@@ -371,7 +371,7 @@ fn somewhere(rng: &mut impl Rng) -> [f32; 2] {
     std::array::from_fn(|_| rng.random_range(-DROP_AREA_M..DROP_AREA_M))
 }
 
-fn every_primitive(state: &WorldState, reach: bool) -> Vec<Primitive> {
+pub(super) fn every_primitive(state: &WorldState, reach: bool) -> Vec<Primitive> {
     let blocks = 0..state.blocks.len();
     let targets: Vec<Target> = (0..state.pads.len())
         .map(Target::Pad)

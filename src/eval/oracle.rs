@@ -15,7 +15,7 @@ use crate::planner::cost::{LatentSpace, cost_of, pool};
 use crate::planner::rollout::attention_bias;
 use crate::planner::{GoalSource, LatentModel, ModelError, PlannerError};
 use crate::recording::AttentionMap;
-use crate::sim::{Environment, Frame};
+use crate::sim::{Action, Environment, Frame, Observation, OracleTask};
 
 /// A world with one sub-goal whose truth is known.
 pub trait OracleWorld: Environment {
@@ -23,6 +23,31 @@ pub trait OracleWorld: Environment {
     fn goal_frame(&self) -> Frame;
     /// Whether the sub-goal's predicate holds now.
     fn achieved(&self) -> bool;
+}
+
+impl Environment for OracleTask {
+    fn observe(&self) -> Observation {
+        self.start.observe()
+    }
+
+    fn view(&self, height: usize) -> Frame {
+        self.start.view(height)
+    }
+
+    /// The task's start moves on.
+    fn step(&mut self, action: Action) {
+        self.start.step(action);
+    }
+}
+
+impl OracleWorld for OracleTask {
+    fn goal_frame(&self) -> Frame {
+        self.goal.observe().frame
+    }
+
+    fn achieved(&self) -> bool {
+        self.primitive.holds(self.start.state())
+    }
 }
 
 /// A goal to measure.
@@ -246,7 +271,6 @@ fn number_of(tensor: Tensor<1>) -> Result<f32, PlannerError> {
 mod tests {
     use super::*;
     use crate::planner::toy::{ToyModel, ToyWorld, frame_of, toy_config};
-    use crate::sim::{Action, Observation};
 
     /// Reaching a place.
     struct Reach {

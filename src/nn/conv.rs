@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 pub struct Conv {
     /// `[out, in, k, k]`, as PyTorch has it.
     pub weight: Param<Tensor<4>>,
-    pub bias: Param<Tensor<1>>,
+    pub bias: Option<Param<Tensor<1>>>,
     stride: usize,
     padding: usize,
 }
@@ -22,10 +22,14 @@ impl Conv {
         let uniform = Initializer::KaimingUniform { gain: 1.0 / 3f64.sqrt(), fan_out_only: false };
         Self {
             weight: uniform.init_with([out, channels_in, kernel, kernel], Some(fan_in), None, device),
-            bias: uniform.init_with([out], Some(fan_in), None, device),
+            bias: Some(uniform.init_with([out], Some(fan_in), None, device)),
             stride,
             padding,
         }
+    }
+
+    pub fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
     }
 
     /// `[B, H, W, in]` to `[B, H', W', out]`.
@@ -56,7 +60,11 @@ impl Conv {
             (self.weight.val().permute([1, 2, 3, 0]), view.reshape([b * rows * columns, channels * k * k]))
         };
         let weight = weight.reshape([channels * k * k, out]);
-        (windows.matmul(weight) + self.bias.val().unsqueeze::<2>()).reshape([b, rows, columns, out])
+        let mut y = windows.matmul(weight);
+        if let Some(bias) = &self.bias {
+            y = y + bias.val().unsqueeze::<2>();
+        }
+        y.reshape([b, rows, columns, out])
     }
 }
 
@@ -97,7 +105,7 @@ mod tests {
                 let x = Tensor::<4>::random([2, channels, size, size], Distribution::Normal(0.0, 1.0), &device);
                 let x = if device.is_autodiff() { x.require_grad() } else { x };
                 let options = ConvOptions::new([s, s], [p, p], [1, 1], 1);
-                let expected = conv2d(x.clone(), conv.weight.val(), Some(conv.bias.val()), options);
+                let expected = conv2d(x.clone(), conv.weight.val(), conv.bias.as_ref().map(Param::val), options);
                 let actual = conv.forward(x.clone().permute([0, 2, 3, 1])).permute([0, 3, 1, 2]);
                 let tolerance = Tolerance::absolute(1e-5);
                 actual.to_data().assert_approx_eq::<f32>(&expected.to_data(), tolerance);

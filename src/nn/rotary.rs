@@ -46,12 +46,13 @@ impl Rotary {
         }
     }
 
-    /// Turns queries or keys `[B, L, H, D_h]`. The half turn is a product with a constant matrix: slicing and joining
-    /// halves would cost the backward pass several padded copies.
-    pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let dtype = x.dtype();
+    /// Turns queries or keys `[B, L, H, D_h]` that stand at the positions from the `first` on. The half turn is a product
+    /// with a constant matrix: slicing and joining halves would cost the backward pass several padded copies.
+    pub fn apply(&self, x: Tensor<4>, first: usize) -> Tensor<4> {
+        let (dtype, length) = (x.dtype(), x.dims()[1]);
+        let at = |table: &Tensor<4>| table.clone().slice_dim(1, first..first + length).cast(dtype);
         let turned = linear(x.clone(), self.half_turn.clone().cast(dtype), None);
-        x * self.cos.clone().cast(dtype) + turned * self.sin.clone().cast(dtype)
+        x * at(&self.cos) + turned * at(&self.sin)
     }
 }
 
@@ -65,7 +66,7 @@ mod tests {
         let score = |at_query: usize, at_key: usize| {
             let q = Tensor::<1>::from_floats([0.3, -1.2, 0.7, 0.5], &device).reshape([1, 1, 1, 4]);
             let k = Tensor::<1>::from_floats([1.1, 0.4, -0.6, 0.9], &device).reshape([1, 1, 1, 4]);
-            let turn = |x, at| Rotary::new(4, 100.0, &[vec![at]], &device).apply(x);
+            let turn = |x, at| Rotary::new(4, 100.0, &[vec![at]], &device).apply(x, 0);
             (turn(q, at_query) * turn(k, at_key)).sum().into_scalar::<f32>()
         };
         assert!((score(7, 3) - score(4, 0)).abs() < 1e-5);
@@ -78,7 +79,7 @@ mod tests {
         // At position 1 the pair (0, 2) turns by 1 radian, the pair (1, 3) by theta^-0.5 = 0.1.
         let x = Tensor::<1>::from_floats([1.0, 1.0, 0.0, 0.0], &device).reshape([1, 1, 1, 4]);
         let y = Rotary::new(4, 100.0, &[vec![1]], &device)
-            .apply(x)
+            .apply(x, 0)
             .into_data()
             .try_to_vec::<f32>()
             .unwrap();

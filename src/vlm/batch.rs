@@ -99,7 +99,7 @@ fn covered(offsets: &[Range<usize>], range: &Range<usize>) -> Option<Range<usize
 /// Spans of a batch, `S` in all.
 #[derive(Clone, Debug)]
 pub struct SpanIndex {
-    /// Row i of member b averages over the tokens of its i-th span, `[B, S_max, L]`.
+    /// Row i of member b averages over the tokens of its i-th span, `[B, S_max, R]`.
     pub average: Tensor<3>,
     /// Which of the `B * S_max` rows are spans, in the order of members, `[S]`.
     pub chosen: Tensor<1, Int>,
@@ -115,7 +115,9 @@ pub struct TokenBatch {
     /// `[B, L]`
     pub tokens: Tensor<2, Int>,
     pub image_at: usize,
-    /// Flat positions in `[B * L]` that predict an answer's tokens and its end, `[M]`.
+    /// The first position whose state is of use; `R = L - rows_from` rows are.
+    pub rows_from: usize,
+    /// Flat positions in `[B * R]` that predict an answer's tokens and its end, `[M]`.
     pub predicting: Tensor<1, Int>,
     /// What they should predict, `[M]`.
     pub labels: Tensor<1, Int>,
@@ -139,22 +141,26 @@ impl TokenBatch {
             return Err(VlmError::ImagePlaces { first, other });
         }
         let length = members.iter().map(|member| member.tokens.len()).max().unwrap_or(0);
+        // The position before the first answer predicts that answer's first token.
+        let rows_from = members.iter().map(|member| member.answer_at).min().unwrap_or(1) - 1;
+        let rows = length - rows_from;
         let most_spans = members.iter().map(|member| member.spans.len()).max().unwrap_or(0);
         let mut tokens = vec![i64::from(tokenizer.pad); members.len() * length];
         let (mut predicting, mut labels) = (Vec::new(), Vec::new());
-        let mut average = vec![0.0f32; members.len() * most_spans * length];
+        let mut average = vec![0.0f32; members.len() * most_spans * rows];
         let (mut chosen, mut targets) = (Vec::new(), Vec::new());
         for (b, member) in members.iter().enumerate() {
             for (i, &id) in member.tokens.iter().enumerate() {
                 tokens[b * length + i] = i64::from(id);
                 if i >= member.answer_at {
-                    predicting.push((b * length + i - 1) as i64);
+                    predicting.push((b * rows + i - 1 - rows_from) as i64);
                     labels.push(i64::from(id));
                 }
             }
             for (s, (span, map)) in member.spans.iter().enumerate() {
                 let row = b * most_spans + s;
-                average[row * length..(row + 1) * length][span.clone()].fill(1.0 / span.len() as f32);
+                let at = row * rows + span.start - rows_from;
+                average[at..at + span.len()].fill(1.0 / span.len() as f32);
                 chosen.push(row as i64);
                 targets.extend(map.iter().copied());
                 targets.resize(chosen.len() * config.image_tokens(), 0.0);
@@ -170,12 +176,13 @@ impl TokenBatch {
             pixels: pixels(&frames, config, device),
             tokens: ints(tokens).reshape([members.len(), length]),
             image_at: first,
+            rows_from,
             predicting: ints(predicting),
             labels: ints(labels),
             targets: (count > 0)
                 .then(|| Tensor::from_data(TensorData::new(targets, [count, config.image_tokens()]), device)),
             spans: (count > 0).then(|| SpanIndex {
-                average: Tensor::from_data(TensorData::new(average, [members.len(), most_spans, length]), device),
+                average: Tensor::from_data(TensorData::new(average, [members.len(), most_spans, rows]), device),
                 chosen: ints(chosen),
                 count,
             }),
@@ -243,16 +250,14 @@ mod tests {
         }
         let members: Vec<&Encoded> = encoded.iter().collect();
         let batch = TokenBatch::new(&members, &tokenizer, &config, &Device::flex()).unwrap();
-        let [rows, length] = batch.tokens.dims();
-        assert_eq!((rows, length), (2, encoded[0].tokens.len()));
+        let [count, length] = batch.tokens.dims();
+        assert_eq!((count, length), (2, encoded[0].tokens.len()));
         let tokens = batch.tokens.try_into_vec_as::<i64>().unwrap();
         let at = batch.predicting.try_into_vec_as::<i64>().unwrap();
         let labels = batch.labels.try_into_vec_as::<i64>().unwrap();
-        assert!(
-            at.iter()
-                .zip(&labels)
-                .all(|(&at, &label)| tokens[at as usize + 1] == label)
-        );
+        let rows = length - batch.rows_from;
+        let next = |at: usize| tokens[at / rows * length + at % rows + batch.rows_from + 1];
+        assert!(at.iter().zip(&labels).all(|(&at, &label)| next(at as usize) == label));
         let answer: Vec<u32> = labels[..encoded[0].tokens.len() - encoded[0].answer_at]
             .iter()
             .map(|&l| l as u32)
@@ -260,7 +265,7 @@ mod tests {
         assert_eq!(tokenizer.decode(&answer).unwrap(), long.answer);
         assert_eq!(*answer.last().unwrap(), tokenizer.eos);
         let spans = batch.spans.unwrap();
-        assert_eq!((spans.count, spans.average.dims()), (3, [2, 2, length]));
+        assert_eq!((spans.count, spans.average.dims()), (3, [2, 2, rows]));
         assert_eq!(batch.targets.unwrap().dims(), [3, 64]);
     }
 

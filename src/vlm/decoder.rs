@@ -10,7 +10,7 @@ use super::kv_cache::KvCache;
 use crate::{
     config::VlmConfig,
     nn::{
-        causal_attention::{AttentionWeights, CausalAttention, LayerCache, causal_mask},
+        causal_attention::{AttentionWeights, CausalAttention, LayerCache, Seen, causal_mask},
         rms_norm::RmsNorm,
         rotary::Rotary,
         swiglu::SwiGlu,
@@ -28,9 +28,18 @@ pub struct Decoder {
     rope_theta: f64,
 }
 
+/// What is wanted of a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// States before this position are not computed in the last layer: prompt and image only serve as its keys.
+    pub rows_from: usize,
+    /// Keep the last layer's attention.
+    pub attention: bool,
+}
+
 /// What a pass through the layers gives.
 pub struct Hidden {
-    /// After the final norm, `[B, L, D_VLM]`.
+    /// After the final norm, `[B, L - rows_from, D_VLM]`.
     pub states: Tensor<3>,
     /// Of the last layer, when asked for.
     pub attention: Option<AttentionWeights>,
@@ -38,8 +47,8 @@ pub struct Hidden {
 
 impl Decoder {
     pub fn new(config: &VlmConfig, device: &Device) -> Self {
-        // Embeddings of norm 1: tokens then start on the scale of the projected image.
-        let std = (config.dim as f64).powf(-0.5);
+        // Embeddings of norm 2 at any width: about what the first blocks add to them.
+        let std = 2.0 * (config.dim as f64).powf(-0.5);
         let lm_head = || {
             LinearConfig::new(config.dim, config.vocab_size)
                 .with_bias(false)
@@ -78,7 +87,7 @@ impl Decoder {
 
     /// A sequence from its start, or, with a cache that holds something, what follows it. Position i of the input
     /// stands at `cache.seen() + i`.
-    pub fn forward(&self, x: Tensor<3>, cache: Option<&mut KvCache>, want_attention: bool) -> Hidden {
+    pub fn forward(&self, x: Tensor<3>, cache: Option<&mut KvCache>, wanted: Wanted) -> Hidden {
         let [_, length, _] = x.dims();
         let past = cache.as_ref().map_or(0, |cache| cache.seen);
         let rotary = Rotary::new(
@@ -92,7 +101,7 @@ impl Decoder {
             (_, 1) => None,
             _ => causal_mask(past + length, &x.device()).map(|mask| mask.slice_dim(2, past..)),
         };
-        self.layers_forward(x, &rotary, mask.as_ref(), cache, want_attention)
+        self.layers_forward(x, &rotary, mask.as_ref(), cache, wanted)
     }
 
     /// One new token for each member of a batch whose sequences differ in length: `positions` `[B]`, and a mask
@@ -100,7 +109,8 @@ impl Decoder {
     pub fn step(&self, x: Tensor<3>, positions: &[usize], mask: Option<&Tensor<4>>, cache: &mut KvCache) -> Tensor<3> {
         let rows: Vec<Vec<usize>> = positions.iter().map(|&position| vec![position]).collect();
         let rotary = Rotary::new(self.head_dim, self.rope_theta, &rows, &x.device());
-        self.layers_forward(x, &rotary, mask, Some(cache), false).states
+        self.layers_forward(x, &rotary, mask, Some(cache), Wanted::default())
+            .states
     }
 
     fn layers_forward(
@@ -109,7 +119,7 @@ impl Decoder {
         rotary: &Rotary,
         mask: Option<&Tensor<4>>,
         mut cache: Option<&mut KvCache>,
-        want_attention: bool,
+        wanted: Wanted,
     ) -> Hidden {
         if let Some(cache) = cache.as_deref_mut() {
             cache.seen += x.dims()[1];
@@ -117,8 +127,15 @@ impl Decoder {
         let mut attention = None;
         for (i, layer) in self.layers.iter().enumerate() {
             let held = cache.as_deref_mut().map(|cache| &mut cache.layers[i]);
-            let wanted = want_attention && i + 1 == self.layers.len();
-            (x, attention) = layer.forward(x, rotary, mask, held, wanted);
+            let last = i + 1 == self.layers.len();
+            let rows_from = if last { wanted.rows_from } else { 0 };
+            let seen = Seen {
+                rotary,
+                mask,
+                rows_from,
+                want_weights: last && wanted.attention,
+            };
+            (x, attention) = layer.forward(x, seen, held);
         }
         Hidden {
             states: self.norm.forward(x),
@@ -156,14 +173,15 @@ impl DecoderLayer {
     fn forward(
         &self,
         x: Tensor<3>,
-        rotary: &Rotary,
-        mask: Option<&Tensor<4>>,
+        seen: Seen<'_>,
         cache: Option<&mut LayerCache>,
-        want_attention: bool,
     ) -> (Tensor<3>, Option<AttentionWeights>) {
-        let (mixed, weights) =
-            self.attention
-                .forward(self.input_norm.forward(x.clone()), rotary, mask, cache, want_attention);
+        let (mixed, weights) = self.attention.forward(self.input_norm.forward(x.clone()), seen, cache);
+        let x = if seen.rows_from == 0 {
+            x
+        } else {
+            x.slice_dim(1, seen.rows_from..)
+        };
         let x = x + mixed;
         (x.clone() + self.mlp.forward(self.mlp_norm.forward(x)), weights)
     }

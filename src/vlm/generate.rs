@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 
-use super::{error::VlmError, kv_cache::KvCache, model::Vlm, pixels::pixels, tokenizer::PromptTokens};
+use super::{decoder::Wanted, error::VlmError, kv_cache::KvCache, model::Vlm, pixels::pixels, tokenizer::PromptTokens};
 use crate::{
     nn::causal_attention::padding_mask,
     random::{Stream, rng},
@@ -17,7 +17,7 @@ use crate::{
 pub enum Sampling {
     /// The most probable one; the first of equals.
     Greedy,
-    /// Drawn from the distribution sharpened by temperature `t` > 0, with the numbers of [`Stream::Sampling`].
+    /// Drawn from the distribution sharpened by temperature `t`, with the numbers of [`Stream::Sampling`]; greedy at 0.
     Temperature { t: f64, seed: u64 },
 }
 
@@ -59,17 +59,15 @@ impl Vlm {
         let device = self.device();
         let image = self.model.image_tokens(pixels(&[frame], self.config(), &device));
         let mut cache = KvCache::new(self.model.decoder.depth());
-        let states = self
+        let wanted = Wanted {
+            rows_from: prompt.ids.len() - 1,
+            attention: false,
+        };
+        let ids = self.ints(&prompt.ids, 1);
+        let mut last = self
             .model
-            .forward(
-                image,
-                self.ints(&prompt.ids, 1),
-                prompt.image_at,
-                Some(&mut cache),
-                false,
-            )
+            .forward(image, ids, prompt.image_at, Some(&mut cache), wanted)
             .states;
-        let mut last = states.slice_dim(1, prompt.ids.len() - 1..prompt.ids.len());
 
         let mut stream = self.tokenizer.stream();
         let mut tokens = Vec::new();
@@ -89,7 +87,11 @@ impl Vlm {
             }
             if tokens.len() < limit {
                 let next = self.model.decoder.embed(self.ints(&[id], 1));
-                last = self.model.decoder.forward(next, Some(&mut cache), false).states;
+                last = self
+                    .model
+                    .decoder
+                    .forward(next, Some(&mut cache), Wanted::default())
+                    .states;
             }
         }
         let (rest, text) = stream.finish()?;
@@ -162,21 +164,24 @@ impl Vlm {
         }
         let image = self.model.image_tokens(pixels(frames, self.config(), &device));
         let mut cache = KvCache::new(self.model.decoder.depth());
+        let rows_from = prompts.iter().map(|prompt| prompt.ids.len() - 1).min().unwrap_or(0);
+        let wanted = Wanted {
+            rows_from,
+            attention: false,
+        };
+        let ids = self.ints(&padded, rows);
         let states = self
             .model
-            .forward(image, self.ints(&padded, rows), image_at, Some(&mut cache), false)
+            .forward(image, ids, image_at, Some(&mut cache), wanted)
             .states;
-        let [_, _, dim] = states.dims();
-        let ends: Vec<i64> = prompts
+        let [_, kept, dim] = states.dims();
+        let ends = prompts
             .iter()
             .enumerate()
-            .map(|(b, p)| (b * length + p.ids.len() - 1) as i64)
-            .collect();
-        let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [rows]), &device);
-        let mut last: Tensor<3> = states
-            .reshape([rows * length, dim])
-            .select(0, ends)
-            .reshape([rows, 1, dim]);
+            .map(|(b, prompt)| (b * kept + prompt.ids.len() - 1 - rows_from) as i64);
+        let ends = Tensor::<1, Int>::from_data(TensorData::new(ends.collect::<Vec<i64>>(), [rows]), &device);
+        let states: Tensor<2> = states.flatten(0, 1);
+        let mut last: Tensor<3> = states.select(0, ends).reshape([rows, 1, dim]);
 
         let mut tokens: Vec<Vec<u32>> = vec![Vec::new(); rows];
         let mut stopped = vec![None; rows];
@@ -312,18 +317,29 @@ mod tests {
             .image_tokens(pixels(&[&frame(1)], vlm.config(), &vlm.device()));
         let full = vlm
             .model
-            .forward(image.clone(), vlm.ints(&ids, 1), encoded.image_at, None, false)
+            .forward(
+                image.clone(),
+                vlm.ints(&ids, 1),
+                encoded.image_at,
+                None,
+                Wanted::default(),
+            )
             .states;
         let mut cache = KvCache::new(vlm.model.decoder.depth());
         let first = vlm.ints(&encoded.ids, 1);
         let mut parts = vec![
             vlm.model
-                .forward(image, first, encoded.image_at, Some(&mut cache), false)
+                .forward(image, first, encoded.image_at, Some(&mut cache), Wanted::default())
                 .states,
         ];
         for &id in &answer.tokens {
             let next = vlm.model.decoder.embed(vlm.ints(&[id], 1));
-            parts.push(vlm.model.decoder.forward(next, Some(&mut cache), false).states);
+            parts.push(
+                vlm.model
+                    .decoder
+                    .forward(next, Some(&mut cache), Wanted::default())
+                    .states,
+            );
         }
         assert_eq!(cache.seen(), ids.len());
         let worst = (Tensor::cat(parts, 1) - full.clone()).abs().max().into_scalar::<f32>();

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::{
     batch::{Encoded, Example, SpanIndex, SpanTarget, TokenBatch},
-    decoder::Hidden,
+    decoder::{Hidden, Wanted},
     error::VlmError,
     maps::attention_map,
     model::{Vlm, VlmModel},
@@ -78,7 +78,11 @@ impl VlmModel {
     /// The same where the image tokens `[B, P, D_VLM]` are known, as when tower and projector are frozen.
     pub fn spans_of(&self, image: Tensor<3>, batch: &TokenBatch) -> Option<SpanOutput> {
         let spans = batch.spans.as_ref()?;
-        let hidden = self.forward(image, batch.tokens.clone(), batch.image_at, None, true);
+        let wanted = Wanted {
+            rows_from: batch.rows_from,
+            attention: true,
+        };
+        let hidden = self.forward(image, batch.tokens.clone(), batch.image_at, None, wanted);
         Some(span_output(&hidden, spans, self.image_columns(batch.image_at)))
     }
 }

@@ -2,7 +2,12 @@
 
 use burn::tensor::{Int, Tensor, activation::log_softmax};
 
-use super::{batch::TokenBatch, decoder::Hidden, ground::span_output, model::VlmModel};
+use super::{
+    batch::TokenBatch,
+    decoder::{Hidden, Wanted},
+    ground::span_output,
+    model::VlmModel,
+};
 
 /// Terms of one batch, `[1]` each.
 pub struct VlmLosses {
@@ -17,12 +22,20 @@ pub struct VlmLosses {
 
 /// Forward pass and losses; `lambda_attention` weighs the second term.
 pub fn losses(model: &VlmModel, batch: &TokenBatch, lambda_attention: f64) -> VlmLosses {
-    let image = model.image_tokens(batch.pixels.clone());
-    let wanted = lambda_attention > 0.0 && batch.targets.is_some();
+    losses_of(model, model.image_tokens(batch.pixels.clone()), batch, lambda_attention)
+}
+
+/// The same where the image tokens `[B, P, D_VLM]` are already made.
+pub fn losses_of(model: &VlmModel, image: Tensor<3>, batch: &TokenBatch, lambda_attention: f64) -> VlmLosses {
+    let pull = lambda_attention > 0.0 && batch.targets.is_some();
+    let wanted = Wanted {
+        rows_from: batch.rows_from,
+        attention: pull,
+    };
     let hidden = model.forward(image, batch.tokens.clone(), batch.image_at, None, wanted);
     let answer = answer_loss(model, &hidden, batch.predicting.clone(), batch.labels.clone());
     let attention = match (&batch.spans, &batch.targets) {
-        (Some(spans), Some(targets)) if wanted => {
+        (Some(spans), Some(targets)) if pull => {
             let columns = model.image_columns(batch.image_at);
             span_output(&hidden, spans, columns)
                 .attention
@@ -118,7 +131,8 @@ mod tests {
         let [rows, length] = batch.tokens.dims();
         longer.tokens = Tensor::cat(vec![batch.tokens, Tensor::full([rows, 3], 7, &device)], 1);
         let at = batch.predicting.try_into_vec_as::<i64>().unwrap();
-        let at: Vec<i64> = at.into_iter().map(|i| i + 3 * (i / length as i64)).collect();
+        let had = (length - batch.rows_from) as i64;
+        let at: Vec<i64> = at.into_iter().map(|i| i + 3 * (i / had)).collect();
         let count = at.len();
         longer.predicting = Tensor::from_data(TensorData::new(at, [count]), &device);
         let longer = losses(&model, &longer, 0.0).answer.into_scalar::<f32>();

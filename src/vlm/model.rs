@@ -8,7 +8,7 @@ use burn::{
 };
 
 use super::{
-    decoder::{Decoder, Hidden},
+    decoder::{Decoder, Hidden, Wanted},
     error::VlmError,
     kv_cache::KvCache,
     projector::Projector,
@@ -79,10 +79,9 @@ impl VlmModel {
         tokens: Tensor<2, Int>,
         image_at: usize,
         cache: Option<&mut KvCache>,
-        want_attention: bool,
+        wanted: Wanted,
     ) -> Hidden {
-        self.decoder
-            .forward(self.embed(image, tokens, image_at), cache, want_attention)
+        self.decoder.forward(self.embed(image, tokens, image_at), cache, wanted)
     }
 
     /// Columns of the attention that are image patches.
@@ -249,7 +248,16 @@ pub(super) mod tests {
         assert!(largest_difference(features.clone(), Tensor::from_data(golden("tower"), &device)) < 1e-4);
         let image = model.projector.forward(features);
         assert!(largest_difference(image.clone(), Tensor::from_data(golden("image_tokens"), &device)) < 1e-4);
-        let hidden = model.forward(image, tokens, 4, None, true);
+        let hidden = model.forward(
+            image,
+            tokens,
+            4,
+            None,
+            Wanted {
+                rows_from: 0,
+                attention: true,
+            },
+        );
         assert!(largest_difference(hidden.states.clone(), Tensor::from_data(golden("hidden"), &device)) < 1e-4);
         let attention = hidden.attention.unwrap().on(0..20);
         assert!(largest_difference(attention, Tensor::from_data(golden("attention"), &device)) < 1e-4);

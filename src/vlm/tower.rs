@@ -3,22 +3,22 @@
 
 use burn::{
     module::{Module, Param},
-    nn::{
-        Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d,
-        conv::{Conv2d, Conv2dConfig},
-    },
+    nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
     tensor::{
         Device, Tensor,
         activation::{gelu, sigmoid, softmax},
     },
 };
 
-use crate::config::{Stem, VlmConfig};
+use crate::{
+    config::{Stem, VlmConfig},
+    nn::Conv,
+};
 
 /// `[B, 3, H, W]` to patch features `[B, P, D_v]`, row-major from the top left.
 #[derive(Module, Debug)]
 pub struct Tower {
-    stem: Vec<Conv2d>,
+    stem: Vec<Conv>,
     class_token: Option<Param<Tensor<1>>>,
     /// `[P, D_v]`, one row more with a class token.
     position: Param<Tensor<2>>,
@@ -31,22 +31,11 @@ impl Tower {
         let dim = config.vision_dim;
         let stem = match &config.stem {
             // CLIP's patch embedding has no bias; with learned positions one would add nothing.
-            Stem::Patch => {
-                let patch = [config.patch_size; 2];
-                vec![
-                    Conv2dConfig::new([3, dim], patch)
-                        .with_stride(patch)
-                        .with_bias(false)
-                        .init(device),
-                ]
-            }
+            Stem::Patch => vec![Conv::new([3, dim], config.patch_size, config.patch_size, 0, device).without_bias()],
             Stem::Conv(layers) => {
                 let inputs = std::iter::once(3).chain(layers.iter().map(|layer| layer.0));
                 let conv = |(input, &(output, kernel, stride)): (usize, &(usize, usize, usize))| {
-                    Conv2dConfig::new([input, output], [kernel; 2])
-                        .with_stride([stride; 2])
-                        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                        .init(device)
+                    Conv::new([input, output], kernel, stride, 1, device)
                 };
                 inputs.zip(layers).map(conv).collect()
             }
@@ -66,14 +55,14 @@ impl Tower {
 
     /// Pixels `[B, 3, H, W]`, already normalised, to features `[B, P, D_v]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let mut x = pixels;
+        let mut x = pixels.permute([0, 2, 3, 1]);
         for (i, conv) in self.stem.iter().enumerate() {
             x = conv.forward(x);
             if i + 1 < self.stem.len() {
                 x = gelu(x);
             }
         }
-        let mut x: Tensor<3> = x.flatten(2, 3).swap_dims(1, 2);
+        let mut x: Tensor<3> = x.flatten(1, 2);
         let [batch, _, dim] = x.dims();
         if let Some(token) = &self.class_token {
             let token = token.val().reshape([1, 1, dim]).expand([batch, 1, dim]);

@@ -1,0 +1,308 @@
+//! Stage `vlm`: instruction tuning of the vision-language model on frames, tasks, reasoning and sub-goals.
+//!
+//! First the tower alone learns facts (where each thing is, and what each block rests on), since a list can only be as
+//! right as what is seen; then text, with the facts beside it. Batches hold answers of about equal length and are made by
+//! a thread of their own while the step before computes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::optimizer::{adamw, clip_factor, scale, squared_norm};
+use super::run::{Metrics, Stage, TrainError};
+use super::schedule::learning_rate;
+use crate::config::Config;
+use crate::data::{Facts, Instructions, fact_classes};
+use crate::sim::Frame;
+use crate::sim::tasks::Phrasing;
+use crate::vlm::batch::{Encoded, buckets};
+use crate::vlm::loss::losses_of;
+use crate::vlm::pixels::pixels;
+use crate::vlm::{Example, History, SpanTarget, TokenBatch, VlmModel, VlmTokenizer, plan_prompt, replan_prompt};
+
+/// Batches whose examples are drawn together and sorted by length.
+const POOL: usize = 8;
+/// Examples whose words the tokenizer is made of.
+const CORPUS: u64 = 1500;
+/// The corpus has indices of its own, far from those of training.
+const CORPUS_FROM: u64 = 1 << 40;
+const RATE_FLOOR: f64 = 0.02;
+
+/// Reads facts out of image tokens; part of training alone, no checkpoint holds it.
+#[derive(Module, Debug)]
+struct FactsHead {
+    /// One query a block and a pad, `[K, D_VLM]`.
+    queries: Param<Tensor<2>>,
+    place: Linear,
+}
+
+impl FactsHead {
+    fn new(objects: usize, classes: usize, dim: usize, device: &Device) -> Self {
+        Self {
+            queries: Initializer::Normal { mean: 0.0, std: 0.02 }.init([objects, dim], device),
+            place: LinearConfig::new(dim, classes).init(device),
+        }
+    }
+
+    /// Image tokens `[B, P, D]` to each object's logits over patches `[B, K, P]` and over places `[B, K, classes]`.
+    fn forward(&self, image: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        let patches = self.queries.val().unsqueeze::<3>().matmul(image.clone().swap_dims(1, 2));
+        let seen = softmax(patches.clone(), 2).matmul(image);
+        (patches, self.place.forward(seen))
+    }
+}
+
+/// What one step learns from.
+struct Lesson {
+    frames: Vec<Frame>,
+    facts: Vec<Facts>,
+    /// Empty while facts are learnt alone.
+    encoded: Vec<Encoded>,
+}
+
+/// The lessons of [`POOL`] steps.
+struct Pool {
+    number: usize,
+    lessons: Vec<Lesson>,
+}
+
+pub struct StageVlm {
+    config: Config,
+    device: Device,
+    instructions: Instructions,
+    tokenizer: Arc<VlmTokenizer>,
+    model: VlmModel,
+    facts: FactsHead,
+    optimizers: [ModuleOptimizer; 2],
+    pool: Option<Pool>,
+    next: Option<JoinHandle<Result<Pool, TrainError>>>,
+}
+
+impl StageVlm {
+    /// A fresh model, and a tokenizer made of the words of the examples.
+    ///
+    /// # Errors
+    /// The vocabulary has no room for bytes and phrases.
+    pub fn new(config: Config, instructions: Instructions, device: &Device) -> Result<Self, TrainError> {
+        device.seed(config.train.seed);
+        let device = device.clone().autodiff();
+        let mut texts = Vec::new();
+        for index in CORPUS_FROM..CORPUS_FROM + CORPUS {
+            if let Some(example) = instructions.example(config.train.seed, index, Phrasing::Seen) {
+                texts.push(example.task);
+                texts.push(example.answer);
+            }
+        }
+        let tokenizer = VlmTokenizer::train(texts.iter().map(String::as_str), config.vlm.vocab_size)
+            .map_err(|err| TrainError::Data(err.to_string()))?;
+        let model = VlmModel::new(&config.vlm, &device);
+        let furniture = &instructions.sampler.furniture;
+        let objects = furniture.blocks.len() + furniture.pads.len();
+        let facts = FactsHead::new(objects, fact_classes(furniture), config.vlm.dim, &device);
+        let optimizers = optimizers(&config, &model, &facts);
+        let tokenizer = Arc::new(tokenizer);
+        Ok(Self { config, device, instructions, tokenizer, model, facts, optimizers, pool: None, next: None })
+    }
+
+    /// The model as it is now, outside of any gradient's graph.
+    pub fn model(&self) -> VlmModel {
+        self.model.valid()
+    }
+
+    pub fn tokenizer(&self) -> &Arc<VlmTokenizer> {
+        &self.tokenizer
+    }
+
+    /// The lesson of a step; the pool after it is being made meanwhile.
+    fn lesson(&mut self, step: usize) -> Result<Lesson, TrainError> {
+        let number = step / POOL;
+        if self.pool.as_ref().is_none_or(|pool| pool.number != number) {
+            let waiting = self.next.take().map(|next| {
+                next.join().unwrap_or_else(|_| Err(TrainError::Data("Making examples failed with a panic.".into())))
+            });
+            let pool = match waiting {
+                Some(pool) => Some(pool?).filter(|pool| pool.number == number),
+                None => None,
+            };
+            self.pool = Some(match pool {
+                Some(pool) => pool,
+                None => make_pool(&self.config, &self.instructions, &self.tokenizer, number)?,
+            });
+            let (config, instructions) = (self.config.clone(), self.instructions.clone());
+            let tokenizer = self.tokenizer.clone();
+            let next = std::thread::Builder::new()
+                .name("examples".into())
+                .spawn(move || make_pool(&config, &instructions, &tokenizer, number + 1))
+                .map_err(|err| TrainError::Data(format!("Could not start a thread for examples: {err}.")))?;
+            self.next = Some(next);
+        }
+        let lesson = self.pool.as_mut().and_then(|pool| pool.lessons.get_mut(step % POOL));
+        lesson
+            .map(|lesson| std::mem::replace(lesson, Lesson { frames: vec![], facts: vec![], encoded: vec![] }))
+            .ok_or_else(|| TrainError::Data("A pool of examples came out short.".into()))
+    }
+
+    /// Cross-entropy of where things are and of what blocks rest on, and the share of the latter that is right.
+    fn facts_loss(&self, image: Tensor<3>, facts: &[Facts]) -> (Tensor<1>, Tensor<1>, f64) {
+        let [b, patches, _] = image.dims();
+        let [objects, _] = self.facts.queries.dims();
+        let blocks = facts.first().map_or(0, |facts| facts.places.len());
+        let grid = self.config.vlm.grid();
+        let (where_is, rests_on) = self.facts.forward(image);
+        let classes = rests_on.dims()[2];
+        let cell = |value: f32| (value.max(0.0) as usize).min(grid - 1);
+        let centres = facts.iter().flat_map(|facts| facts.centres.iter().map(|c| (cell(c[1]) * grid + cell(c[0])) as i64));
+        let places = facts.iter().flat_map(|facts| facts.places.iter().map(|&place| place as i64));
+        let ints = |values: Vec<i64>| {
+            let count = values.len();
+            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &self.device)
+        };
+        let cross_entropy = |logits: Tensor<2>, labels: Tensor<1, Int>| {
+            log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean().neg()
+        };
+        let l_where = cross_entropy(where_is.reshape([b * objects, patches]), ints(centres.collect()));
+        let logits = rests_on.slice([0..b, 0..blocks]).reshape([b * blocks, classes]);
+        let labels = ints(places.collect());
+        let right = logits.clone().argmax(1).reshape([b * blocks]).equal(labels.clone()).float().mean();
+        (l_where, cross_entropy(logits, labels), right.into_scalar::<f64>())
+    }
+}
+
+impl Stage for StageVlm {
+    fn steps(&self) -> usize {
+        self.config.train.vlm.facts_steps + self.config.train.vlm.steps
+    }
+
+    fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
+        let began = Instant::now();
+        let lesson = self.lesson(step)?;
+        let loader_secs = began.elapsed().as_secs_f64();
+        let stage = &self.config.train.vlm;
+        let frames: Vec<&Frame> = lesson.frames.iter().collect();
+        let image = self.model.image_tokens(pixels(&frames, &self.config.vlm, &self.device));
+        let (l_where, l_place, right) = self.facts_loss(image.clone(), &lesson.facts);
+        let mut metrics = vec![
+            ("facts_where", l_where.clone().into_scalar::<f64>()),
+            ("facts_place", l_place.clone().into_scalar::<f64>()),
+            ("facts_right", right),
+        ];
+        let mut loss = l_where + l_place;
+        if !lesson.encoded.is_empty() {
+            let members: Vec<&Encoded> = lesson.encoded.iter().collect();
+            let batch = TokenBatch::new(&members, &self.tokenizer, &self.config.vlm, &self.device)
+                .map_err(|err| TrainError::Data(err.to_string()))?;
+            metrics.push(("tokens", batch.tokens.dims()[1] as f64));
+            let terms = losses_of(&self.model, image, &batch, stage.lambda_attention);
+            metrics.push(("answer", terms.answer.into_scalar::<f64>()));
+            if let Some(attention) = terms.attention {
+                metrics.push(("attention", attention.into_scalar::<f64>()));
+            }
+            loss = loss * stage.lambda_facts + terms.total;
+        }
+        metrics.push(("loss", loss.clone().into_scalar::<f64>()));
+
+        let mut all = loss.backward();
+        let mut of_model = GradientsParams::from_module(&mut all, &self.model);
+        let mut of_facts = GradientsParams::from_module(&mut all, &self.facts);
+        let norm = squared_norm(&self.model, &of_model) + squared_norm(&self.facts, &of_facts);
+        let factor = clip_factor(norm, self.config.train.clip_norm);
+        if factor < 1.0 {
+            scale(&self.model, &mut of_model, factor);
+            scale(&self.facts, &mut of_facts, factor);
+        }
+        let rate = learning_rate(step, stage.facts_steps + stage.steps, stage.warmup_steps, stage.lr, RATE_FLOOR);
+        let [optimizer, optimizer_facts] = &mut self.optimizers;
+        self.model = optimizer.step(rate, self.model.clone(), of_model);
+        self.facts = optimizer_facts.step(rate, self.facts.clone(), of_facts);
+        metrics.extend([("learning_rate", rate), ("gradient_norm", norm.sqrt()), ("loader_secs", loader_secs)]);
+        Ok(metrics)
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), TrainError> {
+        let wrong = |err: burn::store::RecordError| TrainError::io("write", folder, err);
+        self.model.clone().save_file(folder.join("model.bpk")).map_err(wrong)?;
+        self.facts.clone().save_file(folder.join("facts.bpk")).map_err(wrong)?;
+        self.tokenizer
+            .save(&folder.join("tokenizer.json"))
+            .map_err(|err| TrainError::io("write", folder, err))?;
+        let [model, facts] = &self.optimizers;
+        model.save(folder.join("optimizer-model.bpk")).map_err(wrong)?;
+        facts.save(folder.join("optimizer-facts.bpk")).map_err(wrong)
+    }
+
+    fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
+        let wrong = |err: burn::store::RecordError| TrainError::io("read", folder, err);
+        self.model = self.model.clone().try_load_file(folder.join("model.bpk")).map_err(wrong)?;
+        self.facts = self.facts.clone().try_load_file(folder.join("facts.bpk")).map_err(wrong)?;
+        let path = folder.join("tokenizer.json");
+        self.tokenizer = Arc::new(VlmTokenizer::load(&path).map_err(|err| TrainError::io("read", &path, err))?);
+        let [model, facts] = optimizers(&self.config, &self.model, &self.facts);
+        self.optimizers = [
+            model.load(folder.join("optimizer-model.bpk")).map_err(wrong)?,
+            facts.load(folder.join("optimizer-facts.bpk")).map_err(wrong)?,
+        ];
+        (self.pool, self.next) = (None, None);
+        Ok(())
+    }
+}
+
+fn optimizers(config: &Config, model: &VlmModel, facts: &FactsHead) -> [ModuleOptimizer; 2] {
+    let (betas, decay) = (config.train.betas, config.train.vlm.weight_decay);
+    [adamw(model, betas, decay), adamw(facts, betas, decay)]
+}
+
+/// The lessons of steps `number * POOL` and on: a function of the seed and the number.
+fn make_pool(
+    config: &Config,
+    instructions: &Instructions,
+    tokenizer: &VlmTokenizer,
+    number: usize,
+) -> Result<Pool, TrainError> {
+    let (stage, seed) = (&config.train.vlm, config.train.seed);
+    let first = number * POOL;
+    let mut lessons = Vec::with_capacity(POOL);
+    // A pool that holds the first step on text is on text from its beginning.
+    if first + POOL <= stage.facts_steps {
+        for step in first..first + POOL {
+            let drawn = (0..stage.facts_batch).map(|i| instructions.facts(seed, (step * stage.facts_batch + i) as u64));
+            let (frames, facts) = drawn.unzip();
+            lessons.push(Lesson { frames, facts, encoded: Vec::new() });
+        }
+        return Ok(Pool { number, lessons });
+    }
+    let wanted = POOL * stage.batch;
+    let mut examples = Vec::with_capacity(wanted);
+    let mut index = (number * wanted) as u64;
+    let last = index + 4 * wanted as u64;
+    while examples.len() < wanted && index < last {
+        if let Some(example) = instructions.example(seed, index, Phrasing::Seen) {
+            let prompt = match &example.history {
+                None => plan_prompt(&example.task),
+                Some(history) => {
+                    let history = History { reached: history.reached.clone(), failed: history.failed.clone() };
+                    replan_prompt(&example.task, &history)
+                }
+            };
+            let spans = example.spans.into_iter().map(|span| SpanTarget { range: span.text, map: span.map }).collect();
+            let text = Example { frame: example.frame, prompt, answer: example.answer, spans };
+            let encoded = text.encode(tokenizer, &config.vlm).map_err(|err| TrainError::Data(err.to_string()))?;
+            examples.push((encoded, example.facts));
+        }
+        index += 1;
+    }
+    let lengths: Vec<usize> = examples.iter().map(|(encoded, _)| encoded.tokens.len()).collect();
+    let mut examples: Vec<_> = examples.into_iter().map(Some).collect();
+    for members in buckets(&lengths, stage.batch, seed, number as u64) {
+        let (encoded, facts): (Vec<Encoded>, Vec<Facts>) = members.iter().filter_map(|&i| examples[i].take()).unzip();
+        let frames = encoded.iter().map(|encoded| encoded.frame.clone()).collect();
+        lessons.push(Lesson { frames, facts, encoded });
+    }
+    Ok(Pool { number, lessons })
+}
