@@ -17,6 +17,7 @@
 //! - [`system`]: a checkpoint brought to life, as the planner sees it
 //! - [`train`], [`eval`]: stages of training; measurements
 //! - [`engine`]: compute threads
+//! - [`studio`]: the tabletop behind the window: system, scene and episode as the engine drives them
 //! - [`app`], [`panels`], [`ui`]: the window, the only rooms that know egui
 //! - [`cli`]: the command line
 //!
@@ -38,6 +39,7 @@ pub mod planner;
 pub mod random;
 pub mod recording;
 pub mod sim;
+pub mod studio;
 pub mod system;
 pub mod train;
 pub mod ui;

@@ -11,6 +11,7 @@ mod datagen;
 mod doctor;
 mod eval;
 mod inspect;
+mod plan;
 mod train;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -94,6 +95,8 @@ macro_rules! commands {
 }
 
 commands! {
+    /// Plan and carry out a task in a scene, without a window
+    Plan(plan::Plan),
     /// Make training data: episodes of a scripted policy in a scene
     Datagen(datagen::Datagen),
     /// Train a stage, or go on with a run

@@ -73,13 +73,7 @@ impl Train {
             .config()?,
         };
         if let Some(steps) = self.steps {
-            let train = &mut config.train;
-            match self.stage {
-                StageKind::One => train.stage1.steps = steps,
-                StageKind::OneB => train.stage1b.steps = steps,
-                StageKind::Vlm => train.vlm.steps = steps,
-                StageKind::Two => train.stage2.steps = steps,
-            }
+            self.stage.set_steps(&mut config.train, steps);
             config.validate("--steps")?;
         }
         Ok(config)

@@ -34,6 +34,9 @@ pub struct PlanDocument {
     /// Why it was not reached, or the answer that could not be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome_reason: Option<String>,
+    /// Whether the task's own predicate held in the world at the end; none where no template knows the task.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub achieved: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,6 +129,7 @@ impl PlanDocument {
             },
             outcome: outcome.to_owned(),
             outcome_reason,
+            achieved: recording.task_achieved,
         }
     }
 

@@ -134,4 +134,7 @@ pub struct Recording {
     pub steps: Vec<Arc<StepRecord>>,
     pub replans: Vec<ReplanRecord>,
     pub outcome: Option<Outcome>,
+    /// The task's own predicate held in the world when the episode ended; none before, and where no template knows the
+    /// task.
+    pub task_achieved: Option<bool>,
 }

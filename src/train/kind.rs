@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::TrainConfig;
+
 /// A stage of training (`thinkjepa train --stage`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StageKind {
@@ -42,6 +44,18 @@ impl StageKind {
             Self::OneB => "Predictor rollouts",
             Self::Vlm => "VLM instructions",
             Self::Two => "GPI and LoRA",
+        }
+    }
+}
+
+impl StageKind {
+    /// Gives the stage another number of steps.
+    pub fn set_steps(self, train: &mut TrainConfig, steps: usize) {
+        match self {
+            Self::One => train.stage1.steps = steps,
+            Self::OneB => train.stage1b.steps = steps,
+            Self::Vlm => train.vlm.steps = steps,
+            Self::Two => train.stage2.steps = steps,
         }
     }
 }

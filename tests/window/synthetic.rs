@@ -266,6 +266,7 @@ pub fn recording() -> Recording {
             sub_goals: vec!["pick up the red block".to_owned()],
         }],
         outcome: None,
+        task_achieved: None,
     }
 }
 

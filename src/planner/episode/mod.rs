@@ -187,6 +187,10 @@ impl Episode {
         }
     }
 
+    pub fn config(&self) -> &PlanConfig {
+        &self.config
+    }
+
     /// The settings of the plans to come; the user may turn them while the episode runs.
     pub fn config_mut(&mut self) -> &mut PlanConfig {
         // A mean of another length cannot be continued, and another similarity is another space.
@@ -226,6 +230,11 @@ impl Episode {
             .write(|recording| judge(&mut recording.sub_goals, truths, step, world));
     }
 
+    /// Notes whether the task as a whole is done in the world, for the record; none where nothing knows.
+    pub fn judge_task(&mut self, achieved: Option<bool>) {
+        self.recording.write(|recording| recording.task_achieved = achieved);
+    }
+
     /// Replaces the current and all later sub-goals, as the user's edit or in place of the VLM's list. An episode that
     /// was over goes on.
     ///
@@ -240,7 +249,8 @@ impl Episode {
     ) -> Result<(), PlannerError> {
         let seen = self.look(world, models.world)?;
         self.take_list(sub_goals, &seen, models, observer)?;
-        self.recording.write(|recording| recording.outcome = None);
+        self.recording
+            .write(|recording| (recording.outcome, recording.task_achieved) = (None, None));
         Ok(())
     }
 

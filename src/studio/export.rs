@@ -1,0 +1,42 @@
+//! An episode as a file: plan JSON, or a GIF where the name says so.
+
+use std::path::{Path, PathBuf};
+
+use super::failed;
+use crate::config::PlanConfig;
+use crate::engine::{Exporter, SessionError};
+use crate::planner::PlanDocument;
+use crate::planner::animation::write_gif;
+use crate::recording::Recording;
+use crate::sim::{CARRY_M, Camera};
+
+/// How long each picture of a GIF stays.
+const GIF_MILLIS: u32 = 200;
+
+pub(super) struct PlanExporter {
+    config: PlanConfig,
+}
+
+impl PlanExporter {
+    pub(super) fn new(config: PlanConfig) -> Self {
+        Self { config }
+    }
+}
+
+impl Exporter for PlanExporter {
+    fn export(&self, recording: &Recording, path: &Path) -> Result<PathBuf, SessionError> {
+        let path = if path.is_dir() { path.join("plan.json") } else { path.to_owned() };
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gif")) {
+            write_gif(&path, recording, &gripper_in_picture, GIF_MILLIS).map_err(failed)?;
+        } else {
+            PlanDocument::from_recording(recording, &self.config).write(&path).map_err(failed)?;
+        }
+        Ok(path)
+    }
+}
+
+/// The gripper's place in a picture, as shares of its height.
+pub fn gripper_in_picture([x, y]: [f32; 2]) -> [f32; 2] {
+    const HEIGHT_PX: usize = 1000;
+    Camera::project([x, y, CARRY_M], HEIGHT_PX).map(|pixel| pixel / HEIGHT_PX as f32)
+}

@@ -1,0 +1,51 @@
+//! The tabletop behind the window: the engine's [`Session`](crate::engine::Session) and its training, made of a loaded
+//! [`System`](crate::system::System), a scene and an [`Episode`](crate::planner::Episode).
+//!
+//! The same episode as `thinkjepa plan` runs headlessly, step for step: the same seed gives the same plan.
+
+mod drive;
+mod export;
+mod session;
+mod training;
+
+use std::path::PathBuf;
+
+pub use export::gripper_in_picture;
+pub use session::Tabletop;
+pub use training::run_training;
+
+use crate::device::DeviceChoice;
+use crate::engine::{Engine, SessionError, Waker};
+
+/// What the window starts with.
+#[derive(Clone, Debug)]
+pub struct StudioSettings {
+    /// Checkpoint folder.
+    pub checkpoint: PathBuf,
+    /// Name or path of the scene.
+    pub scene: String,
+    pub seed: u64,
+    pub device: DeviceChoice,
+}
+
+/// Starts the engine's workers on these settings; the models are loaded on theirs.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn start(settings: StudioSettings, waker: Waker) -> std::io::Result<Engine> {
+    let training = run_training(settings.clone());
+    let open = Box::new(move |path: Option<&std::path::Path>, control: &crate::engine::Control| {
+        Tabletop::open(&settings, path, control)
+    });
+    Engine::start(open, training, waker)
+}
+
+/// What the user asked for cannot be met as it is.
+fn refused(err: impl std::fmt::Display) -> SessionError {
+    SessionError::Refused(err.to_string())
+}
+
+/// The work itself went wrong.
+fn failed(err: impl std::fmt::Display) -> SessionError {
+    SessionError::Failed(err.to_string())
+}

@@ -1,0 +1,229 @@
+//! One episode on the tabletop at a time: started, stepped, taken back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::drive::{drive, scene_record};
+use super::export::PlanExporter;
+use super::{StudioSettings, failed, refused};
+use crate::device::{self, Selected, Workload};
+use crate::engine::{Advance, Control, Exporter, Level, Session, SessionError, SessionInfo};
+use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, Progress};
+use crate::recording::Recording;
+use crate::sim::tasks::{Task, TaskBook, check_text};
+use crate::sim::{CARRY_M, Camera, STEP_M, Scene, World};
+use crate::system::System;
+use crate::weights::Checkpoint;
+
+/// Height of the pictures for people.
+const VIEW_PX: usize = 512;
+
+/// A loaded system, a scene, and at most one episode in it.
+pub struct Tabletop {
+    system: System,
+    selected: Selected,
+    scene: Scene,
+    seed: u64,
+    world: World,
+    run: Option<Run>,
+}
+
+/// An episode under way.
+struct Run {
+    episode: Episode,
+    /// The task as a template reads it, for the record alone.
+    task: Option<Task>,
+    /// Before step i was executed: the episode and the world.
+    kept: Vec<(EpisodeSnapshot, World)>,
+}
+
+impl Tabletop {
+    /// Opens the device, loads the checkpoint (the one at `path`, or the settings' own) and sets up the scene.
+    ///
+    /// # Errors
+    /// The device, the checkpoint or the scene cannot be used.
+    pub fn open(settings: &StudioSettings, path: Option<&Path>, control: &Control) -> Result<Self, SessionError> {
+        let scene = Scene::load(&settings.scene).map_err(refused)?;
+        let checkpoint = Checkpoint::open(path.unwrap_or(&settings.checkpoint)).map_err(refused)?;
+        let selected = device::select(settings.device, Workload::of(&checkpoint.config)).map_err(refused)?;
+        control.log(Level::Info, format!("Computing on {}: {}.", selected.id, selected.why));
+        let system = load(&checkpoint, &selected, control)?;
+        let world = first_state(&scene, settings.seed, &system)?;
+        let tabletop = Self {
+            system,
+            selected,
+            scene,
+            seed: settings.seed,
+            world,
+            run: None,
+        };
+        // After a fault the models are opened anew, and what was recorded until then stays to be looked at.
+        if control.recording().task.is_empty() {
+            control.show_live(tabletop.scene_record()?);
+        }
+        Ok(tabletop)
+    }
+
+    fn scene_record(&self) -> Result<crate::recording::StepRecord, SessionError> {
+        scene_record(&self.system.world, &self.world, VIEW_PX).map_err(failed)
+    }
+
+    /// The scene's first state, without an episode.
+    fn clear(&mut self, seed: u64, control: &Control) -> Result<(), SessionError> {
+        self.world = first_state(&self.scene, seed, &self.system)?;
+        self.seed = seed;
+        self.run = None;
+        let record = self.scene_record()?;
+        control.publish(Recording::default());
+        control.show_live(record);
+        Ok(())
+    }
+}
+
+fn load(checkpoint: &Checkpoint, selected: &Selected, control: &Control) -> Result<System, SessionError> {
+    let (system, report) = System::from_checkpoint(checkpoint, &selected.device).map_err(refused)?;
+    let level = if report.is_clean() { Level::Info } else { Level::Warning };
+    control.log(level, format!("{}: {report}.", checkpoint.name));
+    if let Err(missing) = system.models() {
+        control.log(Level::Warning, missing.to_string());
+    }
+    Ok(system)
+}
+
+fn first_state(scene: &Scene, seed: u64, system: &System) -> Result<World, SessionError> {
+    World::new(scene, seed, system.config.world_model.image_size).map_err(refused)
+}
+
+/// Where a point of the world is seen in a picture of that height.
+fn project(point_m: [f32; 3], height_px: f32) -> [f32; 2] {
+    Camera::project(point_m, VIEW_PX).map(|pixel| pixel * height_px / VIEW_PX as f32)
+}
+
+impl Session for Tabletop {
+    fn info(&self) -> SessionInfo {
+        SessionInfo {
+            preset: self.system.config.name.clone(),
+            checkpoint: Some(self.system.name.clone()),
+            device: self.selected.id.to_string(),
+            scene: self.scene.name.clone(),
+            plan: self.system.config.plan.clone(),
+            project,
+            gripper_height_m: CARRY_M,
+            reach_m: STEP_M,
+        }
+    }
+
+    fn exporter(&self) -> Arc<dyn Exporter> {
+        Arc::new(PlanExporter::new(self.system.config.plan.clone()))
+    }
+
+    fn start(&mut self, task: &str, seed: u64, control: &Control) -> Result<(), SessionError> {
+        let state = self.scene.start(seed).map_err(refused)?;
+        check_text(task, &state).map_err(refused)?;
+        self.system.models().map_err(refused)?;
+        let mut world = World::from_state(&state, self.system.config.world_model.image_size);
+        let setup = EpisodeSetup {
+            task: task.to_owned(),
+            scene: self.scene.name.clone(),
+            seed,
+            checkpoint_name: self.system.name.clone(),
+            checkpoint_hash: self.system.hash.clone(),
+            scene_objects: state.object_names(),
+            view_height_px: VIEW_PX,
+        };
+        let mut episode = Episode::new(setup, self.system.config.plan.clone());
+        let before = control.recording();
+        control.publish(episode.recording().snapshot());
+        match drive(&self.system, &mut episode, &mut world, control) {
+            Err(SessionError::Cancelled) => {
+                control.publish(Recording::clone(&before));
+                Err(SessionError::Cancelled)
+            }
+            Err(err) => Err(err),
+            Ok(_) => {
+                let task = TaskBook::built_in().map_err(failed)?.recognise(task, &state);
+                let mut run = Run {
+                    episode,
+                    task,
+                    kept: Vec::new(),
+                };
+                run.conclude(&world);
+                control.publish(run.episode.recording().snapshot());
+                (self.run, self.world, self.seed) = (Some(run), world, seed);
+                Ok(())
+            }
+        }
+    }
+
+    fn advance(&mut self, control: &Control) -> Result<Advance, SessionError> {
+        let run = self.run.as_mut().ok_or_else(|| refused("There is no episode. Type a task and press Plan."))?;
+        let before = (run.episode.snapshot(), self.world.clone());
+        let progress = match drive(&self.system, &mut run.episode, &mut self.world, control) {
+            Ok(progress) => progress,
+            Err(err) => {
+                run.episode.restore(&before.0);
+                self.world = before.1;
+                control.publish(run.episode.recording().snapshot());
+                return Err(err);
+            }
+        };
+        let done = match progress {
+            Progress::Acted { step } => {
+                run.kept.truncate(step.saturating_sub(1));
+                run.kept.push(before);
+                Advance::Stepped
+            }
+            Progress::Reasoned => Advance::Asked,
+            Progress::Switched { .. } | Progress::OutOfTime { .. } => Advance::Switched,
+            Progress::Over(_) | Progress::Cancelled => Advance::Finished,
+        };
+        run.conclude(&self.world);
+        control.publish(run.episode.recording().snapshot());
+        Ok(done)
+    }
+
+    fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError> {
+        let run = self.run.as_mut().ok_or_else(|| refused("There is no episode to go back in."))?;
+        let Some((episode, world)) = run.kept.get(step) else {
+            if step == run.episode.step() && run.episode.outcome().is_none() {
+                return Ok(());
+            }
+            let last = run.kept.len();
+            return Err(refused(format!("There is no step {step} to go back to; the last is {last}.")));
+        };
+        run.episode.restore(episode);
+        self.world = world.clone();
+        run.kept.truncate(step);
+        control.publish(run.episode.recording().snapshot());
+        Ok(())
+    }
+
+    fn reset(&mut self, seed: u64, control: &Control) -> Result<(), SessionError> {
+        self.clear(seed, control)
+    }
+
+    fn load_checkpoint(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
+        let checkpoint = Checkpoint::open(path).map_err(refused)?;
+        let system = load(&checkpoint, &self.selected, control)?;
+        self.system = system;
+        self.clear(self.seed, control)
+    }
+
+    fn load_scene(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
+        let scene = Scene::load(&path.to_string_lossy()).map_err(refused)?;
+        // A scene without room is noticed while the old one is still in use.
+        first_state(&scene, self.seed, &self.system)?;
+        self.scene = scene;
+        self.clear(self.seed, control)
+    }
+}
+
+impl Run {
+    /// At the end the task as a whole is judged, for the record.
+    fn conclude(&mut self, world: &World) {
+        if self.episode.outcome().is_some() {
+            let achieved = self.task.as_ref().map(|task| task.solved(world.state()));
+            self.episode.judge_task(achieved);
+        }
+    }
+}
