@@ -247,7 +247,10 @@ mod tests {
                 ("target_encoder", Encoder::new(model, &device).num_params()),
                 ("predictor", Predictor::new(model, &device).num_params()),
                 ("heads", Heads::new(model, &device).num_params()),
-                ("gpi", Gpi::new(&config.gpi, model, config.vlm.dim, &device).num_params()),
+                (
+                    "gpi",
+                    Gpi::new(&config.gpi, model, config.vlm.dim, &device).num_params(),
+                ),
             ];
             let counted = modules(&config);
             for (name, parameters) in allocated {
