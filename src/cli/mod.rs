@@ -5,6 +5,7 @@
 //! to stderr.
 
 mod args;
+mod bench;
 mod checkpoint;
 mod console;
 mod datagen;
@@ -13,6 +14,7 @@ mod eval;
 mod inspect;
 mod plan;
 mod train;
+mod window;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -103,6 +105,8 @@ commands! {
     Train(train::Train),
     /// Measure how often planning reaches what it should
     Eval(eval::Eval),
+    /// Time the parts of planning and training on this machine
+    Bench(bench::Bench),
     /// Show a model's modules, shapes, parameters, work and memory, without building it
     Inspect(inspect::Inspect),
     /// Show the devices of this machine, and which one `--device auto` takes and why
@@ -111,10 +115,10 @@ commands! {
 
 /// ThinkJEPA Studio: type a task, watch a world model and a vision-language model think and act.
 #[derive(Parser)]
-#[command(name = "thinkjepa", version, arg_required_else_help = true)]
+#[command(name = "thinkjepa", version, after_help = "Without a command, the window opens.")]
 struct Cli {
     #[command(subcommand)]
-    command: Commands,
+    command: Option<Commands>,
 }
 
 /// Runs the command line that the program was started with.
@@ -129,11 +133,14 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(err) => return refused(&err, json),
     };
-    let command = cli.command.get();
-    let console = Console::new(command.json());
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        command.check()?;
-        command.run(&console)
+    let command = cli.command.as_ref().map(Commands::get);
+    let console = Console::new(command.is_some_and(Subcommand::json));
+    let result = catch_unwind(AssertUnwindSafe(|| match command {
+        Some(command) => {
+            command.check()?;
+            command.run(&console)
+        }
+        None => window::open(&console),
     }));
     match result {
         Ok(Ok(exit)) => exit.code().into(),

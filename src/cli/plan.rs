@@ -126,11 +126,20 @@ fn exit(recording: &Recording, outcome: &Outcome) -> Exit {
 /// What a step of the episode came to, in a line on stderr.
 fn say(console: &Console, recording: &Recording, progress: &Progress) {
     let step = recording.steps.last().map_or(0, |record| record.step);
-    let text = |index: usize| recording.sub_goals.get(index).map_or("", |sub_goal| sub_goal.text.as_str());
+    let text = |index: usize| {
+        recording
+            .sub_goals
+            .get(index)
+            .map_or("", |sub_goal| sub_goal.text.as_str())
+    };
     match progress {
         Progress::Reasoned => {
             console.note("");
-            for sub_goal in recording.sub_goals.iter().filter(|sub_goal| !sub_goal.unmatched.is_empty()) {
+            for sub_goal in recording
+                .sub_goals
+                .iter()
+                .filter(|sub_goal| !sub_goal.unmatched.is_empty())
+            {
                 console.note(&format!(
                     "\"{}\" names what is not in the scene: {}",
                     sub_goal.text,
@@ -145,7 +154,10 @@ fn say(console: &Console, recording: &Recording, progress: &Progress) {
             console.note(&format!("step {step}: reached \"{}\"{similarity}", text(*ended)));
         }
         Progress::OutOfTime { sub_goal } => {
-            console.note(&format!("step {step}: not reached in time: \"{}\"; asking again", text(*sub_goal)));
+            console.note(&format!(
+                "step {step}: not reached in time: \"{}\"; asking again",
+                text(*sub_goal)
+            ));
         }
         Progress::Acted { .. } | Progress::Cancelled | Progress::Over(_) => {}
     }

@@ -45,7 +45,9 @@ pub(super) fn drive(
             control.progress("Planning a step", iteration as u64 + 1, Some(iterations));
         }
     };
-    let progress = episode.advance(world, &models, &mut observer, control.cancel_flag()).map_err(failed)?;
+    let progress = episode
+        .advance(world, &models, &mut observer, control.cancel_flag())
+        .map_err(failed)?;
     episode.judge(world);
     match progress {
         Progress::Cancelled => Err(SessionError::Cancelled),
@@ -54,11 +56,7 @@ pub(super) fn drive(
 }
 
 /// The scene as it is before an episode.
-pub(super) fn scene_record(
-    model: &dyn LatentModel,
-    world: &World,
-    view_px: usize,
-) -> Result<StepRecord, PlannerError> {
+pub(super) fn scene_record(model: &dyn LatentModel, world: &World, view_px: usize) -> Result<StepRecord, PlannerError> {
     let observation = world.observe();
     let tokens = model.encode(std::slice::from_ref(&observation.frame))?;
     let [x, y, ..] = gripper(model, pool(tokens))?;

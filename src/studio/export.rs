@@ -25,11 +25,20 @@ impl PlanExporter {
 
 impl Exporter for PlanExporter {
     fn export(&self, recording: &Recording, path: &Path) -> Result<PathBuf, SessionError> {
-        let path = if path.is_dir() { path.join("plan.json") } else { path.to_owned() };
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gif")) {
+        let path = if path.is_dir() {
+            path.join("plan.json")
+        } else {
+            path.to_owned()
+        };
+        if path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("gif"))
+        {
             write_gif(&path, recording, &gripper_in_picture, GIF_MILLIS).map_err(failed)?;
         } else {
-            PlanDocument::from_recording(recording, &self.config).write(&path).map_err(failed)?;
+            PlanDocument::from_recording(recording, &self.config)
+                .write(&path)
+                .map_err(failed)?;
         }
         Ok(path)
     }

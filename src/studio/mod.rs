@@ -34,9 +34,11 @@ pub struct StudioSettings {
 /// The system has no thread to give.
 pub fn start(settings: StudioSettings, waker: Waker) -> std::io::Result<Engine> {
     let training = run_training(settings.clone());
-    let open = Box::new(move |path: Option<&std::path::Path>, control: &crate::engine::Control| {
-        Tabletop::open(&settings, path, control)
-    });
+    let open = Box::new(
+        move |path: Option<&std::path::Path>, control: &crate::engine::Control| {
+            Tabletop::open(&settings, path, control)
+        },
+    );
     Engine::start(open, training, waker)
 }
 

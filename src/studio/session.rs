@@ -156,7 +156,10 @@ impl Session for Tabletop {
     }
 
     fn advance(&mut self, control: &Control) -> Result<Advance, SessionError> {
-        let run = self.run.as_mut().ok_or_else(|| refused("There is no episode. Type a task and press Plan."))?;
+        let run = self
+            .run
+            .as_mut()
+            .ok_or_else(|| refused("There is no episode. Type a task and press Plan."))?;
         let before = (run.episode.snapshot(), self.world.clone());
         let progress = match drive(&self.system, &mut run.episode, &mut self.world, control) {
             Ok(progress) => progress,
@@ -183,13 +186,18 @@ impl Session for Tabletop {
     }
 
     fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError> {
-        let run = self.run.as_mut().ok_or_else(|| refused("There is no episode to go back in."))?;
+        let run = self
+            .run
+            .as_mut()
+            .ok_or_else(|| refused("There is no episode to go back in."))?;
         let Some((episode, world)) = run.kept.get(step) else {
             if step == run.episode.step() && run.episode.outcome().is_none() {
                 return Ok(());
             }
             let last = run.kept.len();
-            return Err(refused(format!("There is no step {step} to go back to; the last is {last}.")));
+            return Err(refused(format!(
+                "There is no step {step} to go back to; the last is {last}."
+            )));
         };
         run.episode.restore(episode);
         self.world = world.clone();

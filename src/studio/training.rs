@@ -16,11 +16,7 @@ pub fn run_training(settings: StudioSettings) -> RunTraining {
     Box::new(move |request, control| train(&settings, request, control))
 }
 
-fn train(
-    settings: &StudioSettings,
-    request: &TrainingRequest,
-    control: &TrainingControl,
-) -> Result<(), SessionError> {
+fn train(settings: &StudioSettings, request: &TrainingRequest, control: &TrainingControl) -> Result<(), SessionError> {
     let config = configuration(request)?;
     let scene = Scene::load(&settings.scene).map_err(refused)?;
     let data = PathBuf::from("data").join(&scene.name);

@@ -49,14 +49,16 @@ impl StageKind {
 }
 
 impl StageKind {
-    /// Gives the stage another number of steps.
+    /// Gives the stage another number of steps; a warm-up that would be longer than that ends with it.
     pub fn set_steps(self, train: &mut TrainConfig, steps: usize) {
-        match self {
-            Self::One => train.stage1.steps = steps,
-            Self::OneB => train.stage1b.steps = steps,
-            Self::Vlm => train.vlm.steps = steps,
-            Self::Two => train.stage2.steps = steps,
-        }
+        let (of_stage, warmup) = match self {
+            Self::One => (&mut train.stage1.steps, &mut train.stage1.lr.warmup_steps),
+            Self::OneB => (&mut train.stage1b.steps, &mut train.stage1b.warmup_steps),
+            Self::Vlm => (&mut train.vlm.steps, &mut train.vlm.warmup_steps),
+            Self::Two => (&mut train.stage2.steps, &mut train.stage2.warmup_steps),
+        };
+        *of_stage = steps;
+        *warmup = (*warmup).min(steps);
     }
 }
 

@@ -1,0 +1,267 @@
+//! `thinkjepa bench`: how long the parts of planning and training take on this machine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use clap::Args;
+use serde::Serialize;
+
+use super::{CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, checkpoint};
+use crate::data::{ClipSampler, EpisodeStore, GenerateSettings, generate};
+use crate::eval::oracle::OracleWorld;
+use crate::eval::{Machine, tabletop_tasks};
+use crate::planner::cem::{PlanRequest, first_mean, plan};
+use crate::planner::cost::{LatentSpace, cost_of, pool};
+use crate::planner::{GoalMaker, GoalRequest, GoalSource, LatentModel, Question, Reasoner};
+use crate::sim::{DEMO_SCENE, Environment, Frame, OracleKind, Scene};
+use crate::system::System;
+use crate::train::{Stage, Stage1};
+
+/// Episodes that the training step reads from.
+const EPISODES: usize = 8;
+/// Seed of the scene, of planning and of the data.
+const SEED: u64 = 7;
+
+#[derive(Args)]
+pub struct Bench {
+    /// A checkpoint folder [default: checkpoints/nano]
+    #[arg(long, value_name = "FOLDER")]
+    checkpoint: Option<PathBuf>,
+    /// How often each part is timed, after once to warm up
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    repeats: u64,
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// One part, timed.
+#[derive(Serialize)]
+struct Timing {
+    name: &'static str,
+    about: String,
+    repeats: usize,
+    median_ms: f64,
+    p95_ms: f64,
+    /// Where the part is made of many equal ones: how many of them a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_sec: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    preset: String,
+    checkpoint: String,
+    timings: Vec<Timing>,
+    /// Parts that the checkpoint does not hold.
+    missing: Vec<String>,
+    machine: Machine,
+}
+
+impl Subcommand for Bench {
+    fn json(&self) -> bool {
+        self.output.json
+    }
+
+    fn check(&self) -> Result<(), CliError> {
+        self.output.check()
+    }
+
+    fn run(&self, console: &Console) -> CliResult {
+        let checkpoint = checkpoint::open(self.checkpoint.as_deref())?;
+        let selected = self.device.open(&checkpoint.config)?;
+        let system = checkpoint::load(&checkpoint, &selected, console)?;
+        let mut clock = Clock {
+            repeats: self.repeats as usize,
+            timings: Vec::new(),
+            console,
+        };
+        clock.planning(&system)?;
+        let mut missing = Vec::new();
+        match system.models() {
+            Ok(_) => clock.language(&system)?,
+            Err(err) => missing.push(err.to_string()),
+        }
+        clock.training(&system)?;
+        for what in &missing {
+            console.note(what);
+        }
+        let report = Report {
+            schema: "thinkjepa.bench/1",
+            preset: system.config.name.clone(),
+            checkpoint: system.name.clone(),
+            timings: clock.timings,
+            missing,
+            machine: Machine::here(&selected.id.to_string()),
+        };
+        console.document(&self.output, &report)?;
+        Ok(Exit::Done)
+    }
+}
+
+struct Clock<'a> {
+    repeats: usize,
+    timings: Vec<Timing>,
+    console: &'a Console,
+}
+
+impl Clock<'_> {
+    /// Times `work`, which says how many equal parts it was made of.
+    fn time(
+        &mut self,
+        name: &'static str,
+        about: impl Into<String>,
+        mut work: impl FnMut() -> Result<Option<usize>, CliError>,
+    ) -> Result<(), CliError> {
+        work()?;
+        let mut secs = Vec::with_capacity(self.repeats);
+        let mut parts = None;
+        for _ in 0..self.repeats {
+            let began = Instant::now();
+            parts = work()?;
+            secs.push(began.elapsed().as_secs_f64());
+        }
+        secs.sort_by(f64::total_cmp);
+        let at = |share: f64| secs[((secs.len() - 1) as f64 * share).round() as usize];
+        let timing = Timing {
+            name,
+            about: about.into(),
+            repeats: secs.len(),
+            median_ms: 1000.0 * at(0.5),
+            p95_ms: 1000.0 * at(0.95),
+            per_sec: parts.map(|parts| parts as f64 / at(0.5)),
+        };
+        let rate = timing.per_sec.map_or(String::new(), |rate| format!(", {rate:.1}/s"));
+        self.console.line(&format!(
+            "{name:<14} {:>8.1} ms (p95 {:.1}){rate}  {}",
+            timing.median_ms, timing.p95_ms, timing.about
+        ));
+        self.timings.push(timing);
+        Ok(())
+    }
+
+    fn planning(&mut self, system: &System) -> Result<(), CliError> {
+        let (world, config) = (&system.world, &system.config.plan);
+        let frame = first_frame(system)?;
+        let encode = |frames: &[Frame]| -> Result<Tensor<3>, CliError> {
+            world.encode(frames).map_err(|err| CliError::new(err.to_string()))
+        };
+        for (name, count) in [("encode", 1), ("encode batch", 64)] {
+            let frames = vec![frame.clone(); count];
+            self.time(name, format!("frames to tokens, {count} at once"), || {
+                wait(encode(&frames)?);
+                Ok(Some(count))
+            })?;
+        }
+        let scene = Scene::load(DEMO_SCENE)?;
+        let size = system.config.world_model.image_size;
+        let tasks = tabletop_tasks(&scene, OracleKind::Pick, SEED, 1, size)?;
+        let task = tasks
+            .first()
+            .ok_or_else(|| CliError::new("The demo scene has nothing to pick up."))?;
+        let observation = task.observe();
+        let tokens = encode(&[observation.frame])?;
+        let (present, goal) = (pool(tokens.clone()), pool(encode(&[task.goal_frame()])?));
+        let space = LatentSpace::new(world, config.similarity)?;
+        let cost = cost_of(config.cost.term, world, &space, goal, present, GoalSource::Oracle)?;
+        let (population, iterations, horizon) = (config.cem.population, config.cem.iterations, config.horizon);
+        let about = format!("one action: {population} futures of {horizon} steps, {iterations} iterations");
+        let cancel = AtomicBool::new(false);
+        self.time("plan", about, || {
+            let request = PlanRequest {
+                tokens: &tokens,
+                mean: first_mean(config, observation.last_grip_command),
+                grip_command: observation.last_grip_command,
+                bias: None,
+                seed: SEED,
+                step: 0,
+            };
+            plan(world, cost.as_ref(), config, &request, &mut |_, _| (), &cancel)?;
+            Ok(Some(population * iterations * horizon))
+        })
+    }
+
+    fn language(&mut self, system: &System) -> Result<(), CliError> {
+        let frame = first_frame(system)?;
+        let failed = |err: crate::planner::ModelError| CliError::new(err.to_string());
+        let cancel = AtomicBool::new(false);
+        let task = "stack the red block on the green block";
+        self.time(
+            "answer",
+            "a task to reasoning and sub-goals; the rate is of tokens",
+            || {
+                let question = Question {
+                    frame: &frame,
+                    task,
+                    history: None,
+                    temperature: 0.0,
+                    seed: SEED,
+                    cancel: &cancel,
+                };
+                let mut tokens = 0;
+                system.reason(&question, &mut |_| tokens += 1).map_err(failed)?;
+                Ok(Some(tokens))
+            },
+        )?;
+        let tokens = system.world.encode(std::slice::from_ref(&frame)).map_err(failed)?;
+        let objects = ["red block".to_owned()];
+        self.time("goal", "a sub-goal to its map and its goal in latent space", || {
+            let request = GoalRequest {
+                frame: &frame,
+                tokens: &tokens,
+                task,
+                text: "pick up the red block",
+                objects: &objects,
+            };
+            wait(system.goal(&request).map_err(failed)?.tokens);
+            Ok(None)
+        })
+    }
+
+    fn training(&mut self, system: &System) -> Result<(), CliError> {
+        let config = system.config.clone();
+        let folder = tempfile::tempdir()?;
+        let settings = GenerateSettings {
+            episodes: EPISODES,
+            frame_px: config.world_model.image_size,
+            seed: SEED,
+            ..GenerateSettings::default()
+        };
+        generate(
+            folder.path(),
+            &Scene::load(DEMO_SCENE)?,
+            &settings,
+            &|_, _| (),
+            &AtomicBool::new(false),
+        )?;
+        let store = Arc::new(EpisodeStore::open(folder.path())?);
+        let clips = ClipSampler::new(store, config.train.seed, 0..EPISODES);
+        let (batch, length) = (config.train.stage1.batch, config.world_model.clip_len);
+        let mut stage = Stage1::new(config, clips, &system.device);
+        let mut step = 0;
+        self.time(
+            "train step",
+            format!("stage 1, {batch} clips of {length} frames"),
+            || {
+                stage.step(step)?;
+                step += 1;
+                Ok(None)
+            },
+        )
+    }
+}
+
+fn first_frame(system: &System) -> Result<Frame, CliError> {
+    let world = crate::sim::World::new(&Scene::load(DEMO_SCENE)?, SEED, system.config.world_model.image_size)?;
+    Ok(world.observe().frame)
+}
+
+/// Until the device has the result.
+fn wait(tokens: Tensor<3>) {
+    std::hint::black_box(tokens.into_data());
+}

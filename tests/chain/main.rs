@@ -1,0 +1,6 @@
+//! The program from outside, from data over training and planning to measurements, with models of a few thousand
+//! parameters.
+
+mod plan;
+mod support;
+mod train;
