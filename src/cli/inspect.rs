@@ -13,6 +13,7 @@ use super::{CliError, CliResult, Console, Exit, ModelArgs, OutputArgs, Subcomman
 use crate::config::{Config, Precision};
 use crate::gpi::Gpi;
 use crate::nn::{ParamShape, census};
+use crate::vlm::VlmModel;
 use crate::world_model::{Encoder, Heads, Predictor};
 
 #[derive(Args)]
@@ -80,6 +81,7 @@ fn modules(config: &Config) -> Vec<Census> {
         of("predictor", &Predictor::new(model, &device)),
         of("heads", &Heads::new(model, &device)),
         of("gpi", &Gpi::new(&config.gpi, model, config.vlm.dim, &device)),
+        of("vlm", &VlmModel::new(&config.vlm, &device)),
     ]
 }
 
@@ -160,7 +162,11 @@ impl Subcommand for Inspect {
 }
 
 fn print(report: &Report, console: &Console) {
-    console.line(&format!("{} ({:?})", report.preset, report.precision));
+    let precision = match report.precision {
+        Precision::F32 => "f32",
+        Precision::Bf16 => "bf16",
+    };
+    console.line(&format!("{}, {precision}", report.preset));
     for module in &report.modules {
         console.line(&format!("{:<16} {:>8}", module.name, si(module.parameters as f64)));
         for (part, parameters) in &module.parts {
@@ -235,7 +241,10 @@ mod tests {
             if preset_name == "paper" {
                 (model.dim, model.predictor.dim, model.predictor.action_hidden) = (32, 48, 24);
                 (model.encoder.depth, model.predictor.depth) = (3, 2);
-                (config.gpi.dim, config.gpi.depth, config.vlm.dim) = (48, 1, 64);
+                (config.gpi.dim, config.gpi.depth) = (48, 1);
+                let vlm = &mut config.vlm;
+                (vlm.dim, vlm.mlp, vlm.depth, vlm.vocab_size, vlm.kv_heads) = (64, 96, 2, 300, 8);
+                (vlm.vision_dim, vlm.vision_mlp, vlm.vision_depth) = (32, 64, 3);
             } else {
                 (model.encoder.depth, model.predictor.depth) = (scale, scale + 1);
             }
@@ -251,6 +260,7 @@ mod tests {
                     "gpi",
                     Gpi::new(&config.gpi, model, config.vlm.dim, &device).num_params(),
                 ),
+                ("vlm", VlmModel::new(&config.vlm, &device).num_params()),
             ];
             let counted = modules(&config);
             for (name, parameters) in allocated {
@@ -280,6 +290,10 @@ mod tests {
         assert!((of("encoder") - 631.0).abs() < 2.0, "{}", of("encoder"));
         // 12 blocks of 768 without norms of their own are 85 M; FiLM's heads come on top.
         assert!((of("predictor") - 115.0).abs() < 3.0, "{}", of("predictor"));
+        // A 7B decoder (6.74 G) with the tower of CLIP ViT-L/14 (304 M, one block unused) and a two-layer projector.
+        assert!((of("vlm") - 7060.0).abs() < 30.0, "{}", of("vlm"));
+        // Each of its four blocks at this width is 19.7 M, so that the method's "~85 M" is nearly met.
+        assert!((of("gpi") - 87.0).abs() < 3.0, "{}", of("gpi"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::config::{Config, Precision, Stem, WorldModelConfig};
+use crate::config::{Config, Precision, Stem, VlmConfig, WorldModelConfig};
 use crate::nn::ParamShape;
 
 /// Floating-point operations.
@@ -20,6 +20,10 @@ pub struct Work {
     pub steps_a_plan: u64,
     /// One plan: the frame, then every candidate's rollout.
     pub plan: f64,
+    /// The VLM's tower and projector over one frame.
+    pub vlm_frame: f64,
+    /// The VLM's decoder over one token; attention to the tokens before it comes on top.
+    pub vlm_token: f64,
 }
 
 impl Work {
@@ -34,40 +38,66 @@ impl Work {
             predictor_step,
             steps_a_plan,
             plan: encode_frame + steps_a_plan as f64 * predictor_step,
+            vlm_frame: look(&config.vlm, shapes("vlm")),
+            vlm_token: decode(&config.vlm, shapes("vlm")),
         }
     }
 
-    pub(super) fn lines(&self) -> [(String, f64); 3] {
+    pub(super) fn lines(&self) -> [(String, f64); 5] {
         [
             ("encode a frame".to_owned(), self.encode_frame),
             ("predict a step of a candidate".to_owned(), self.predictor_step),
             (format!("plan ({} predictor steps)", self.steps_a_plan), self.plan),
+            ("look at a frame (VLM)".to_owned(), self.vlm_frame),
+            ("read or write a token (VLM)".to_owned(), self.vlm_token),
         ]
     }
 }
 
 fn encode(model: &WorldModelConfig, shapes: &[ParamShape]) -> f64 {
     let tokens = model.tokens() as f64;
-    let rows = |shape: &ParamShape| match shape.path.strip_prefix("stem.") {
-        Some(rest) => {
-            let layer = rest.split('.').next().and_then(|index| index.parse().ok()).unwrap_or(0);
-            stem_positions(model, layer)
-        }
+    let rows = |shape: &ParamShape| match stem_layer(&shape.path) {
+        Some(layer) => stem_positions(model.image_size, model.patch_size, &model.encoder.stem, layer),
         None => tokens,
     };
     matrices(shapes, rows) + model.encoder.depth as f64 * attention(tokens, model.dim)
 }
 
-/// Positions that layer `layer` of the stem computes.
-fn stem_positions(model: &WorldModelConfig, layer: usize) -> f64 {
-    let stride: usize = match &model.encoder.stem {
-        Stem::Patch => model.patch_size,
-        Stem::Conv(layers) => layers[..=layer.min(layers.len().saturating_sub(1))]
-            .iter()
-            .map(|layer| layer.2)
-            .product(),
+fn look(vlm: &VlmConfig, shapes: &[ParamShape]) -> f64 {
+    let patches = vlm.image_tokens() as f64;
+    let tokens = patches + f64::from(u8::from(vlm.class_token));
+    let rows = |shape: &ParamShape| match (stem_layer(&shape.path), shape.path.split('.').next()) {
+        (Some(layer), _) => stem_positions(vlm.image_size, vlm.patch_size, &vlm.stem, layer),
+        (None, Some("tower")) => tokens,
+        (None, Some("projector")) => patches,
+        _ => 0.0,
     };
-    let side = model.image_size as f64 / stride as f64;
+    let blocks = vlm.vision_depth.saturating_sub(vlm.unused_blocks);
+    matrices(shapes, rows) + blocks as f64 * attention(tokens, vlm.vision_dim)
+}
+
+fn decode(vlm: &VlmConfig, shapes: &[ParamShape]) -> f64 {
+    let rows = |shape: &ParamShape| {
+        let is_table = shape.path.contains("embed_tokens") && !vlm.tied_head;
+        f64::from(u8::from(shape.path.starts_with("decoder.") && !is_table))
+    };
+    matrices(shapes, rows)
+}
+
+/// The layer of a stem that a parameter belongs to.
+fn stem_layer(path: &str) -> Option<usize> {
+    let mut names = path.split('.').skip_while(|&name| name != "stem");
+    names.next()?;
+    names.next()?.parse().ok()
+}
+
+/// Positions that layer `layer` of a stem computes.
+fn stem_positions(image_size: usize, patch_size: usize, stem: &Stem, layer: usize) -> f64 {
+    let stride: usize = match stem {
+        Stem::Patch => patch_size,
+        Stem::Conv(layers) => layers.iter().take(layer + 1).map(|layer| layer.2).product(),
+    };
+    let side = image_size as f64 / stride as f64;
     side * side
 }
 
@@ -173,5 +203,9 @@ mod tests {
         let work = Report::new(&preset("paper").unwrap()).work;
         assert_eq!(work.steps_a_plan, 25_600);
         assert!((1.7e15..2.8e15).contains(&work.plan), "{}", work.plan);
+        // A token of a 7B model takes two operations a parameter; its tables take none.
+        assert!((work.vlm_token - 2.0 * 6.6e9).abs() < 0.1e9, "{}", work.vlm_token);
+        // CLIP ViT-L/14 at 336 is known at 191 G multiply-adds; one of its 24 blocks is unused, the projector is added.
+        assert!((work.vlm_frame - 2.0 * 0.191e12).abs() < 0.03e12, "{}", work.vlm_frame);
     }
 }

@@ -4,25 +4,117 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 
-use super::{Job, JobDone, JobError, JobProgress};
-use crate::train::TrainError;
+use super::{Job, JobDone, JobError, JobProgress, StageKind, draft, run_steps, settings};
+use crate::data::{GoalScenes, Instructions};
+use crate::nn::lora::detached;
+use crate::sim::Scene;
+use crate::sim::tasks::{TaskBook, TaskSampler};
+use crate::system::{SystemError, load_vlm, load_world_model};
+use crate::train::{Stage, Stage2, StageVlm, TrainError};
+use crate::vlm::Vlm;
+use crate::weights::Checkpoint;
 
 /// Instruction tuning of the vision-language model.
 pub(super) fn stage_vlm(
     job: &Job,
-    _device: &Device,
-    _cancel: &AtomicBool,
-    _observe: &mut dyn FnMut(&JobProgress<'_>),
+    device: &Device,
+    cancel: &AtomicBool,
+    observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
-    Err(TrainError::Data(format!("Stage {} is not in this build.", job.stage)).into())
+    settings::keep(&job.run, &job.config)?;
+    let (vlm, px) = (&job.config.train.vlm, job.config.world_model.image_size);
+    let instructions = Instructions::new(sampler(job)?, px, job.config.vlm.grid(), vlm.requery_share);
+    observe(&JobProgress::Preparing {
+        what: "Making the tokenizer",
+        done: 0,
+        total: 1,
+    });
+    let mut stage = StageVlm::new(job.config.clone(), instructions, device)?;
+    let steps = stage.steps();
+    let done = run_steps(job, &mut stage, cancel, observe)?;
+    let mut written = None;
+    if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
+        let base = open_from(job)?;
+        let mut draft = draft(out, base.as_ref(), &job.config)?;
+        draft.put_vlm(&stage.model(), stage.tokenizer())?;
+        draft.note(format!(
+            "Stage vlm: {} steps on facts of {} frames, then {} steps of {} examples. Scene {}, seed {}.",
+            vlm.facts_steps, vlm.facts_batch, vlm.steps, vlm.batch, job.scene, job.config.train.seed
+        ));
+        draft.write(out)?;
+        written = Some(out.clone());
+    }
+    Ok(JobDone { steps, done, written })
 }
 
 /// The goal projection interface, with adapters on the language model.
 pub(super) fn stage_2(
     job: &Job,
-    _device: &Device,
-    _cancel: &AtomicBool,
-    _observe: &mut dyn FnMut(&JobProgress<'_>),
+    device: &Device,
+    cancel: &AtomicBool,
+    observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
-    Err(TrainError::Data(format!("Stage {} is not in this build.", job.stage)).into())
+    let needs = |what| JobError::NeedsFrom {
+        stage: StageKind::Two,
+        what,
+    };
+    let base = open_from(job)?.ok_or_else(|| needs("a checkpoint with a world model and a language model"))?;
+    settings::keep(&job.run, &job.config)?;
+    let (world_model, stats, _) = load_world_model(&base, device)?;
+    let stats = stats.ok_or_else(|| needs("a checkpoint with latent statistics"))?;
+    let (language, tokenizer, _) =
+        load_vlm(&base, device)?.ok_or_else(|| needs("a checkpoint with a language model"))?;
+    if !detached(&language, &job.config.vlm.lora).factors.is_empty() {
+        // Folded in, they would become part of the base that has to stay as it was trained.
+        return Err(needs("a checkpoint whose language model has no adapters yet"));
+    }
+    let vlm = Vlm::new(&language, tokenizer.clone()).map_err(SystemError::from)?;
+    let source = GoalScenes {
+        sampler: sampler(job)?,
+        frame_px: job.config.world_model.image_size,
+        grid: job.config.world_model.grid(),
+        goals: job.config.train.stage2.sub_goals_per_scene,
+    };
+    let mut encoded = |done, total| {
+        observe(&JobProgress::Preparing {
+            what: "Encoding scenes",
+            done,
+            total,
+        });
+    };
+    let mut stage = Stage2::new(job.config.clone(), &world_model, &stats, vlm, &source, device, &mut encoded)?;
+    let steps = stage.steps();
+    let done = run_steps(job, &mut stage, cancel, observe)?;
+    let mut written = None;
+    if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
+        let mut draft = draft(out, Some(&base), &job.config)?;
+        draft.put_gpi(&stage.gpi())?;
+        draft.put_vlm(&stage.adapted(), &tokenizer)?;
+        let settings = &job.config.train.stage2;
+        draft.note(format!(
+            "Stage 2: {} steps of {} scenes with {} sub-goals, the last {} with adapters on the language model. \
+             {} scenes of {}, seed {}.",
+            settings.steps,
+            settings.scenes,
+            settings.sub_goals_per_scene,
+            settings.lora_steps,
+            settings.scenes_total,
+            job.scene,
+            job.config.train.seed
+        ));
+        draft.write(out)?;
+        written = Some(out.clone());
+    }
+    Ok(JobDone { steps, done, written })
+}
+
+fn open_from(job: &Job) -> Result<Option<Checkpoint>, JobError> {
+    Ok(job.from.as_deref().map(Checkpoint::open).transpose()?)
+}
+
+/// Tasks in the blocks and pads of the job's scene.
+fn sampler(job: &Job) -> Result<TaskSampler, JobError> {
+    let book = TaskBook::built_in().map_err(|err| TrainError::Data(err.to_string()))?;
+    let furniture = Scene::load(&job.scene)?.start(job.config.train.seed)?;
+    Ok(TaskSampler::new(book, furniture))
 }
