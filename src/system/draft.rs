@@ -144,7 +144,11 @@ impl Draft {
     }
 
     fn matching(&self, wanted: fn(&str) -> bool) -> Vec<NamedTensor> {
-        self.tensors.values().filter(|tensor| wanted(&tensor.name)).cloned().collect()
+        self.tensors
+            .values()
+            .filter(|tensor| wanted(&tensor.name))
+            .cloned()
+            .collect()
     }
 
     fn remove(&mut self, prefix: &str) {
