@@ -159,6 +159,8 @@ fn say(console: &Console, recording: &Recording, progress: &Progress) {
                 text(*sub_goal)
             ));
         }
+        // The answer that was streamed ended without a line break.
+        Progress::Over(Outcome::Unparsed { .. }) => console.note(""),
         Progress::Acted { .. } | Progress::Cancelled | Progress::Over(_) => {}
     }
 }

@@ -9,6 +9,7 @@ use burn::module::Module;
 use super::{SystemError, stats};
 use crate::config::Config;
 use crate::gpi::Gpi;
+use crate::nn::lora::is_adapter;
 use crate::vlm::{VlmModel, VlmTokenizer};
 use crate::weights::{Checkpoint, NamedTensor, WeightsError, collect};
 use crate::world_model::{LatentStats, WorldModel};
@@ -58,10 +59,10 @@ impl Draft {
     /// # Errors
     /// A tensor cannot be read back from its device.
     pub fn put_world_model(&mut self, model: &WorldModel) -> Result<(), WeightsError> {
-        let before = self.encoders();
+        let before = self.matching(is_encoder);
         self.put("encoder.", &model.encoder)?;
         self.put("target_encoder.", &model.target_encoder)?;
-        if self.encoders() != before {
+        if self.matching(is_encoder) != before {
             self.remove("gpi.");
         }
         self.put("heads.", &model.heads)?;
@@ -82,12 +83,17 @@ impl Draft {
         self.put("gpi.", gpi)
     }
 
-    /// Replaces the vision-language model; adapters that it has are stored apart from the weights that they change.
+    /// Replaces the vision-language model; adapters that it has are stored apart from the weights that they change. A goal
+    /// projection interface reads the embeddings of the weights that it was trained with: where those change, it goes.
     ///
     /// # Errors
     /// A tensor cannot be read back from its device, or the tokenizer cannot be written.
     pub fn put_vlm(&mut self, model: &VlmModel, tokenizer: &VlmTokenizer) -> Result<(), SystemError> {
+        let before = self.matching(is_language);
         self.put("vlm.", model)?;
+        if self.matching(is_language) != before {
+            self.remove("gpi.");
+        }
         self.tokenizer = Some(tokenizer.to_json()?.into_bytes());
         Ok(())
     }
@@ -137,11 +143,10 @@ impl Draft {
         Ok(())
     }
 
-    fn encoders(&self) -> Vec<NamedTensor> {
-        let of_encoders = |name: &str| name.starts_with("encoder.") || name.starts_with("target_encoder.");
+    fn matching(&self, wanted: fn(&str) -> bool) -> Vec<NamedTensor> {
         self.tensors
             .values()
-            .filter(|tensor| of_encoders(&tensor.name))
+            .filter(|tensor| wanted(&tensor.name))
             .cloned()
             .collect()
     }
@@ -154,4 +159,13 @@ impl Draft {
         self.tensors
             .extend(tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)));
     }
+}
+
+fn is_encoder(name: &str) -> bool {
+    name.starts_with("encoder.") || name.starts_with("target_encoder.")
+}
+
+/// Adapters come with a goal projection interface and do not outdate it.
+fn is_language(name: &str) -> bool {
+    name.starts_with("vlm.") && !is_adapter(name)
 }

@@ -100,3 +100,144 @@ impl System {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::{LoraConfig, Stem, preset};
+    use crate::nn::lora::is_adapter;
+    use crate::sim::Frame;
+    use crate::vlm::{VlmModel, VlmTokenizer};
+    use crate::weights::Checkpoint;
+    use crate::world_model::{LatentStats, WorldModel};
+
+    fn tiny() -> Config {
+        let mut config = preset("nano").unwrap();
+        let vlm = &mut config.vlm;
+        (vlm.image_size, vlm.patch_size) = (16, 4);
+        vlm.stem = Stem::Conv(vec![(6, 3, 2), (8, 3, 2)]);
+        (vlm.vision_dim, vlm.vision_depth, vlm.vision_heads, vlm.vision_mlp) = (8, 1, 2, 16);
+        (vlm.dim, vlm.depth, vlm.heads, vlm.kv_heads, vlm.mlp, vlm.max_tokens) = (16, 1, 2, 1, 24, 160);
+        vlm.lora = LoraConfig { rank: 2, alpha: 4.0 };
+        config
+    }
+
+    fn language(config: &Config, device: &Device) -> (VlmModel, VlmTokenizer) {
+        let tokenizer = VlmTokenizer::train(["pick up the red block"; 3], config.vlm.vocab_size).unwrap();
+        (VlmModel::new(&config.vlm, device), tokenizer)
+    }
+
+    fn world(config: &Config, device: &Device) -> (WorldModel, LatentStats) {
+        let model = WorldModel::new(&config.world_model, device);
+        let dim = config.world_model.dim;
+        let pooled: Vec<f32> = (0..2 * dim * dim).map(|i| ((i * 7919) % 1013) as f32 / 506.0).collect();
+        let weight = model
+            .heads
+            .prop
+            .weight
+            .val()
+            .transpose()
+            .into_data()
+            .iter::<f32>()
+            .collect();
+        let mut stats = LatentStats::fit(&pooled, dim, 0.5, weight);
+        stats.sim_temperature.gpi = 0.3;
+        (model, stats)
+    }
+
+    #[test]
+    fn a_whole_system_survives_the_round_trip() {
+        let (config, device) = (tiny(), Device::flex());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine");
+        let (model, stats) = world(&config, &device);
+        let (language, tokenizer) = language(&config, &device);
+        let mut draft = Draft::new(config.clone());
+        draft.put_world_model(&model).unwrap();
+        draft.put_stats(&stats);
+        draft.put_vlm(&language, &tokenizer).unwrap();
+        draft
+            .put_gpi(&Gpi::new(&config.gpi, &config.world_model, config.vlm.dim, &device))
+            .unwrap();
+        draft.write(&path).unwrap();
+
+        let (system, report) = System::load(&path, &device).unwrap();
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((system.name.as_str(), system.world.stats()), ("mine", &stats));
+        assert!(system.models().is_ok());
+        let frame = Frame {
+            width: 64,
+            height: 64,
+            rgb: (0..3 * 64 * 64).map(|i| (i * 31 % 251) as u8).collect(),
+        };
+        let by = config.plan.encoder;
+        let numbers = |model: &WorldModel| model.encode(std::slice::from_ref(&frame), by, &device).into_data();
+        assert_eq!(numbers(system.world.model()), numbers(&model));
+        let again = Draft::of(&Checkpoint::open(&path).unwrap()).unwrap();
+        again.write(&folder.path().join("copy")).unwrap();
+        assert_eq!(Checkpoint::open(&folder.path().join("copy")).unwrap().hash, system.hash);
+    }
+
+    #[test]
+    fn adapters_are_stored_apart_and_folded_in_on_load() {
+        let (config, device) = (tiny(), Device::flex());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine");
+        let (model, stats) = world(&config, &device);
+        let (language, tokenizer) = language(&config, &device);
+        let gpi = Gpi::new(&config.gpi, &config.world_model, config.vlm.dim, &device);
+        let mut draft = Draft::new(config.clone());
+        draft.put_world_model(&model).unwrap();
+        draft.put_stats(&stats);
+        draft.put_vlm(&language, &tokenizer).unwrap();
+        draft.put_gpi(&gpi).unwrap();
+        // The same base with adapters: what was trained on the base is still of use.
+        draft.put_vlm(&language.clone().with_lora(3), &tokenizer).unwrap();
+        draft.write(&path).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let adapters = checkpoint.tensors.names().filter(|name| is_adapter(name)).count();
+        assert_eq!(adapters, 2 * 7);
+        let (system, report) = System::from_checkpoint(&checkpoint, &device).unwrap();
+        assert!(report.is_clean() && system.gpi.is_some(), "{report}");
+        let kept = system
+            .vlm
+            .as_ref()
+            .map(|vlm| crate::nn::lora::detached(vlm.model(), &config.vlm.lora).factors);
+        assert_eq!(kept, Some(BTreeMap::new()), "folded in");
+        let (stored, ..) = load_vlm(&checkpoint, &device).unwrap().unwrap();
+        assert_eq!(crate::nn::lora::detached(&stored, &config.vlm.lora).factors.len(), 7);
+    }
+
+    #[test]
+    fn a_new_encoder_or_language_model_outdates_the_goals() {
+        let (config, device) = (tiny(), Device::flex());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine");
+        let (model, stats) = world(&config, &device);
+        let (language, tokenizer) = language(&config, &device);
+        let gpi = Gpi::new(&config.gpi, &config.world_model, config.vlm.dim, &device);
+        let mut draft = Draft::new(config.clone());
+        draft.put_world_model(&model).unwrap();
+        draft.put_stats(&stats);
+        draft.put_vlm(&language, &tokenizer).unwrap();
+        draft.put_gpi(&gpi).unwrap();
+        draft.put_world_model(&model).unwrap();
+        for change in [true, false] {
+            let mut draft = draft.clone();
+            if change {
+                draft.put_world_model(&world(&config, &device).0).unwrap();
+            } else {
+                draft.put_vlm(&self::language(&config, &device).0, &tokenizer).unwrap();
+            }
+            draft.write(&path).unwrap();
+            let (system, _) = System::load(&path, &device).unwrap();
+            let err = system.models().err().unwrap().to_string();
+            assert!(
+                err.contains("Checkpoint mine holds no goal projection interface"),
+                "{err}"
+            );
+        }
+    }
+}

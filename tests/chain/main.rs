@@ -2,5 +2,6 @@
 //! parameters.
 
 mod plan;
+mod studio;
 mod support;
 mod train;

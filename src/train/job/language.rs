@@ -82,7 +82,15 @@ pub(super) fn stage_2(
             total,
         });
     };
-    let mut stage = Stage2::new(job.config.clone(), &world_model, &stats, vlm, &source, device, &mut encoded)?;
+    let mut stage = Stage2::new(
+        job.config.clone(),
+        &world_model,
+        &stats,
+        vlm,
+        &source,
+        device,
+        &mut encoded,
+    )?;
     let steps = stage.steps();
     let done = run_steps(job, &mut stage, cancel, observe)?;
     let mut written = None;

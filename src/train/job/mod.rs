@@ -76,6 +76,8 @@ pub enum JobError {
     Scene(#[from] SceneError),
     #[error("Stage {stage} needs {what}: name it with --from.")]
     NeedsFrom { stage: StageKind, what: &'static str },
+    #[error("Stage 1 begins with random weights: leave --from out. A run that is there is continued by itself.")]
+    FromNothing,
     #[error("{} holds neither a checkpoint (config.json) nor a run of stage 1 (checkpoint-*/model.bpk).", path.display())]
     NothingThere { path: PathBuf },
     #[error("Could not read {}: {reason}. It was made with another preset, or is damaged.", path.display())]
@@ -110,6 +112,7 @@ pub fn run(
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
     match job.stage {
+        StageKind::One if job.from.is_some() => Err(JobError::FromNothing),
         StageKind::One => world::stage_1(job, device, cancel, observe),
         StageKind::OneB => world::stage_1b(job, device, cancel, observe),
         StageKind::Vlm => language::stage_vlm(job, device, cancel, observe),

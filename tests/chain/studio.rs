@@ -1,0 +1,163 @@
+//! The window's engine with a real system behind it: the same episode as on the command line, to the byte, also after
+//! going back, and requests that it refuses.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thinkjepa::device::DeviceChoice;
+use thinkjepa::engine::{BoardView, Command, Engine, Phase, Until};
+use thinkjepa::sim::DEMO_SCENE;
+use thinkjepa::studio::{StudioSettings, start};
+
+use crate::support::{TASK, run_in, text, with_list};
+
+fn engine(checkpoint: &Path) -> Engine {
+    let settings = StudioSettings {
+        checkpoint: checkpoint.to_owned(),
+        scene: DEMO_SCENE.to_owned(),
+        seed: 7,
+        device: DeviceChoice::Cpu,
+    };
+    start(settings, Arc::new(|| ())).unwrap()
+}
+
+/// Waits until the board shows it.
+fn until(engine: &Engine, what: &str, shown: impl Fn(&BoardView) -> bool) {
+    let begun = Instant::now();
+    loop {
+        let board = engine.board();
+        if shown(&board) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "never {what}: {board:?}");
+        engine.wait(Duration::from_millis(20));
+    }
+}
+
+fn exported(engine: &Engine, path: &Path) -> Vec<u8> {
+    assert!(engine.send(Command::Export(path.to_owned())));
+    let wrote = format!("Wrote {}.", path.display());
+    until(engine, "exported", |board| {
+        board.log.iter().any(|line| line.text == wrote)
+    });
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn the_window_makes_the_plan_of_the_command_line_to_the_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    with_list(&at("tiny"));
+    let args = [
+        "plan",
+        TASK,
+        "--checkpoint",
+        "tiny",
+        "--seed",
+        "7",
+        "--device",
+        "cpu",
+        "--out",
+        "headless.json",
+    ];
+    let output = run_in(folder.path(), &args, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let headless = std::fs::read(at("headless.json")).unwrap();
+
+    let engine = engine(&at("tiny"));
+    until(&engine, "idle", |board| board.phase == Phase::Idle);
+    let scene = engine.live().unwrap();
+    assert_eq!((scene.step, scene.view.height > scene.frame.height), (0, true));
+    let info = engine.board().info.unwrap();
+    assert_eq!(
+        (info.checkpoint.as_deref(), info.device.as_str()),
+        (Some("tiny"), "cpu")
+    );
+
+    let plan = |text: &str| {
+        assert!(engine.send(Command::Plan {
+            task: text.to_owned(),
+            seed: 7
+        }))
+    };
+    plan(TASK);
+    until(&engine, "planned", |board| board.phase == Phase::Paused);
+    let recording = engine.recording();
+    assert_eq!((recording.sub_goals.len(), recording.steps.len()), (2, 1));
+    assert!(recording.answer.starts_with("red is free."));
+    assert!(engine.send(Command::Run(Until::End)));
+    until(&engine, "finished", |board| board.phase == Phase::Finished);
+    assert!(
+        exported(&engine, &at("window.json")) == headless,
+        "the window made another plan"
+    );
+    let iterations = &engine.recording().steps[0].cem;
+    assert_eq!(iterations.len(), info.plan.cem.iterations);
+
+    // Back to the second step, and on again.
+    assert!(engine.send(Command::Seek { step: 1 }));
+    until(&engine, "back", |board| board.phase == Phase::Paused);
+    assert_eq!(
+        (engine.recording().steps.len(), engine.recording().task_achieved),
+        (2, None)
+    );
+    assert!(engine.send(Command::Step));
+    assert!(engine.send(Command::Run(Until::End)));
+    until(&engine, "finished again", |board| board.phase == Phase::Finished);
+    assert!(
+        exported(&engine, &at("again.json")) == headless,
+        "going back changed the plan"
+    );
+    let gif = exported(&engine, &at("episode.gif"));
+    assert!(gif.starts_with(b"GIF89a"));
+
+    assert!(engine.send(Command::Reset { seed: 8 }));
+    until(&engine, "reset", |board| board.phase == Phase::Idle);
+    assert!(engine.recording().task.is_empty() && engine.live().unwrap().frame != scene.frame);
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("tiny");
+    with_list(&checkpoint);
+    let engine = engine(&checkpoint);
+    until(&engine, "idle", |board| board.phase == Phase::Idle);
+    let refusals = [
+        (
+            Command::Plan {
+                task: "stack the orange ball".to_owned(),
+                seed: 7,
+            },
+            "orange",
+        ),
+        (
+            Command::Plan {
+                task: "  ".to_owned(),
+                seed: 7,
+            },
+            "The task is empty",
+        ),
+        (Command::LoadCheckpoint(folder.path().join("none")), "config.json"),
+        (Command::LoadScene(folder.path().join("moon.ron")), "moon.ron"),
+        (Command::Seek { step: 4 }, "no episode"),
+    ];
+    for (command, words) in refusals {
+        assert!(engine.send(command));
+        until(&engine, words, |board| {
+            board
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.what.contains(words))
+        });
+        assert!(engine.send(Command::DismissFailure));
+        until(&engine, "dismissed", |board| board.failure.is_none());
+        assert_eq!(engine.board().info.unwrap().checkpoint.as_deref(), Some("tiny"));
+    }
+    assert!(engine.send(Command::Plan {
+        task: TASK.to_owned(),
+        seed: 7
+    }));
+    until(&engine, "planned", |board| board.phase == Phase::Paused);
+}
