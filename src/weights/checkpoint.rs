@@ -9,6 +9,7 @@ use crate::config::Config;
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
+const CARD: &str = "card.md";
 
 /// A checkpoint that can be loaded from: its configuration is valid and its files are whole.
 #[derive(Debug)]
@@ -50,10 +51,19 @@ impl Checkpoint {
         Some(self.folder.join(TOKENIZER)).filter(|path| path.is_file())
     }
 
-    /// Writes a checkpoint folder whole, replacing one that is there.
+    /// Whether a checkpoint may be written there: over nothing, over an empty folder or over another checkpoint. Anything
+    /// else would be lost.
     ///
     /// # Errors
-    /// The folder beside it cannot be written to.
+    /// The path is a file, or a folder that holds something else.
+    pub fn may_write(folder: &Path) -> Result<(), WeightsError> {
+        strangers(folder).map(|_| ())
+    }
+
+    /// Writes a checkpoint folder whole, replacing one that is there; files of the user's own in it are kept.
+    ///
+    /// # Errors
+    /// The folder holds something else than a checkpoint, or the folder beside it cannot be written to.
     pub fn write(
         folder: &Path,
         config: &Config,
@@ -61,7 +71,13 @@ impl Checkpoint {
         tokenizer_json: Option<&[u8]>,
         card: &str,
     ) -> Result<(), WeightsError> {
+        let strangers = strangers(folder)?;
         atomic::replace_folder(folder, |at| {
+            for stranger in &strangers {
+                if let Some(name) = stranger.file_name() {
+                    std::fs::copy(stranger, at.join(name)).map_err(WeightsError::write(stranger))?;
+                }
+            }
             let path = at.join(CONFIG);
             let mut text = serde_json::to_string_pretty(config).map_err(|err| WeightsError::Write {
                 path: path.clone(),
@@ -73,9 +89,37 @@ impl Checkpoint {
             if let Some(json) = tokenizer_json {
                 atomic::write_file(&at.join(TOKENIZER), json)?;
             }
-            atomic::write_file(&at.join("card.md"), card.as_bytes())
+            atomic::write_file(&at.join(CARD), card.as_bytes())
         })
     }
+}
+
+/// Files in a checkpoint's folder that are not part of it; none where the folder is empty or not there.
+fn strangers(folder: &Path) -> Result<Vec<PathBuf>, WeightsError> {
+    let occupied = || WeightsError::Occupied {
+        path: folder.to_owned(),
+    };
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    if !folder.is_dir() {
+        return Err(occupied());
+    }
+    let mut strangers = Vec::new();
+    let mut empty = true;
+    for item in std::fs::read_dir(folder).map_err(WeightsError::read(folder))? {
+        let path = item.map_err(WeightsError::read(folder))?.path();
+        empty = false;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_dir() {
+            return Err(occupied());
+        }
+        let ours = [CONFIG, TOKENIZER, CARD].contains(&name.as_str()) || name.ends_with(".safetensors");
+        if !ours {
+            strangers.push(path);
+        }
+    }
+    if empty || folder.join(CONFIG).is_file() { Ok(strangers) } else { Err(occupied()) }
 }
 
 /// BLAKE3 over the names and bytes of what a checkpoint computes with: configuration, weights and tokenizer. The card
@@ -136,6 +180,23 @@ mod tests {
         assert_eq!(content_hash(&path).unwrap(), first.hash);
         write(&path, 1.5, "a card");
         assert_ne!(content_hash(&path).unwrap(), first.hash);
+    }
+
+    #[test]
+    fn nothing_but_a_checkpoint_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine");
+        write(&path, 1.0, "");
+        std::fs::write(path.join("notes.txt"), "mine").unwrap();
+        write(&path, 2.0, "");
+        assert_eq!(std::fs::read_to_string(path.join("notes.txt")).unwrap(), "mine");
+        for other in [folder.path().to_owned(), path.join("notes.txt")] {
+            let err = Checkpoint::may_write(&other).unwrap_err().to_string();
+            assert!(err.contains("no checkpoint"), "{err}");
+            let written = Checkpoint::write(&other, &preset("nano").unwrap(), &[], None, "");
+            assert!(written.is_err() && path.join("notes.txt").is_file());
+        }
+        assert!(Checkpoint::may_write(&folder.path().join("new")).is_ok());
     }
 
     #[test]

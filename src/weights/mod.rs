@@ -38,6 +38,8 @@ pub enum WeightsError {
     Write { path: PathBuf, err: std::io::Error },
     #[error("Could not read {}: {what}. Copy or download it again, or choose another file.", path.display())]
     Damaged { path: PathBuf, what: String },
+    #[error("{} holds other things and is no checkpoint: nothing was written. Name a new folder.", path.display())]
+    Occupied { path: PathBuf },
     #[error("{} holds no weights: expected a .safetensors file, or a folder with at least one.", path.display())]
     NoWeights { path: PathBuf },
     #[error("Could not read {}: tensor {name} is {dtype}, expected f32, f16, bf16 or f64.", path.display())]

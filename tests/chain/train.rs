@@ -49,6 +49,8 @@ fn stages_follow_one_another_into_one_checkpoint() {
     // A finished run has nothing left to do, and writes the same checkpoint again.
     assert!(document(&train(&first), 0)["metrics"].as_object().unwrap().is_empty());
     assert!(weights() == of_stage_1);
+    let over = document(&train(&[&first[..first.len() - 1], &["data"]].concat()), 2);
+    assert!(over["error"].as_str().unwrap().contains("data holds other things") && at.join("data/meta.json").exists());
     let longer = ["--stage", "1", "--run", "one", "--preset", "tiny.ron", "--steps", "4"];
     let refused = document(&train(&longer), 2);
     assert!(
@@ -108,6 +110,7 @@ fn what_is_missing_is_named() {
     assert!(train(&["--stage", "1b"]).contains("name it with --from"));
     let error = train(&["--stage", "1b", "--from", "nowhere"]);
     assert!(error.contains("nowhere holds neither"), "{error}");
+    assert!(train(&["--stage", "1", "--from", "nowhere"]).contains("leave --from out"));
     assert!(train(&["--stage", "3"]).contains("no stage \"3\""));
     assert!(train(&["--stage", "1", "--steps", "0"]).contains("train.stage1.steps"));
     assert_eq!(

@@ -111,6 +111,10 @@ pub fn run(
     cancel: &AtomicBool,
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
+    if let Some(out) = &job.out {
+        // Better now than after an hour of training.
+        Checkpoint::may_write(out)?;
+    }
     match job.stage {
         StageKind::One if job.from.is_some() => Err(JobError::FromNothing),
         StageKind::One => world::stage_1(job, device, cancel, observe),
