@@ -1,4 +1,9 @@
-//! How long the window takes for a frame: a ring of the newest times and their percentiles.
+//! How long the window takes for a frame: a ring of the newest times and their percentiles, and what tessellation costs.
+
+use std::time::Instant;
+
+use egui::epaint::ClippedShape;
+use egui::{Context, LayerId};
 
 /// The newest frame times, seconds.
 #[derive(Clone, Debug)]
@@ -43,6 +48,28 @@ impl FrameTimes {
             .get(rank.min(sorted.len()).checked_sub(1)?)
             .map(|&secs| f64::from(secs) * 1e3)
     }
+}
+
+/// Seconds to tessellate what was laid out in this frame so far. The work is done once more for the measurement, so it
+/// is for a frame now and then.
+pub fn tessellation_secs(ctx: &Context) -> f32 {
+    let mut layers: Vec<LayerId> = ctx.memory(|memory| memory.layer_ids().collect());
+    if !layers.contains(&LayerId::background()) {
+        layers.push(LayerId::background());
+    }
+    let shapes: Vec<ClippedShape> = ctx.graphics(|graphics| {
+        layers
+            .iter()
+            .filter_map(|layer| graphics.get(*layer))
+            .flat_map(|list| list.all_entries().cloned())
+            .collect()
+    });
+    let pixels_per_point = ctx.pixels_per_point();
+    let begun = Instant::now();
+    let meshes = ctx.tessellate(shapes, pixels_per_point);
+    let secs = begun.elapsed().as_secs_f32();
+    std::hint::black_box(meshes);
+    secs
 }
 
 #[cfg(test)]

@@ -110,8 +110,8 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let plain = Frame::NONE.fill(p.panel);
     let time = Panel::bottom("time")
-        .default_size(300.0)
-        .size_range(190.0..=560.0)
+        .default_size(280.0)
+        .size_range(170.0..=560.0)
         .resizable(true)
         .frame(plain);
     time.show(ui, |ui| {
@@ -119,7 +119,7 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         similarity_ui(ui, state, view);
     });
     let left = Panel::left("left")
-        .default_size(310.0)
+        .default_size(345.0)
         .size_range(230.0..=520.0)
         .resizable(true)
         .frame(plain);
@@ -135,7 +135,7 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         CentralPanel::no_frame().show(ui, |ui| reasoning_ui(ui, state, view));
     });
     let right = Panel::right("right")
-        .default_size(400.0)
+        .default_size(410.0)
         .size_range(300.0..=640.0)
         .resizable(true)
         .frame(plain);

@@ -126,7 +126,8 @@ pub fn log_ui(ui: &mut Ui, view: &View<'_>) {
         crate::ui::faces::empty_ui(ui, "What the program did, line by line.", "");
         return;
     }
-    let row = 18.0;
+    let row = 17.0;
+    ui.spacing_mut().item_spacing.y = 0.0;
     let lines: Vec<&LogLine> = view.board.log.iter().collect();
     egui::ScrollArea::vertical()
         .id_salt("log")
@@ -135,7 +136,8 @@ pub fn log_ui(ui: &mut Ui, view: &View<'_>) {
         .show_rows(ui, row, lines.len(), |ui, range| {
             for line in &lines[range] {
                 ui.horizontal(|ui| {
-                    ui.set_min_height(row);
+                    ui.spacing_mut().interact_size.y = row;
+                    ui.set_height(row);
                     let secs = line.at.as_secs_f64();
                     ui.label(
                         RichText::new(format!("{secs:8.1} s"))

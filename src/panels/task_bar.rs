@@ -307,7 +307,7 @@ pub fn popup_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let path = state.task.export.trim().to_owned();
             let ready = !path.is_empty() && !view.recording.task.is_empty();
-            let export = ui.add_enabled(ready, egui::Button::new("Export"));
+            let export = ui.add_enabled(ready, egui::Button::new("Export plan"));
             if (export.on_disabled_hover_text("There is no episode yet").clicked() || entered) && ready {
                 state.outbox.push(Command::Export(PathBuf::from(path)));
                 state.task.popup = None;

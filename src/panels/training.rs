@@ -9,7 +9,7 @@ use super::state::{View, ViewState};
 use crate::config::PRESETS;
 use crate::engine::{Command, JobKind, RunMetrics, Series, Stage, Stretch, TrainingRequest, TrainingState};
 use crate::ui::theme::{SMALL, semibold};
-use crate::ui::{Palette, faces, numbers, widgets};
+use crate::ui::{Palette, chart, faces, numbers, widgets};
 
 pub fn training_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
     let p = Palette::of(ui);
@@ -260,7 +260,13 @@ fn chart_ui(ui: &mut Ui, name: &str, series: &Series, log_scale: bool, height: f
             let (x, y) = (numbers::grouped(position.x as i64), numbers::sig3(unscale(position.y)));
             Some(format!("{owned} {y}\nstep {x}"))
         });
-    let plot = if log_scale { plot.y_grid_spacer(log_marks) } else { plot };
+    let plot = plot.x_grid_spacer(|input| round_marks(input, 7));
+    let rows = (height / 44.0) as usize;
+    let plot = if log_scale {
+        plot.y_grid_spacer(log_marks)
+    } else {
+        plot.y_grid_spacer(move |input| round_marks(input, rows))
+    };
     plot.show(ui, |plot| {
         // Before the first layout the plot has no bounds: then all of the curve is wanted.
         let bounds = plot.plot_bounds();
@@ -285,6 +291,16 @@ fn chart_ui(ui: &mut Ui, name: &str, series: &Series, log_scale: bool, height: f
             .collect();
         plot.line(Line::new(name.to_owned(), mean).stroke(Stroke::new(1.4, p.accent)));
     });
+}
+
+/// Round values, all with a label.
+fn round_marks(input: GridInput, most: usize) -> Vec<GridMark> {
+    let marks = chart::ticks(input.bounds.0..=input.bounds.1, most);
+    let step_size = input.bounds.1 - input.bounds.0;
+    marks
+        .into_iter()
+        .map(|(value, _)| GridMark { value, step_size })
+        .collect()
 }
 
 /// 1, 2 and 5 of each decade, on an axis that holds log10.

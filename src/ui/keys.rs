@@ -1,6 +1,6 @@
 //! The keyboard: one table that the handler, the tooltips, the palette and the manual read.
 
-use egui::{Context, Key, KeyboardShortcut, Modifiers};
+use egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 
 /// What a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,6 +144,11 @@ pub fn pressed(ctx: &Context) -> Vec<Act> {
     }
     let widget_focused = ctx.egui_wants_keyboard_input();
     ctx.input_mut(|input| {
+        // A key that is held walks through steps, but it does not run and pause in turns.
+        input.events.retain(|event| match event {
+            Event::Key { key, repeat, .. } => !repeat || matches!(key, Key::ArrowLeft | Key::ArrowRight),
+            _ => true,
+        });
         let mut acts = Vec::new();
         // Longer combinations first, so that Shift+Right is not taken for Right.
         for wanted in [CTRL_SHIFT, Modifiers::COMMAND, Modifiers::SHIFT, Modifiers::NONE] {

@@ -45,6 +45,8 @@ pub struct Palette {
     pub on_accent: Color32,
     /// Behind selected rows.
     pub selected: Color32,
+    /// Behind selected text.
+    pub marked: Color32,
     pub good: Color32,
     pub warn: Color32,
     pub bad: Color32,
@@ -72,6 +74,7 @@ static DARK: Palette = Palette {
     accent: rgb(0x5a_a9f5),
     on_accent: rgb(0x07_131f),
     selected: rgb(0x1d_3046),
+    marked: rgb(0x1f_3853),
     good: rgb(0x4f_c48a),
     warn: rgb(0xf0_b429),
     bad: rgb(0xff_7b72),
@@ -107,6 +110,7 @@ static LIGHT: Palette = Palette {
     accent: rgb(0x13_62b8),
     on_accent: rgb(0xff_ffff),
     selected: rgb(0xd8_e8fa),
+    marked: rgb(0xd0_e3f9),
     good: rgb(0x0f_7a48),
     warn: rgb(0x8a_5a00),
     bad: rgb(0xbd_2522),
@@ -192,7 +196,7 @@ fn visuals(theme: Theme, p: &Palette) -> Visuals {
     visuals.hyperlink_color = p.accent;
     visuals.warn_fg_color = p.warn;
     visuals.error_fg_color = p.bad;
-    visuals.selection.bg_fill = p.accent.gamma_multiply(0.35);
+    visuals.selection.bg_fill = p.marked;
     visuals.selection.stroke = Stroke::new(1.0, p.accent);
     visuals.striped = false;
     let radius = CornerRadius::same(4);
@@ -255,6 +259,8 @@ mod tests {
             for (text, ground) in [
                 (p.text, p.button),
                 (p.text, p.selected),
+                (p.text, p.marked),
+                (p.accent, p.marked),
                 (p.weak, p.selected),
                 (p.strong, p.button_press),
                 (p.on_accent, p.accent),

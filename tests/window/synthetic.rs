@@ -1,6 +1,6 @@
 //! A made-up episode with the shape of a real one, to draw panels from. Only tests see it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use thinkjepa::config::preset;
 use thinkjepa::engine::{BoardView, Phase, SessionInfo};
@@ -195,6 +195,11 @@ fn cem(step: usize, from: [f32; 2], to: [f32; 2]) -> Vec<CemIteration> {
 
 /// Twelve steps of a three-sub-goal episode: the first reached, the second under way.
 pub fn recording() -> Recording {
+    static RECORDING: LazyLock<Recording> = LazyLock::new(make_recording);
+    RECORDING.clone()
+}
+
+fn make_recording() -> Recording {
     let mut sub_goals = vec![
         sub_goal("pick up the red block", &["red block"], [0.46, 0.29], [-0.55, 0.5]),
         sub_goal(

@@ -1,0 +1,224 @@
+//! The engine behind the window: commands in, recording and board out, panics and all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::Key;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use thinkjepa::app::{AppOptions, Studio, measure, prepare};
+use thinkjepa::engine::{Command, Engine, Level, Phase, Stage, TrainingRequest, TrainingState, Until};
+use thinkjepa::recording::Outcome;
+
+use super::script;
+
+/// Far more than anything here takes, even on a machine that is busy with something else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `done`; what the board says is part of the panic.
+fn until(engine: &Engine, what: &str, done: impl Fn(&Engine) -> bool) {
+    let begun = Instant::now();
+    while !done(engine) {
+        assert!(begun.elapsed() < PATIENCE, "{what}: {:?}", engine.board());
+        engine.wait(Duration::from_millis(20));
+    }
+}
+
+fn quiet() -> Engine {
+    let engine = script::engine(Arc::new(|| ()));
+    until(&engine, "opening", |engine| engine.board().phase == Phase::Idle);
+    engine
+}
+
+fn plan(engine: &Engine, task: &str) {
+    assert!(engine.send(Command::Plan {
+        task: task.to_owned(),
+        seed: 7
+    }));
+}
+
+#[test]
+fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
+    let engine = quiet();
+    plan(&engine, "stack");
+    until(&engine, "planning", |engine| engine.board().phase == Phase::Paused);
+    engine.send(Command::Step);
+    until(&engine, "one step", |engine| {
+        engine.recording().steps.len() == 1 && engine.board().phase == Phase::Paused
+    });
+    engine.send(Command::SetBreakpoints([4].into()));
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the breakpoint", |engine| {
+        engine.board().phase == Phase::Paused && engine.recording().steps.len() == 4
+    });
+    engine.send(Command::Run(Until::NextSubGoal));
+    until(&engine, "the switch", |engine| {
+        engine.board().phase == Phase::Paused && engine.recording().steps.len() == 8
+    });
+    engine.send(Command::Seek { step: 2 });
+    until(&engine, "going back", |engine| engine.recording().steps.len() == 2);
+    engine.send(Command::SetBreakpoints([].into()));
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);
+    assert_eq!(engine.recording().outcome, Some(Outcome::Reached));
+}
+
+#[test]
+fn a_stop_ends_the_step_at_hand_and_what_was_queued_before_it() {
+    let engine = quiet();
+    plan(&engine, "hang");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "hanging", |engine| engine.recording().steps.len() == 2);
+    engine.send(Command::Run(Until::End));
+    engine.send(Command::Cancel);
+    until(&engine, "stopping", |engine| engine.board().phase == Phase::Paused);
+    assert_eq!(
+        engine.recording().steps.len(),
+        2,
+        "the step at hand was dropped, the recording kept"
+    );
+    // What comes after the stop runs again.
+    plan(&engine, "stack");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);
+}
+
+#[test]
+fn refused_input_changes_nothing() {
+    let engine = quiet();
+    plan(&engine, "stack");
+    engine.send(Command::Step);
+    until(&engine, "one step", |engine| engine.recording().steps.len() == 1);
+    plan(&engine, "refuse");
+    until(&engine, "refusing", |engine| engine.board().failure.is_some());
+    let failure = engine.board().failure.expect("a message");
+    assert_eq!(
+        (failure.level, failure.what.as_str()),
+        (Level::Warning, "There is no purple block in this scene.")
+    );
+    engine.send(Command::LoadCheckpoint(PathBuf::from("broken")));
+    engine.send(Command::Step);
+    until(&engine, "going on", |engine| engine.recording().steps.len() == 2);
+    assert_eq!(engine.recording().task, "stack");
+    assert_eq!(
+        engine.board().info.and_then(|info| info.checkpoint.clone()),
+        Some("nano".to_owned())
+    );
+}
+
+#[test]
+fn files_are_written_while_the_planner_works() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = quiet();
+    plan(&engine, "hang");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "hanging", |engine| engine.recording().steps.len() == 2);
+    engine.send(Command::Export(folder.path().join("plan.json")));
+    engine.send(Command::Export(folder.path().join("none").join("plan.json")));
+    until(&engine, "both exports", |engine| {
+        let log = engine.board().log;
+        log.iter().any(|line| line.text.starts_with("Wrote"))
+            && log.iter().any(|line| line.text.starts_with("Could not write"))
+    });
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("plan.json")).expect("the file"),
+        "hang"
+    );
+}
+
+#[test]
+fn training_is_started_watched_stopped_and_survives_a_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = quiet();
+    let request = |run: &Path| TrainingRequest {
+        stage: Stage::One,
+        preset: "nano".to_owned(),
+        run: run.to_owned(),
+        steps: None,
+    };
+    engine.send(Command::StartTraining(request(folder.path())));
+    engine.send(Command::WatchRun(folder.path().to_owned()));
+    until(&engine, "a curve", |engine| {
+        engine.with_metrics(|metrics| metrics.series.get("loss").is_some_and(|loss| loss.len() >= 100))
+    });
+    engine.send(Command::StopTraining);
+    until(&engine, "stopping", |engine| {
+        !matches!(
+            engine.board().training,
+            TrainingState::Running { .. } | TrainingState::Idle
+        )
+    });
+    engine.send(Command::StartTraining(request(Path::new("panic"))));
+    until(
+        &engine,
+        "a panic",
+        |engine| matches!(&engine.board().training, TrainingState::Failed { message, .. } if message == "out of memory"),
+    );
+    engine.send(Command::StartTraining(request(folder.path())));
+    until(&engine, "another run", |engine| {
+        matches!(engine.board().training, TrainingState::Finished { .. })
+    });
+}
+
+#[test]
+fn a_panic_in_a_worker_leaves_the_recording_and_a_working_window() {
+    let engine = quiet();
+    plan(&engine, "panic");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the panic", |engine| engine.board().failure.is_some());
+    let failure = engine.board().failure.expect("a message");
+    assert_eq!(failure.what, "tensor shapes [4, 128] and [4, 192] do not match");
+    assert_eq!(failure.kept, "The recording of 2 steps was kept.");
+
+    let options = AppOptions {
+        examples: vec!["stack".to_owned()],
+        seed: 7,
+        plan_at_once: false,
+    };
+    let mut engine = Some(engine);
+    let mut studio = None;
+    let mut window = Harness::<()>::builder()
+        .with_size([1600.0, 1000.0])
+        .with_context_setup(prepare)
+        .build_ui(|ui| {
+            let studio = studio.get_or_insert_with(|| {
+                Studio::with_engine(
+                    ui.ctx(),
+                    &options,
+                    engine.take().expect("the first frame makes the app"),
+                )
+            });
+            studio.frame_ui(ui);
+        });
+    window.step();
+    // It stands in the banner and in the log line.
+    let told = window.query_all_by_label("tensor shapes [4, 128] and [4, 192] do not match");
+    assert_eq!(told.count(), 2);
+    assert!(
+        window.query_by_label_contains("Camera at step 1").is_some(),
+        "the recording is drawn"
+    );
+    window.key_press(Key::Enter);
+    let begun = Instant::now();
+    while window.query_by_label_contains("Reached after").is_none() {
+        assert!(begun.elapsed() < PATIENCE, "the restarted worker plans again");
+        window.step();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_windows_own_time_is_measured_while_an_episode_runs() {
+    let options = AppOptions {
+        examples: vec!["stack".to_owned()],
+        seed: 7,
+        plan_at_once: false,
+    };
+    let times = measure(quiet(), &options, 12);
+    assert_eq!(times.frames, 12);
+    assert!(
+        times.p50_ms > 0.0 && times.p50_ms <= times.p95_ms && times.p95_ms <= times.max_ms,
+        "{times:?}"
+    );
+}

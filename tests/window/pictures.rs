@@ -1,0 +1,246 @@
+//! The window as pixels: the heatmap's shader is measured, and with THINKJEPA_PICTURES set to a folder the window's
+//! faces are saved there, to be looked at.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use eframe::egui_wgpu::RendererOptions;
+use egui::{Key, Theme};
+use egui_kittest::Harness;
+use image::RgbaImage;
+use thinkjepa::engine::{Failure, JobKind, Level, LogLine, Phase, RunMetrics, TrainingState};
+use thinkjepa::panels::{MapGrid, Popup, Workspace};
+use thinkjepa::recording::{Recording, StepRecord};
+
+use super::{Desk, builder, draw, synthetic};
+
+/// A renderer and its target's format; none where this machine cannot draw, not even in software.
+fn renderer() -> Option<(egui_kittest::wgpu::WgpuTestRenderer, wgpu::TextureFormat)> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let mut adapters = std::pin::pin!(instance.enumerate_adapters(wgpu::Backends::all()));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let adapters = loop {
+        if let std::task::Poll::Ready(adapters) = adapters.as_mut().poll(&mut context) {
+            break adapters;
+        }
+    };
+    if adapters.is_empty() {
+        eprintln!("No graphics adapter: nothing is drawn here. Install mesa-vulkan-drivers to draw in software.");
+        return None;
+    }
+    let setup = egui_kittest::wgpu::default_wgpu_setup();
+    let state = egui_kittest::wgpu::create_render_state(setup, RendererOptions::PREDICTABLE);
+    let format = state.target_format;
+    Some((egui_kittest::wgpu::WgpuTestRenderer::from_render_state(state), format))
+}
+
+fn window(size: [f32; 2], theme: Theme, mut desk: Desk) -> Option<Harness<'static, Desk>> {
+    let (renderer, format) = renderer()?;
+    desk.state.target_format = Some(format);
+    Some(
+        builder()
+            .with_size(size)
+            .with_theme(theme)
+            .with_render_cursor(false)
+            .renderer(renderer)
+            .build_ui_state(draw, desk),
+    )
+}
+
+fn shoot(window: &mut Harness<'_, Desk>) -> RgbaImage {
+    window.run_steps(2);
+    window.render().expect("the adapter draws")
+}
+
+#[test]
+fn the_heatmap_tints_where_the_vlm_looked_dims_elsewhere_and_a_uniform_map_changes_nothing() {
+    let mut desk = Desk::new(synthetic::recording(), Phase::Paused);
+    desk.state.camera.map = MapGrid::Off;
+    (
+        desk.state.camera.plans,
+        desk.state.camera.goal,
+        desk.state.camera.action,
+    ) = (false, false, false);
+    let Some(mut window) = window([1120.0, 700.0], Theme::Dark, desk) else {
+        return;
+    };
+    let plain = shoot(&mut window);
+    window.state_mut().state.camera.map = MapGrid::Vlm;
+    window.state_mut().recording.sub_goals[1].map.values = vec![1.0; 64];
+    let uniform = shoot(&mut window);
+    window.state_mut().recording.sub_goals[1].map.values = vec![0.25; 64];
+    window.state_mut().recording.sub_goals[1].map.values[0] = 48.25;
+    let peak = shoot(&mut window);
+
+    // The camera's square: its first patch is at its top left, its last at its bottom right.
+    let (top_left, bottom_right) = picture_corners(&plain);
+    let size = (bottom_right.0 - top_left.0) / 8;
+    let first = (top_left.0 + size / 2, top_left.1 + size / 2);
+    let last = (bottom_right.0 - size, bottom_right.1 - size);
+    let light = |image: &RgbaImage, at: (u32, u32)| -> i32 {
+        image.get_pixel(at.0, at.1).0[..3]
+            .iter()
+            .map(|&channel| i32::from(channel))
+            .sum()
+    };
+    assert!((light(&uniform, first) - light(&plain, first)).abs() <= 3);
+    assert!((light(&uniform, last) - light(&plain, last)).abs() <= 3);
+    assert!(light(&peak, last) < light(&plain, last) - 60, "dimmed below the mean");
+    let (tinted, before) = (peak.get_pixel(first.0, first.1), plain.get_pixel(first.0, first.1));
+    let moved: i32 = (0..3)
+        .map(|i| (i32::from(tinted[i]) - i32::from(before[i])).abs())
+        .sum();
+    assert!(moved > 60, "tinted at the peak: {before:?} to {tinted:?}");
+}
+
+/// The corners of the camera's square, found by the wall that only it shows.
+fn picture_corners(image: &RgbaImage) -> ((u32, u32), (u32, u32)) {
+    let wall = [140, 153, 168, 255];
+    let found: Vec<(u32, u32)> = image
+        .enumerate_pixels()
+        .filter(|(_, _, pixel)| pixel.0 == wall)
+        .map(|(x, y, _)| (x, y))
+        .collect();
+    let edges = |pick: fn(&(u32, u32)) -> u32| {
+        let values = || found.iter().map(pick);
+        (values().min().expect("a wall"), values().max().expect("a wall"))
+    };
+    let ((left, right), (top, bottom)) = (edges(|at| at.0), edges(|at| at.1));
+    ((left, top), (right, bottom))
+}
+
+#[test]
+fn the_past_does_not_look_like_the_present() {
+    let Some(mut live) = window(
+        [1120.0, 700.0],
+        Theme::Light,
+        Desk::new(synthetic::recording(), Phase::Paused),
+    ) else {
+        return;
+    };
+    let present = shoot(&mut live);
+    live.key_press(Key::ArrowLeft);
+    live.run_steps(2);
+    assert_ne!(shoot(&mut live), present);
+    if let Some(folder) = std::env::var_os("THINKJEPA_PICTURES") {
+        for theme in [Theme::Dark, Theme::Light] {
+            album(Path::new(&folder), theme);
+        }
+    }
+}
+
+/// Saves the window's faces.
+fn album(folder: &Path, theme: Theme) {
+    let save = |name: &str, desk: Desk, keys: &[Key]| {
+        let mut window = window([1600.0, 1000.0], theme, desk).expect("this machine draws");
+        for &key in keys {
+            window.key_press(key);
+            window.run_steps(2);
+        }
+        let theme = if theme == Theme::Dark { "dark" } else { "light" };
+        shoot(&mut window)
+            .save(folder.join(format!("{name}-{theme}.png")))
+            .expect("the picture is saved");
+    };
+    let episode = || Desk::new(synthetic::recording(), Phase::Paused);
+    save("episode", episode(), &[]);
+    let mut early = episode();
+    early.state.selection.iteration = Some(0);
+    save("past", early, &[Key::Home, Key::ArrowRight, Key::ArrowRight]);
+    let mut first = Desk::new(Recording::default(), Phase::Idle);
+    let seen = &synthetic::recording().steps[0];
+    first.live = Some(StepRecord {
+        sub_goal: None,
+        similarities: Vec::new(),
+        cem: Vec::new(),
+        action: None,
+        ..(**seen).clone()
+    });
+    save("first", first, &[]);
+    save("training", training(), &[]);
+    save("failure", failed(), &[]);
+    save(
+        "palette",
+        {
+            let mut desk = episode();
+            desk.state.palette = Some("step".to_owned());
+            desk
+        },
+        &[],
+    );
+    save(
+        "manual",
+        {
+            let mut desk = episode();
+            desk.state.manual_open = true;
+            desk
+        },
+        &[],
+    );
+}
+
+fn training() -> Desk {
+    let mut desk = Desk::new(Recording::default(), Phase::Idle);
+    desk.state.workspace = Workspace::Training;
+    desk.state.task.focus = false;
+    desk.board.training = TrainingState::Running {
+        title: "Stage 1 · first".to_owned(),
+    };
+    desk.board.jobs.push(thinkjepa::engine::Job {
+        id: 1,
+        kind: JobKind::Train,
+        what: "Training".to_owned(),
+        done: 3999,
+        total: Some(8000),
+        started: std::time::Instant::now() - Duration::from_secs(2400),
+    });
+    desk.metrics = RunMetrics::new(PathBuf::from("runs/first"));
+    for step in 0..4000u32 {
+        let t = f64::from(step);
+        let wave = (t * 0.7).sin() * 0.04;
+        for (name, value) in [
+            ("loss", 1.6 / (1.0 + t / 200.0) + 0.08 + wave * 0.3),
+            ("prediction", 1.1 / (1.0 + t / 180.0) + 0.05 + wave * 0.2),
+            ("sigreg", 0.4 / (1.0 + t / 300.0) + wave * 0.1),
+            (
+                "lr.encoder",
+                3e-4 * (t / 4000.0 * std::f64::consts::PI).cos().mul_add(0.5, 0.5),
+            ),
+            ("loader_wait", 0.012 + wave * 0.05),
+        ] {
+            desk.metrics.series.entry(name.to_owned()).or_default().push(t, value);
+        }
+    }
+    desk
+}
+
+fn failed() -> Desk {
+    let mut desk = Desk::new(synthetic::recording(), Phase::Paused);
+    let message = "Could not read model.safetensors: tensor encoder.blocks.3.attn.qkv.weight is [384, 128], expected \
+                   [384, 192]."
+        .to_owned();
+    desk.board.failure = Some(Failure {
+        level: Level::Error,
+        what: message.clone(),
+        kept: "The recording of 12 steps was kept.".to_owned(),
+        advice: "Choose the preset it was made with, or another file.".to_owned(),
+    });
+    desk.state.log_open = true;
+    desk.state.task.popup = Some(Popup::Open);
+    let line = |secs, level, text: &str| LogLine {
+        at: Duration::from_secs_f64(secs),
+        level,
+        text: text.to_owned(),
+    };
+    desk.board.log = Arc::new(
+        [
+            line(0.8, Level::Info, "Loaded checkpoints/nano."),
+            line(12.4, Level::Info, "Paused at the breakpoint at step 4."),
+            line(31.0, Level::Warning, "There is no purple block in this scene."),
+            line(47.2, Level::Error, &message),
+        ]
+        .into(),
+    );
+    desk
+}
