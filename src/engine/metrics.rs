@@ -74,7 +74,11 @@ impl Series {
     /// One bucket over a range of level `level - 1` (of the points for level 0).
     fn summary(&self, level: usize, range: std::ops::Range<usize>) -> Stretch {
         let empty = [f64::INFINITY, f64::NEG_INFINITY];
-        let mut all = Stretch { x: empty, y: empty, mean: 0.0 };
+        let mut all = Stretch {
+            x: empty,
+            y: empty,
+            mean: 0.0,
+        };
         for index in range {
             let part = self.bucket(level, index);
             all.x = [all.x[0].min(part.x[0]), all.x[1].max(part.x[1])];
@@ -90,7 +94,11 @@ impl Series {
         match level {
             0 => {
                 let [x, y] = self.points[index];
-                Stretch { x: [x; 2], y: [y; 2], mean: y }
+                Stretch {
+                    x: [x; 2],
+                    y: [y; 2],
+                    mean: y,
+                }
             }
             level => self.levels[level - 1][index],
         }
@@ -193,6 +201,8 @@ pub struct Piece {
 #[derive(Debug)]
 pub struct MetricsReader {
     path: PathBuf,
+    /// Which file was read: a resumed run puts another one in its place.
+    file: Option<u64>,
     offset: u64,
     /// The line that was being written when the file was last read.
     rest: Vec<u8>,
@@ -202,6 +212,7 @@ impl MetricsReader {
     pub fn new(run: &Path) -> Self {
         Self {
             path: run.join("metrics.jsonl"),
+            file: None,
             offset: 0,
             rest: Vec::new(),
         }
@@ -221,12 +232,14 @@ impl MetricsReader {
 
     fn read_into(&mut self, piece: &mut Piece) -> std::io::Result<()> {
         let mut file = File::open(&self.path)?;
-        let len = file.metadata()?.len();
-        if len < self.offset {
+        let metadata = file.metadata()?;
+        let id = file_id(&metadata);
+        if metadata.len() < self.offset || self.file.is_some_and(|known| known != id) {
             self.offset = 0;
             self.rest.clear();
             piece.restarted = true;
         }
+        self.file = Some(id);
         file.seek(SeekFrom::Start(self.offset))?;
         let read = file.take(PIECE as u64).read_to_end(&mut self.rest)?;
         self.offset += read as u64;
@@ -247,6 +260,14 @@ impl MetricsReader {
         self.rest.drain(..whole);
         Ok(())
     }
+}
+
+/// Tells one file from another that took its name; where the system has no such number, its length must do.
+fn file_id(metadata: &std::fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    return u64::from(metadata.is_file());
 }
 
 fn parse(line: &[u8], values: &mut Vec<(String, f64, f64)>) -> bool {
@@ -348,9 +369,19 @@ mod tests {
         writeln!(file, "ss\":null}}")?;
         metrics.append(reader.read());
         assert_eq!((metrics.not_finite["loss"], metrics.unread_lines), (1, 1));
-        std::fs::write(folder.path().join("metrics.jsonl"), "{\"step\":0,\"loss\":9}\n")?;
+        let path = folder.path().join("metrics.jsonl");
+        std::fs::write(&path, "{\"step\":0,\"loss\":9}\n")?;
         metrics.append(reader.read());
         assert_eq!(metrics.series["loss"].last(), Some([0.0, 9.0]));
+        // A longer file in its place: what a resumed run leaves behind after trimming.
+        let other = folder.path().join("other");
+        std::fs::write(
+            &other,
+            "{\"step\":0,\"loss\":7}\n{\"step\":1,\"loss\":6}\n{\"step\":2,\"loss\":5}\n",
+        )?;
+        std::fs::rename(&other, &path)?;
+        metrics.append(reader.read());
+        assert_eq!((metrics.series["loss"].len(), metrics.unread_lines), (3, 0));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
@@ -16,11 +16,12 @@ pub(super) fn work<S: Session>(open: OpenSession<S>, queue: &Receiver<Command>, 
         open,
         shared: shared.clone(),
         session: None,
+        checkpoint: None,
         running: None,
         break_on_replan: false,
         breakpoints: BTreeSet::new(),
     };
-    planner.open(None);
+    planner.open();
     loop {
         // While an episode runs, commands are looked at between its steps.
         let command = if planner.running.is_some() {
@@ -46,6 +47,8 @@ struct Planner<S> {
     open: OpenSession<S>,
     shared: Shared,
     session: Option<S>,
+    /// What was loaded last, to be opened again after a panic.
+    checkpoint: Option<PathBuf>,
     /// Where the run at hand ends; none while paused.
     running: Option<Until>,
     break_on_replan: bool,
@@ -64,12 +67,12 @@ impl<S: Session> Planner<S> {
         }
     }
 
-    fn open(&mut self, path: Option<&Path>) {
+    fn open(&mut self) {
         let board = &self.shared.board;
         board.set_phase(Phase::Opening);
         let control = self.control("Loading the models");
         let opened = worker::guard(|| {
-            let session = (self.open)(path, &control)?;
+            let session = (self.open)(self.checkpoint.as_deref(), &control)?;
             let (info, exporter) = (session.info(), session.exporter());
             Ok((session, info, exporter))
         });
@@ -102,7 +105,7 @@ impl<S: Session> Planner<S> {
         match command {
             Command::Plan { task, seed } => {
                 if self.session.is_none() {
-                    self.open(None);
+                    self.open();
                 }
                 self.shared.board.set_failure(None);
                 self.shared.board.set_phase(Phase::Thinking);
@@ -128,13 +131,17 @@ impl<S: Session> Planner<S> {
             }
             Command::LoadCheckpoint(path) => {
                 let done = if self.session.is_none() {
-                    self.open(Some(&path));
+                    self.checkpoint = Some(path.clone());
+                    self.open();
                     self.session.is_some()
                 } else {
                     self.call("Loading the checkpoint", |session, control| {
                         session.load_checkpoint(&path, control)
                     })
                 };
+                if done {
+                    self.checkpoint = Some(path.clone());
+                }
                 self.loaded(done, &path);
             }
             Command::LoadScene(path) => {
@@ -263,7 +270,7 @@ impl<S: Session> Planner<S> {
                 self.running = None;
                 // Half-changed models must not be used again, and they may panic once more while they are dropped.
                 let _ = worker::guard(move || drop(session));
-                self.open(None);
+                self.open();
                 self.fail(message);
                 false
             }

@@ -62,7 +62,7 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let order = (0..view.recording.sub_goals.len())
         .filter(|&index| Some(index) != chosen)
         .chain(chosen);
-    let mut ends: Vec<(usize, f32)> = Vec::new();
+    let mut ends: Vec<(usize, f32, f64)> = Vec::new();
     for index in order {
         let points: Vec<[f64; 2]> = steps
             .iter()
@@ -80,12 +80,12 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             if strong { color } else { color.gamma_multiply(0.75) },
         );
         axes.line(&clipped, &points, stroke, false);
-        if let Some(last) = points.iter().rev().find(|point| point[1].is_finite()) {
-            ends.push((index, axes.at_y(last[1]).clamp(rect.top(), rect.bottom())));
+        if let Some(last) = points.iter().rev().find(|point| point[1].is_finite() && point[0] <= to) {
+            ends.push((index, axes.at_y(last[1]).clamp(rect.top(), rect.bottom()), last[1]));
         }
     }
     predicted(&clipped, p, &axes, state, view);
-    end_labels(painter, p, rect, ends, chosen, view);
+    end_labels(painter, p, rect, ends, chosen);
     playhead(ui, p, &axes, &response, state, view);
 }
 
@@ -144,9 +144,8 @@ fn end_labels(
     painter: &egui::Painter,
     p: &Palette,
     rect: Rect,
-    mut ends: Vec<(usize, f32)>,
+    mut ends: Vec<(usize, f32, f64)>,
     chosen: Option<usize>,
-    view: &View<'_>,
 ) {
     ends.sort_by(|a, b| a.1.total_cmp(&b.1));
     let height = 13.0;
@@ -156,14 +155,8 @@ fn end_labels(
         floor = end.1;
     }
     let overflow = (floor - rect.bottom()).max(0.0);
-    for (index, y) in ends {
-        let last = view
-            .recording
-            .steps
-            .iter()
-            .rev()
-            .find_map(|step| similarity(&step.similarities, index));
-        let value = numbers::fixed(last.unwrap_or(f64::NAN), 3);
+    for (index, y, value) in ends {
+        let value = numbers::fixed(value, 3);
         let family = if chosen == Some(index) {
             semibold()
         } else {

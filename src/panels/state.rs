@@ -92,6 +92,12 @@ impl<'a> View<'a> {
         Some((index, &cem[index]))
     }
 
+    /// First and last step of a time axis that shows everything, what the newest plan predicts included.
+    pub fn whole_range(&self) -> [f64; 2] {
+        let ahead = self.newest().map_or(0, |step| step.predicted_similarity.len());
+        [-0.5, (self.last_step() + ahead).max(10) as f64 + 0.5]
+    }
+
     /// Steps at which another sub-goal begins, in order.
     pub fn sub_goal_starts(&self) -> Vec<usize> {
         let steps = &self.recording.steps;
@@ -226,6 +232,8 @@ pub struct ViewState {
     pub status: StatusNumbers,
     /// First and last step that the time axis shows; none shows all.
     pub time_range: Option<[f64; 2]>,
+    /// What the time axis showed when the user began to look at the past: new steps must not move it.
+    pub frozen_range: Option<[f64; 2]>,
     pub log_open: bool,
     pub manual_open: bool,
     pub palette: Option<String>,
@@ -276,6 +284,7 @@ impl ViewState {
             },
             status: StatusNumbers::default(),
             time_range: None,
+            frozen_range: None,
             log_open: false,
             manual_open: false,
             palette: None,
@@ -289,11 +298,16 @@ impl ViewState {
     pub fn select_step(&mut self, step: usize, view: &View<'_>) {
         self.selection.step = (step < view.last_step()).then_some(step);
         self.selection.elite = None;
+        self.frozen_range = self
+            .selection
+            .step
+            .map(|_| self.frozen_range.unwrap_or_else(|| view.whole_range()));
     }
 
     pub fn follow_live(&mut self) {
         self.selection.step = None;
         self.selection.elite = None;
+        self.frozen_range = None;
     }
 
     /// Selects a sub-goal everywhere, or lets it go if it is selected already.
@@ -311,6 +325,7 @@ impl ViewState {
         self.task.planned_once = true;
         self.selection = Selection::default();
         self.time_range = None;
+        self.frozen_range = None;
         self.outbox.push(Command::Plan {
             task,
             seed: self.task.seed,

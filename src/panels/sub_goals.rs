@@ -61,9 +61,29 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                     delta_goal: view.recording.delta_goal,
                     selected: shown == Some(index),
                 };
-                if row.show(ui, p) {
+                let response = row.show(ui, p);
+                if response.clicked() {
                     state.toggle_sub_goal(index);
                 }
+                if response.double_clicked()
+                    && let Some(start) = sub_goal.start_step
+                {
+                    state.select_step(start, view);
+                }
+                response.context_menu(|ui| {
+                    let start = sub_goal.start_step;
+                    if ui
+                        .add_enabled(start.is_some(), egui::Button::new("Show its first step"))
+                        .clicked()
+                    {
+                        state.select_step(start.unwrap_or(0), view);
+                        ui.close();
+                    }
+                    if ui.button("Copy its text").clicked() {
+                        ui.ctx().copy_text(sub_goal.text.clone());
+                        ui.close();
+                    }
+                });
             }
         });
 }
@@ -80,8 +100,7 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// `true` when the row was clicked.
-    fn show(&self, ui: &mut Ui, p: &Palette) -> bool {
+    fn show(&self, ui: &mut Ui, p: &Palette) -> egui::Response {
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
         let name = format!(
             "Sub-goal {}: {}, {}",
@@ -149,7 +168,7 @@ impl Row<'_> {
         let state = widgets::elided(ui, &self.state_text(), SMALL, tint, width - 17.0);
         painter.galley(pos2(left + 17.0, rect.bottom() - 20.0), state, tint);
 
-        response.on_hover_ui_at_pointer(|ui| self.tooltip_ui(ui)).clicked()
+        response.on_hover_ui_at_pointer(|ui| self.tooltip_ui(ui))
     }
 
     fn sign(&self, p: &Palette) -> (Icon, egui::Color32) {

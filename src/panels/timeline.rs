@@ -17,8 +17,7 @@ const TRACK: f32 = 68.0;
 
 /// The steps that the time axis shows, first and last.
 pub(super) fn time_range(state: &ViewState, view: &View<'_>) -> [f64; 2] {
-    let ahead = view.newest().map_or(0, |step| step.predicted_similarity.len());
-    let whole = [-0.5, (view.last_step() + ahead).max(10) as f64 + 0.5];
+    let whole = state.frozen_range.unwrap_or_else(|| view.whole_range());
     state
         .time_range
         .map_or(whole, |[from, to]| [from.max(whole[0]), to.min(whole[1])])
@@ -78,8 +77,8 @@ fn header_right_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         .clicked()
     {
         if live {
-            let last = view.last_step();
-            state.selection.step = Some(last);
+            state.selection.step = Some(view.last_step());
+            state.frozen_range = Some(view.whole_range());
         } else {
             state.follow_live();
         }

@@ -80,7 +80,11 @@ impl System {
         })
     }
 
-    fn vlm(&self) -> Result<&Vlm, SystemError> {
+    /// The language model.
+    ///
+    /// # Errors
+    /// The checkpoint holds none.
+    pub fn vlm(&self) -> Result<&Vlm, SystemError> {
         self.vlm.as_ref().ok_or_else(|| SystemError::Missing {
             checkpoint: self.name.clone(),
             what: "vision-language model",

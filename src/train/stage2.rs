@@ -143,13 +143,13 @@ impl Stage for Stage2 {
         let picked: Vec<usize> = (0..count).map(|_| dice.random_range(0..self.scenes.len())).collect();
         let goals: Vec<&CachedGoal> = picked.iter().flat_map(|&i| &self.scenes[i].goals).collect();
         let k = goals.len();
-        let per_scene = k / count;
         let latents = |rows: Vec<&[f16]>| {
             let count = rows.len();
             let values: Vec<f32> = rows.into_iter().flatten().map(|&x| f32::from(x)).collect();
             Tensor::<3>::from_data(TensorData::new(values, [count, n, d]), &self.device)
         };
-        let present = latents(picked.iter().flat_map(|&i| vec![self.scenes[i].start.as_slice(); per_scene]).collect());
+        let starts = picked.iter().map(|&i| &self.scenes[i]);
+        let present = latents(starts.flat_map(|scene| vec![scene.start.as_slice(); scene.goals.len()]).collect());
         let start = latents(picked.iter().map(|&i| self.scenes[i].start.as_slice()).collect());
         let achieved = latents(goals.iter().map(|goal| goal.achieved.as_slice()).collect());
         let (embedding, map) = if with_lora {
@@ -171,7 +171,10 @@ impl Stage for Stage2 {
             achieved: pool(achieved),
             start: pool(start),
             // A scene may be drawn twice; its sub-goals are then each other's equals.
-            identity: picked.iter().flat_map(|&i| (0..per_scene).map(move |g| (i * per_scene + g) as u64)).collect(),
+            identity: picked
+                .iter()
+                .flat_map(|&i| (0..self.scenes[i].goals.len()).map(move |g| ((i as u64) << 32) | g as u64))
+                .collect(),
         };
         let l_nce = info_nce(&batch, self.mean.clone(), self.config.gpi.temperature);
         let l_goal = goal_regression(&batch, self.comparison.clone());

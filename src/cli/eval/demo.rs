@@ -12,7 +12,7 @@ use crate::recording::{Outcome, Recording};
 use crate::sim::Scene;
 use crate::sim::tasks::{Phrasing, TaskBook, list_is_right};
 
-fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
+pub(super) fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
     let phrasing = match eval.phrasing {
         Words::Seen => Phrasing::Seen,
         Words::HeldOut => Phrasing::HeldOut,
@@ -42,7 +42,7 @@ pub(super) fn list(eval: &Eval, scene: &Scene, console: &Console) -> CliResult {
             .collect();
         console.line(&format!("{name:<28} {}", counts.join(", ")));
     }
-    let document = json!({ "schema": "thinkjepa.suite/1", "suite": "demo", "templates": templates });
+    let document = json!({ "schema": "thinkjepa.suite/1", "suite": eval.suite.name(), "templates": templates });
     console.document(&eval.output, &document)?;
     Ok(Exit::Done)
 }
@@ -100,7 +100,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     }
     bar.finish_and_clear();
     let interrupted = cancel.load(Ordering::Relaxed);
-    let more = json!({ "phrasing": match eval.phrasing { Words::Seen => "seen", Words::HeldOut => "held_out" } });
+    let more = json!({ "phrasing": eval.phrasing.name() });
     let machine = Machine::here(&bench.selected.id.to_string());
     let mut report = EvalReport::new(
         eval.suite.name(),

@@ -1,6 +1,7 @@
 //! `thinkjepa eval`: how often planning reaches what it should, with intervals.
 
 mod demo;
+mod lists;
 mod oracle;
 
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use crate::weights::Checkpoint;
 enum Suite {
     /// One sub-goal at a time, toward goals that are given: the world model and the planner
     Oracle,
+    /// The same tasks to the language model alone, its lists carried out by the expert
+    Lists,
     /// Typed tasks of two and three sub-goals: the whole chain
     Demo,
 }
@@ -28,6 +31,7 @@ impl Suite {
     fn name(self) -> &'static str {
         match self {
             Self::Oracle => "oracle",
+            Self::Lists => "lists",
             Self::Demo => "demo",
         }
     }
@@ -64,6 +68,15 @@ enum Words {
     HeldOut,
 }
 
+impl Words {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::HeldOut => "held_out",
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct Eval {
     /// What to measure
@@ -81,7 +94,7 @@ pub struct Eval {
     /// Suite oracle: where goals come from
     #[arg(long, value_enum, default_value = "oracle")]
     goals: Goals,
-    /// Suite demo: phrasings of the tasks
+    /// Suites demo and lists: phrasings of the tasks
     #[arg(long, value_enum, default_value = "seen")]
     phrasing: Words,
     /// What the planner minimises, instead of the checkpoint's setting
@@ -136,7 +149,7 @@ impl Subcommand for Eval {
         if self.list {
             return match self.suite {
                 Suite::Oracle => oracle::list(self, &scene, console),
-                Suite::Demo => demo::list(self, &scene, console),
+                Suite::Demo | Suite::Lists => demo::list(self, &scene, console),
             };
         }
         let checkpoint = checkpoint::open(self.checkpoint.as_deref())?;
@@ -159,6 +172,7 @@ impl Subcommand for Eval {
         };
         match self.suite {
             Suite::Oracle => oracle::run(self, &bench, console),
+            Suite::Lists => lists::run(self, &bench, console),
             Suite::Demo => demo::run(self, &bench, console),
         }
     }

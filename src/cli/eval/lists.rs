@@ -1,0 +1,104 @@
+//! Suite lists: the language model alone. Its first list is carried out by the scripted expert; it is right if each
+//! sub-goal can be done in turn and the task is solved. Beside it the same questions on another episode's frame, since a
+//! list that depends on the frame has to suffer from that, and how much of each map lies on the objects that are named.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use super::{Bench, Eval, demo, finish, value_of};
+use crate::cli::{CliError, CliResult, Console, Exit};
+use crate::data::target_map;
+use crate::eval::{EpisodeOutcome, EvalReport, Machine, Rate};
+use crate::sim::tasks::list_is_right;
+use crate::sim::{Environment, Frame};
+use crate::vlm::{Answer, Vlm, parse_answer, plan_prompt};
+
+/// Answers that are written side by side.
+const BATCH: usize = 32;
+/// Longer answers than any of the training's.
+const MAX_TOKENS: usize = 256;
+
+pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
+    let vlm = bench.system.vlm()?;
+    let suite = demo::suite(eval, &bench.scene)?;
+    let size = bench.config.world_model.image_size;
+    let frames: Vec<Frame> = suite.iter().map(|one| one.world(size).observe().frame).collect();
+    let prompts: Vec<String> = suite.iter().map(|one| plan_prompt(&one.task.text)).collect();
+    let cancel = console.on_interrupt()?;
+    let bar = console.progress(2 * suite.len() as u64, "answers");
+    let ask = |shift: usize| -> Result<Vec<Answer>, CliError> {
+        let asked = (0..suite.len()).map(|i| (&frames[(i + shift) % frames.len()], prompts[i].as_str()));
+        let mut on_done = |done: usize| {
+            bar.set_position((shift * suite.len() + done) as u64);
+            if cancel.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let answers = vlm.generate_batch(&asked.collect::<Vec<_>>(), MAX_TOKENS, BATCH, &mut on_done)?;
+        Ok(answers.into_iter().map(|answer| parse_answer(&answer.map_or_else(String::new, |a| a.text))).collect())
+    };
+    let (seen, shuffled) = (ask(0)?, ask(1)?);
+    bar.finish_and_clear();
+    if cancel.load(Ordering::Relaxed) {
+        return Ok(Exit::Interrupted);
+    }
+    let right = |answers: &[Answer]| -> Vec<bool> {
+        let lists = answers.iter().zip(&suite);
+        lists
+            .map(|(answer, one)| {
+                let list: Vec<&str> = answer.sub_goals.iter().map(|goal| goal.text.as_str()).collect();
+                list_is_right(&list, &one.world(size), &one.task)
+            })
+            .collect()
+    };
+    let (right, right_shuffled) = (right(&seen), right(&shuffled));
+    let outcomes: Vec<EpisodeOutcome> = suite
+        .iter()
+        .zip(&right)
+        .map(|(one, &solved)| EpisodeOutcome { template: one.task.template.clone(), horizon: one.horizon, solved })
+        .collect();
+    let where_seen = |rights: &[bool]| {
+        Rate::among(suite.iter().zip(rights).filter(|(one, _)| one.depends_on_frame).map(|(_, &right)| right))
+    };
+    let mass = map_mass(vlm, bench, &suite, &frames)?;
+    let unread = seen.iter().filter(|answer| answer.sub_goals.is_empty()).count();
+    let machine = Machine::here(&bench.selected.id.to_string());
+    let settings = bench.settings(json!({ "phrasing": eval.phrasing.name() }));
+    let mut report = EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine);
+    report.measured = json!({
+        "depends_on_frame": value_of(&where_seen(&right)),
+        "depends_on_frame_shuffled": value_of(&where_seen(&right_shuffled)),
+        "all_shuffled": value_of(&Rate::among(right_shuffled.iter().copied())),
+        "unread": unread,
+        "map_mass_on_objects": mass,
+    });
+    console.line(&format!("{:<28} {}", "lists that need the frame", where_seen(&right)));
+    console.line(&format!("{:<28} {}", "the same, frames shuffled", where_seen(&right_shuffled)));
+    console.line(&format!("{:<28} {mass:.2} of the map, as a multiple of a uniform one", "on the named objects"));
+    finish(&report, &eval.output, console)?;
+    Ok(Exit::Done)
+}
+
+/// Mean over sub-goals of the maps' mass on the named objects, as a multiple of what a uniform map has there. The truth is
+/// the blob that training pulls toward; its patches above half of its peak count as the object.
+fn map_mass(vlm: &Vlm, bench: &Bench, suite: &[crate::eval::EvalEpisode], frames: &[Frame]) -> Result<f64, CliError> {
+    let (size, grid) = (bench.config.world_model.image_size, bench.config.vlm.grid());
+    let model_grid = [bench.config.world_model.grid(); 2];
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (one, frame) in suite.iter().zip(frames) {
+        let Some(first) = one.primitives.first() else { continue };
+        let (text, objects) = (first.text(&one.state), first.objects(&one.state));
+        let truth = target_map(&objects, &one.state, size, grid);
+        let groundings = vlm.ground(frame, &[(text, objects)], model_grid)?;
+        let peak = truth.iter().copied().fold(0.0, f32::max);
+        let on: Vec<f64> = groundings
+            .iter()
+            .flat_map(|grounding| grounding.map.values.iter().zip(&truth))
+            .filter(|(_, truth)| **truth > peak / 2.0)
+            .map(|(value, _)| f64::from(*value))
+            .collect();
+        sum += on.iter().sum::<f64>() / on.len().max(1) as f64;
+        count += 1.0;
+    }
+    Ok(if count > 0.0 { sum / count } else { 0.0 })
+}

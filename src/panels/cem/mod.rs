@@ -1,0 +1,263 @@
+//! The cross-entropy method at the shown step: its iterations, its costs, and the distribution of actions it ends in.
+
+mod charts;
+
+use egui::{RichText, Role, Sense, Slider, Stroke, Ui, WidgetInfo, vec2};
+
+use charts::{actions_ui, costs_ui, histogram_ui};
+
+use super::state::{View, ViewState};
+use crate::engine::{JobKind, Phase};
+use crate::recording::{CemIteration, StepRecord};
+use crate::ui::color::cost_ramp;
+use crate::ui::icons::Icon;
+use crate::ui::theme::{SMALL, semibold};
+use crate::ui::{Palette, faces, numbers, widgets};
+
+pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let step = view.planned(state);
+    faces::panel_ui(
+        ui,
+        "Cross-entropy method",
+        |ui| {
+            if let Some(step) = step.filter(|step| step.plan_secs > 0.0) {
+                let text = numbers::duration(std::time::Duration::from_secs_f64(step.plan_secs));
+                ui.label(RichText::new(text).size(SMALL).color(p.text))
+                    .on_hover_text("Wall time of this step's plan");
+                ui.label(
+                    RichText::new(format!("plan of step {}", step.step))
+                        .size(SMALL)
+                        .color(p.weak),
+                );
+                ui.add_space(10.0);
+            }
+            if let Some(info) = &view.board.info {
+                let cem = &info.plan.cem;
+                let text = format!("P {} · H {} · I {}", cem.population, info.plan.horizon, cem.iterations);
+                ui.label(RichText::new(text).size(SMALL).color(p.weak))
+                    .on_hover_text("P candidates of H actions in each of I iterations (Algorithm 2, lines 13 to 26)");
+            }
+        },
+        |ui| match (step, view.iteration(state)) {
+            (Some(step), Some((index, iteration))) => body_ui(ui, state, step, index, iteration),
+            _ => nothing_ui(ui, state, view),
+        },
+    );
+}
+
+fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let planning = matches!(view.board.phase, Phase::Running | Phase::Stepping);
+    if planning
+        && !view.is_past(state)
+        && let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Plan)
+    {
+        let now = std::time::Instant::now();
+        if faces::working_ui(ui, &job.what, job.fraction(), job.started.elapsed(), job.eta(now)) {
+            state.outbox.push(crate::engine::Command::Cancel);
+        }
+    } else if view.recording.outcome.is_some() && !view.recording.steps.is_empty() {
+        faces::empty_ui(
+            ui,
+            "Nothing was planned from this last frame.",
+            "Press Left to see the step before it.",
+        );
+    } else {
+        let advice = if view.board.phase.can_step() {
+            "Press Right to plan a step."
+        } else {
+            "Type a task and press Enter."
+        };
+        faces::empty_ui(
+            ui,
+            "How each action was found: costs, elites and the distribution they leave.",
+            advice,
+        );
+    }
+}
+
+fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, iteration: &CemIteration) {
+    iteration_ui(ui, state, step, index);
+    numbers_ui(ui, iteration);
+    let room = ui.available_height();
+    // The four charts share what room there is; under their least height the panel scrolls.
+    let unit = ((room - 4.0 * 34.0) / 5.2).max(56.0);
+    egui::ScrollArea::vertical()
+        .id_salt("cem")
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            costs_ui(ui, state, step, index, unit * 1.1);
+            actions_ui(ui, iteration, unit * 2.3);
+            histogram_ui(ui, step, iteration, unit);
+            elites_ui(ui, state, iteration);
+        });
+}
+
+fn iteration_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize) {
+    let p = Palette::of(ui);
+    let count = step.cem.len();
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Iteration").size(SMALL).color(p.weak))
+            .on_hover_text(
+                "Refinements of the action distribution (i in Algorithm 2, line 14)\nShift+Left, Shift+Right",
+            );
+        let back = widgets::icon_button(ui, index > 0, Icon::StepBack, "", "Previous CEM iteration");
+        if back.on_hover_text("Previous CEM iteration\nShift+Left").clicked() {
+            state.acts.push(crate::ui::keys::Act::PreviousIteration);
+        }
+        let mut chosen = index + 1;
+        ui.spacing_mut().slider_width = (ui.available_width() - 92.0).max(40.0);
+        let slider = Slider::new(&mut chosen, 1..=count).show_value(false).step_by(1.0);
+        let response = ui.add_enabled(count > 1, slider).accessible_name("CEM iteration");
+        if response.changed() {
+            state.selection.iteration = (chosen < count).then(|| chosen - 1);
+            state.selection.elite = None;
+        }
+        let next = widgets::icon_button(ui, index + 1 < count, Icon::StepForward, "", "Next CEM iteration");
+        if next.on_hover_text("Next CEM iteration\nShift+Right").clicked() {
+            state.acts.push(crate::ui::keys::Act::NextIteration);
+        }
+        ui.label(
+            RichText::new(format!("{} / {count}", index + 1))
+                .family(semibold())
+                .color(p.strong),
+        );
+    });
+}
+
+/// Least, mean and elite mean of an iteration's costs; what is not finite does not count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Costs {
+    best: f64,
+    elite: f64,
+    mean: f64,
+}
+
+fn costs(iteration: &CemIteration) -> Costs {
+    let mean = |values: &[f32]| {
+        let finite: Vec<f64> = values
+            .iter()
+            .filter(|value| value.is_finite())
+            .map(|&value| f64::from(value))
+            .collect();
+        if finite.is_empty() {
+            f64::NAN
+        } else {
+            finite.iter().sum::<f64>() / finite.len() as f64
+        }
+    };
+    let best = iteration
+        .costs
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .fold(f32::INFINITY, f32::min);
+    let best = if best.is_finite() { f64::from(best) } else { f64::NAN };
+    Costs {
+        best,
+        elite: mean(&iteration.elite_costs),
+        mean: mean(&iteration.costs),
+    }
+}
+
+fn numbers_ui(ui: &mut Ui, iteration: &CemIteration) {
+    let costs = costs(iteration);
+    let spread = iteration
+        .sigma
+        .iter()
+        .flatten()
+        .map(|&sigma| f64::from(sigma))
+        .sum::<f64>()
+        / (3 * iteration.sigma.len()).max(1) as f64;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 14.0;
+        let note = "J is a cost: lower is better; the method's reward is −J (Algorithm 2, line 22)";
+        widgets::value(
+            ui,
+            "best J",
+            &numbers::sig3(costs.best),
+            5,
+            &format!("Cost of the best candidate. {note}"),
+        );
+        widgets::value(
+            ui,
+            "elite",
+            &numbers::sig3(costs.elite),
+            5,
+            &format!("Mean cost of the elites. {note}"),
+        );
+        widgets::value(
+            ui,
+            "mean",
+            &numbers::sig3(costs.mean),
+            5,
+            &format!("Mean cost of all candidates. {note}"),
+        );
+        let tip = "Standard deviation of the refitted distribution, mean over H x D_a (Algorithm 2, line 25)";
+        widgets::value(ui, "σ", &numbers::sig3(spread), 5, tip);
+    });
+}
+
+/// One chip an elite, best first; hovering nothing, clicking selects its path in the camera.
+fn elites_ui(ui: &mut Ui, state: &mut ViewState, iteration: &CemIteration) {
+    let p = Palette::of(ui);
+    let count = iteration.elites.len();
+    ui.add_space(6.0);
+    ui.label(
+        RichText::new(format!("Elites · {count}"))
+            .size(SMALL)
+            .family(semibold())
+            .color(p.text),
+    )
+    .on_hover_text(
+        "The top ⌈ρP⌉ candidates, best first (Algorithm 2, line 24). Click one to see its path in the camera.",
+    );
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(3.0, 3.0);
+        for index in 0..count.min(64) {
+            let goodness = 1.0 - index as f32 / count.max(2) as f32;
+            let (rect, response) = ui.allocate_exact_size(vec2(16.0, 16.0), Sense::click());
+            let selected = state.selection.elite == Some(index);
+            let cost = iteration
+                .elite_costs
+                .get(index)
+                .map_or(f64::NAN, |&cost| f64::from(cost));
+            let name = format!("Elite {}, J {}", index + 1, numbers::sig3(cost));
+            response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &name));
+            ui.painter().rect_filled(rect.shrink(1.0), 2.0, cost_ramp(goodness));
+            if selected || response.hovered() {
+                let color = if selected { p.strong } else { p.weak };
+                ui.painter()
+                    .rect_stroke(rect, 3.0, Stroke::new(1.5, color), egui::StrokeKind::Inside);
+            }
+            if response.on_hover_text(&name).clicked() {
+                state.selection.elite = (!selected).then_some(index);
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn costs_that_are_not_finite_count_nowhere() {
+        let iteration = CemIteration {
+            mean: Vec::new(),
+            sigma: Vec::new(),
+            costs: vec![0.5, f32::NAN, 0.25, f32::INFINITY],
+            elites: Vec::new(),
+            elite_costs: vec![0.25],
+            elite_paths_m: Vec::new(),
+        };
+        assert_eq!(
+            costs(&iteration),
+            Costs {
+                best: 0.25,
+                elite: 0.25,
+                mean: 0.375
+            }
+        );
+    }
+}
