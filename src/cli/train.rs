@@ -1,6 +1,7 @@
 //! `thinkjepa train`: one stage of training, resumable at any step.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -11,6 +12,9 @@ use crate::config::Config;
 use crate::sim::DEMO_SCENE;
 use crate::train::StageKind;
 use crate::train::job::{Job, JobProgress, configuration, run};
+
+/// Time between two lines where stderr is no terminal.
+const SPEAK_EVERY: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub struct Train {
@@ -61,7 +65,9 @@ struct Report {
 impl Train {
     fn config(&self) -> Result<Config, super::CliError> {
         let mut config = None;
-        if let (None, Some(from)) = (&self.preset, &self.from) {
+        if let (None, Some(from)) = (&self.preset, &self.from)
+            && self.stage != StageKind::One
+        {
             config = configuration(from)?;
         }
         let mut config = match config {
@@ -104,6 +110,7 @@ impl Subcommand for Train {
         let cancel = console.on_interrupt()?;
         let mut last = serde_json::Map::new();
         let mut bar: Option<(&'static str, ProgressBar)> = None;
+        let mut spoken = Instant::now();
         let mut observe = |progress: &JobProgress<'_>| {
             let (what, done, total, said) = match progress {
                 JobProgress::Preparing { what, done, total } => (*what, *done, *total, String::new()),
@@ -130,6 +137,11 @@ impl Subcommand for Train {
                 }
             };
             bar.set_position(done as u64);
+            // A log has no use for a bar, but wants to hear that work goes on.
+            if bar.is_hidden() && (spoken.elapsed() > SPEAK_EVERY || done == total) {
+                spoken = Instant::now();
+                console.note(&format!("{what} {done}/{total}, {}s left  {said}", bar.eta().as_secs()));
+            }
             bar.set_message(said);
         };
         let done = run(&job, &selected.device, &cancel, &mut observe)?;

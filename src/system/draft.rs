@@ -20,6 +20,8 @@ pub struct Draft {
     pub config: Config,
     tensors: BTreeMap<String, NamedTensor>,
     tokenizer: Option<Vec<u8>>,
+    /// The goal projection interface was put here, and is not one of an older checkpoint.
+    fresh_gpi: bool,
     card: Option<String>,
     notes: Vec<String>,
 }
@@ -31,6 +33,7 @@ impl Draft {
             config,
             tensors: BTreeMap::new(),
             tokenizer: None,
+            fresh_gpi: false,
             card: None,
             notes: Vec::new(),
         }
@@ -54,7 +57,7 @@ impl Draft {
     }
 
     /// Replaces encoder, target encoder, predictor and heads. A goal projection interface aims in the space of the encoder
-    /// that it was trained with: where that changes, it goes.
+    /// that it was trained with: where that changes, an older one goes.
     ///
     /// # Errors
     /// A tensor cannot be read back from its device.
@@ -62,9 +65,7 @@ impl Draft {
         let before = self.matching(is_encoder);
         self.put("encoder.", &model.encoder)?;
         self.put("target_encoder.", &model.target_encoder)?;
-        if self.matching(is_encoder) != before {
-            self.remove("gpi.");
-        }
+        self.outdate_gpi(&before, is_encoder);
         self.put("heads.", &model.heads)?;
         self.put("predictor.", &model.predictor)
     }
@@ -80,20 +81,20 @@ impl Draft {
     /// # Errors
     /// A tensor cannot be read back from its device.
     pub fn put_gpi(&mut self, gpi: &Gpi) -> Result<(), WeightsError> {
+        self.fresh_gpi = true;
         self.put("gpi.", gpi)
     }
 
     /// Replaces the vision-language model; adapters that it has are stored apart from the weights that they change. A goal
-    /// projection interface reads the embeddings of the weights that it was trained with: where those change, it goes.
+    /// projection interface reads the embeddings of the weights that it was trained with: where those change, an older one
+    /// goes.
     ///
     /// # Errors
     /// A tensor cannot be read back from its device, or the tokenizer cannot be written.
     pub fn put_vlm(&mut self, model: &VlmModel, tokenizer: &VlmTokenizer) -> Result<(), SystemError> {
         let before = self.matching(is_language);
         self.put("vlm.", model)?;
-        if self.matching(is_language) != before {
-            self.remove("gpi.");
-        }
+        self.outdate_gpi(&before, is_language);
         self.tokenizer = Some(tokenizer.to_json()?.into_bytes());
         Ok(())
     }
@@ -149,6 +150,13 @@ impl Draft {
             .filter(|tensor| wanted(&tensor.name))
             .cloned()
             .collect()
+    }
+
+    /// Removes an older goal projection interface where what it was trained with has changed.
+    fn outdate_gpi(&mut self, before: &[NamedTensor], wanted: fn(&str) -> bool) {
+        if !self.fresh_gpi && self.matching(wanted) != before {
+            self.remove("gpi.");
+        }
     }
 
     fn remove(&mut self, prefix: &str) {

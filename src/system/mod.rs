@@ -227,21 +227,31 @@ mod tests {
         draft.put_stats(&stats);
         draft.put_vlm(&language, &tokenizer).unwrap();
         draft.put_gpi(&gpi).unwrap();
-        draft.put_world_model(&model).unwrap();
+        draft.write(&path).unwrap();
+        let older = Draft::of(&Checkpoint::open(&path).unwrap()).unwrap();
+        let read = |draft: &Draft| {
+            draft.write(&path).unwrap();
+            System::load(&path, &device).unwrap().0
+        };
+        let mut same = older.clone();
+        same.put_world_model(&model).unwrap();
+        same.put_vlm(&language.clone().with_lora(3), &tokenizer).unwrap();
+        assert!(read(&same).models().is_ok());
         for change in [true, false] {
-            let mut draft = draft.clone();
+            let mut draft = older.clone();
             if change {
                 draft.put_world_model(&world(&config, &device).0).unwrap();
             } else {
                 draft.put_vlm(&self::language(&config, &device).0, &tokenizer).unwrap();
             }
-            draft.write(&path).unwrap();
-            let (system, _) = System::load(&path, &device).unwrap();
-            let err = system.models().err().unwrap().to_string();
+            let err = read(&draft).models().err().unwrap().to_string();
             assert!(
                 err.contains("Checkpoint mine holds no goal projection interface"),
                 "{err}"
             );
+            draft.put_gpi(&gpi).unwrap();
+            draft.put_world_model(&model).unwrap();
+            assert!(read(&draft).models().is_ok(), "a new one stays");
         }
     }
 }

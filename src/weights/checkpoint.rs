@@ -110,7 +110,10 @@ fn strangers(folder: &Path) -> Result<Vec<PathBuf>, WeightsError> {
     for item in std::fs::read_dir(folder).map_err(WeightsError::read(folder))? {
         let path = item.map_err(WeightsError::read(folder))?.path();
         empty = false;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if path.is_dir() {
             return Err(occupied());
         }
@@ -119,7 +122,11 @@ fn strangers(folder: &Path) -> Result<Vec<PathBuf>, WeightsError> {
             strangers.push(path);
         }
     }
-    if empty || folder.join(CONFIG).is_file() { Ok(strangers) } else { Err(occupied()) }
+    if empty || folder.join(CONFIG).is_file() {
+        Ok(strangers)
+    } else {
+        Err(occupied())
+    }
 }
 
 /// BLAKE3 over the names and bytes of what a checkpoint computes with: configuration, weights and tokenizer. The card

@@ -133,7 +133,7 @@ fn bad_input_is_named_and_ends_with_2() {
             &["plan", TASK, "--checkpoint", "tiny", "--out", "no/plan.json"],
             &["no does not exist"],
         ),
-        (&["plan", TASK, "--checkpoint", "tiny", "--seed", "-1"], &["--seed"]),
+        (&["plan", TASK, "--checkpoint", "tiny", "--seed", "-1"], &["-1"]),
         (&["plan"], &["TASK"]),
     ];
     for (args, words) in cases {
