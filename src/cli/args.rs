@@ -46,7 +46,7 @@ pub struct WorldArgs {
     #[arg(long, value_name = "NAME|FILE")]
     pub scene: Option<String>,
     /// Drives scene jitter, planning and sampling
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
     pub seed: u64,
 }
 

@@ -13,7 +13,7 @@ use crate::studio::{StudioSettings, start};
 const TASKS: [&str; 4] = [
     "stack the red block on the green block",
     "put the blue block on the yellow pad",
-    "clear the purple pad",
+    "put the green block on the purple pad",
     "pick up the green block",
 ];
 /// The demo's seed, the same with and without a window.
