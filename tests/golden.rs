@@ -49,7 +49,10 @@ struct Fixture {
 impl Fixture {
     fn open(device: Device) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/world_model.safetensors");
-        Self { tensors: Tensors::open(&path).expect("the fixture is there"), device }
+        Self {
+            tensors: Tensors::open(&path).expect("the fixture is there"),
+            device,
+        }
     }
 
     fn golden<const R: usize>(&self, name: &str) -> Tensor<R> {
@@ -82,7 +85,12 @@ fn encoder_predictor_heads_and_gpi_agree_with_pytorch() {
     let step = predictor.step(tokens.clone(), actions.clone(), None);
     close("step", step.clone(), fixture.golden::<3>("step"), 1e-5);
     let uniform = Tensor::<2>::zeros([1, 4], device) + 0.3 * (1.0f32 + 1e-6).ln();
-    close("a uniform bias", predictor.step(tokens.clone(), actions.clone(), Some(uniform)), step, 1e-5);
+    close(
+        "a uniform bias",
+        predictor.step(tokens.clone(), actions.clone(), Some(uniform)),
+        step,
+        1e-5,
+    );
     let biased = predictor.step(tokens.clone(), actions.clone(), Some(bias.clone()));
     close("biased", biased, fixture.golden::<3>("biased"), 1e-5);
 
@@ -92,7 +100,12 @@ fn encoder_predictor_heads_and_gpi_agree_with_pytorch() {
 
     let heads = fixture.module(Heads::new(&config(true), device), "heads.");
     let pooled = tokens.clone().mean_dim(1).reshape([6, 16]);
-    close("proprioception", heads.proprioception(pooled.clone()), fixture.golden::<2>("proprio"), 1e-5);
+    close(
+        "proprioception",
+        heads.proprioception(pooled.clone()),
+        fixture.golden::<2>("proprio"),
+        1e-5,
+    );
     let idm = heads.inverse_dynamics(pooled.clone().slice([0..3]), pooled.slice([3..6]));
     close("inverse dynamics", idm.clone(), fixture.golden::<2>("idm"), 1e-5);
     let loss = inverse_dynamics(idm, fixture.golden::<2>("idm_labels"));
@@ -116,7 +129,11 @@ fn encoder_predictor_heads_and_gpi_agree_with_pytorch() {
 #[test]
 fn losses_agree_with_pytorch() {
     let fixture = Fixture::open(Device::flex());
-    let huber = prediction_loss(PredictionLoss::SmoothL1, fixture.golden::<3>("huber_a"), fixture.golden::<3>("huber_b"));
+    let huber = prediction_loss(
+        PredictionLoss::SmoothL1,
+        fixture.golden::<3>("huber_a"),
+        fixture.golden::<3>("huber_b"),
+    );
     close("smooth-l1", huber, fixture.golden::<1>("huber"), 1e-5);
     let batch = GoalBatch {
         goal: fixture.golden::<2>("nce_goal"),
@@ -144,10 +161,21 @@ fn gradients_of_sigreg_and_film_agree_with_pytorch() {
     let last = tokens.clone().slice([5..6]);
     let rolled = Tensor::cat(vec![last, tokens.slice([0..5])], 0);
     let loss = prediction_loss(PredictionLoss::SmoothL1, step, rolled);
-    let weight = predictor.blocks[0].film.as_ref().expect("conditioned by FiLM").proj.weight.val();
+    let weight = predictor.blocks[0]
+        .film
+        .as_ref()
+        .expect("conditioned by FiLM")
+        .proj
+        .weight
+        .val();
     let gradient = weight.grad(&loss.backward()).expect("FiLM has a gradient");
     // PyTorch keeps [out, in].
-    close("gradient of FiLM", gradient.transpose(), fixture.golden::<2>("film_grad"), 1e-5);
+    close(
+        "gradient of FiLM",
+        gradient.transpose(),
+        fixture.golden::<2>("film_grad"),
+        1e-5,
+    );
 }
 
 /// Sketched SIGReg sees what it should: a standard normal sample is fine, a collapsed one is not.

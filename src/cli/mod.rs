@@ -170,14 +170,11 @@ fn refused(err: &clap::Error, json: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if json {
-        let first = err
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned();
-        Console::new(true).error(&first);
+        // The first paragraph says what is wrong, the rest how the command is used.
+        let said = err.to_string();
+        let said = said.split("\n\n").next().unwrap_or_default();
+        let words: Vec<&str> = said.trim_start_matches("error: ").split_whitespace().collect();
+        Console::new(true).error(&words.join(" "));
     } else {
         let _ = err.print();
     }

@@ -79,6 +79,17 @@ impl Train {
             .config()?,
         };
         if let Some(steps) = self.steps {
+            if steps == 0 {
+                let stage = match self.stage {
+                    StageKind::One => "stage1",
+                    StageKind::OneB => "stage1b",
+                    StageKind::Vlm => "vlm",
+                    StageKind::Two => "stage2",
+                };
+                return Err(super::CliError::new(format!(
+                    "--steps: train.{stage}.steps is 0, expected at least 1."
+                )));
+            }
             self.stage.set_steps(&mut config.train, steps);
             config.validate("--steps")?;
         }

@@ -27,6 +27,9 @@ pub fn preset(name: &str) -> Result<Config, ConfigError> {
 /// The file cannot be read, is not RON of this shape, or holds a value out of range.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let source = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|err| ConfigError::Read { source_name: source.clone(), err })?;
+    let text = std::fs::read_to_string(path).map_err(|err| ConfigError::Read {
+        source_name: source.clone(),
+        err,
+    })?;
     Config::from_ron(&text, &source)
 }

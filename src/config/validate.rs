@@ -114,7 +114,12 @@ fn vlm(rules: &mut Rules, vlm: &VlmConfig) {
     rules.size("vlm.vision_depth", vlm.vision_depth);
     rules.heads("vlm.vision_heads", vlm.vision_heads, vlm.vision_dim);
     rules.size("vlm.vision_mlp", vlm.vision_mlp);
-    rules.whole("vlm.unused_blocks", vlm.unused_blocks, 0, vlm.vision_depth.saturating_sub(1));
+    rules.whole(
+        "vlm.unused_blocks",
+        vlm.unused_blocks,
+        0,
+        vlm.vision_depth.saturating_sub(1),
+    );
     for (channel, (&mean, &std)) in vlm.pixel_mean.iter().zip(&vlm.pixel_std).enumerate() {
         rules.share(&format!("vlm.pixel_mean[{channel}]"), mean);
         rules.rate(&format!("vlm.pixel_std[{channel}]"), std);

@@ -1,8 +1,8 @@
 //! Pairs for the goal projection interface: a frame, a sub-goal that can be carried out in it, and the frame in which it
 //! is achieved. Several sub-goals come from each scene, since planning has to tell states of the same scene apart.
 
-use rand::seq::SliceRandom;
 use rand::RngExt;
+use rand::seq::SliceRandom;
 
 use super::instruct::{every_primitive, target_map};
 use crate::random::{Stream, rng};
@@ -62,7 +62,9 @@ impl GoalScenes {
                     let achieved = achieve(&world, primitive)?;
                     let objects = primitive.objects(&state);
                     let mut true_map = target_map(&objects, &state, self.frame_px, self.grid);
-                    true_map.iter_mut().for_each(|value| *value *= (self.grid * self.grid) as f32);
+                    true_map
+                        .iter_mut()
+                        .for_each(|value| *value *= (self.grid * self.grid) as f32);
                     Some(GoalExample {
                         text: primitive.text(&state),
                         objects,
@@ -73,7 +75,10 @@ impl GoalScenes {
                 .take(self.goals)
                 .collect();
             if goals.len() >= 2 {
-                return GoalScene { frame: world.observe().frame, goals };
+                return GoalScene {
+                    frame: world.observe().frame,
+                    goals,
+                };
             }
         }
     }
@@ -87,12 +92,24 @@ mod tests {
 
     #[test]
     fn grasps_and_placements_both_occur_and_are_achieved_in_another_frame() {
-        let furniture = Scene::load("three-blocks").expect("the demo scene").start(0).expect("a start");
+        let furniture = Scene::load("three-blocks")
+            .expect("the demo scene")
+            .start(0)
+            .expect("a start");
         let sampler = TaskSampler::new(TaskBook::built_in().expect("the built-in tasks"), furniture);
-        let source = GoalScenes { sampler, frame_px: 64, grid: 4, goals: 4 };
+        let source = GoalScenes {
+            sampler,
+            frame_px: 64,
+            grid: 4,
+            goals: 4,
+        };
         let scenes: Vec<GoalScene> = (0..24).map(|index| source.scene(5, index)).collect();
         assert_eq!(scenes[3], source.scene(5, 3));
-        let texts: Vec<&str> = scenes.iter().flat_map(|scene| &scene.goals).map(|goal| goal.text.as_str()).collect();
+        let texts: Vec<&str> = scenes
+            .iter()
+            .flat_map(|scene| &scene.goals)
+            .map(|goal| goal.text.as_str())
+            .collect();
         for verb in ["pick up", "place"] {
             let share = texts.iter().filter(|text| text.starts_with(verb)).count() as f64 / texts.len() as f64;
             assert!(share > 0.2, "{verb}: {share}");

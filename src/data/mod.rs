@@ -8,10 +8,10 @@ mod format;
 mod goals;
 mod instruct;
 
+pub use crate::vlm::History;
 pub use clips::{ClipBatch, ClipSampler};
 pub use datagen::{DatagenError, GenerateSettings, generate};
 pub use episodes::EpisodeStore;
 pub use format::{StoreError, StoreMeta};
 pub use goals::{GoalExample, GoalScene, GoalScenes};
-pub use crate::vlm::History;
 pub use instruct::{Facts, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};

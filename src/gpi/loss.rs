@@ -33,7 +33,10 @@ pub fn info_nce(batch: &GoalBatch, mean: Tensor<1>, temperature: f64) -> Tensor<
         .map(|(i, j)| j < k && i != j && batch.identity[i] == batch.identity[j])
         .collect();
     let same = Tensor::<2, Bool>::from_data(TensorData::new(same, [k, columns]), &device);
-    let logits = goal.matmul(states.transpose()).div_scalar(temperature).mask_fill(same, -1e4);
+    let logits = goal
+        .matmul(states.transpose())
+        .div_scalar(temperature)
+        .mask_fill(same, -1e4);
     let eye = Tensor::<2>::eye(k, &device);
     let diagonal = |logits: Tensor<2>| (log_softmax(logits, 1) * eye.clone()).sum() / k as f64;
     let square = logits.clone().slice([0..k, 0..k]);
@@ -43,5 +46,9 @@ pub fn info_nce(batch: &GoalBatch, mean: Tensor<1>, temperature: f64) -> Tensor<
 
 /// Mean squared distance of goals to the states that were achieved in the comparison space, `comparison` `[D, D + 4]`.
 pub fn goal_regression(batch: &GoalBatch, comparison: Tensor<2>) -> Tensor<1> {
-    (batch.goal.clone() - batch.achieved.clone()).matmul(comparison).square().sum_dim(1).mean()
+    (batch.goal.clone() - batch.achieved.clone())
+        .matmul(comparison)
+        .square()
+        .sum_dim(1)
+        .mean()
 }

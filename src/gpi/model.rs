@@ -24,11 +24,17 @@ impl Gpi {
     /// `vlm_dim` is the width of the language embedding, `D_VLM`.
     pub fn new(config: &GpiConfig, world_model: &WorldModelConfig, vlm_dim: usize, device: &Device) -> Self {
         let linear = |from: usize, to: usize| LinearConfig::new(from, to).init(device);
-        let shape =
-            BlockShape { dim: config.dim, heads: config.heads, mlp_ratio: config.mlp_ratio, condition: None };
+        let shape = BlockShape {
+            dim: config.dim,
+            heads: config.heads,
+            mlp_ratio: config.mlp_ratio,
+            condition: None,
+        };
         // With context the goal is a change of the present, and training starts from "the goal is now".
         let output = if config.context {
-            LinearConfig::new(config.dim, world_model.dim).with_initializer(Initializer::Zeros).init(device)
+            LinearConfig::new(config.dim, world_model.dim)
+                .with_initializer(Initializer::Zeros)
+                .init(device)
         } else {
             linear(config.dim, world_model.dim)
         };

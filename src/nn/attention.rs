@@ -15,7 +15,11 @@ pub struct Attention {
 impl Attention {
     /// `dim` must be a multiple of `heads`.
     pub fn new(dim: usize, heads: usize, device: &Device) -> Self {
-        Self { qkv: LinearConfig::new(dim, 3 * dim).init(device), out: LinearConfig::new(dim, dim).init(device), heads }
+        Self {
+            qkv: LinearConfig::new(dim, 3 * dim).init(device),
+            out: LinearConfig::new(dim, dim).init(device),
+            heads,
+        }
     }
 
     /// `x` `[B, n, d]` to `[B, n, d]`. `column_bias` `[B or 1, n]` is added to every query's logits of key j:
@@ -24,7 +28,11 @@ impl Attention {
         let [b, n, d] = x.dims();
         let head_dim = d / self.heads;
         // [B, n, 3 d] -> [3 B h, n, d/h] in three slices
-        let qkv = self.qkv.forward(x).reshape([b, n, 3, self.heads, head_dim]).permute([2, 0, 3, 1, 4]);
+        let qkv = self
+            .qkv
+            .forward(x)
+            .reshape([b, n, 3, self.heads, head_dim])
+            .permute([2, 0, 3, 1, 4]);
         let part = |i: usize| qkv.clone().slice([i..i + 1]).reshape([b, self.heads, n, head_dim]);
         let (q, k, v) = (part(0), part(1), part(2));
         let mut logits = (q * (head_dim as f64).powf(-0.5)).matmul(k.swap_dims(2, 3));

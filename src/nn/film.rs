@@ -37,8 +37,21 @@ impl Film {
     /// `[B, G, condition]` to the two modulations.
     pub fn forward(&self, condition: Tensor<3>) -> [Modulation; 2] {
         let mut parts = self.proj.forward(condition).chunk(4, 2).into_iter();
-        let mut next = || parts.next().unwrap_or_else(|| unreachable!("chunk(4) gives four parts"));
+        let mut next = || {
+            parts
+                .next()
+                .unwrap_or_else(|| unreachable!("chunk(4) gives four parts"))
+        };
         let (scale_1, shift_1, scale_2, shift_2) = (next(), next(), next(), next());
-        [Modulation { scale: scale_1, shift: shift_1 }, Modulation { scale: scale_2, shift: shift_2 }]
+        [
+            Modulation {
+                scale: scale_1,
+                shift: shift_1,
+            },
+            Modulation {
+                scale: scale_2,
+                shift: shift_2,
+            },
+        ]
     }
 }

@@ -13,7 +13,10 @@ pub struct Mlp {
 
 impl Mlp {
     pub fn new(dim_in: usize, hidden: usize, dim_out: usize, device: &Device) -> Self {
-        Self { fc1: LinearConfig::new(dim_in, hidden).init(device), fc2: LinearConfig::new(hidden, dim_out).init(device) }
+        Self {
+            fc1: LinearConfig::new(dim_in, hidden).init(device),
+            fc2: LinearConfig::new(hidden, dim_out).init(device),
+        }
     }
 
     /// `[..., dim_in]` to `[..., dim_out]`.

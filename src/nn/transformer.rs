@@ -27,7 +27,12 @@ pub struct Block {
 
 impl Block {
     pub fn new(shape: BlockShape, device: &Device) -> Self {
-        let norm = || shape.condition.is_none().then(|| LayerNormConfig::new(shape.dim).init(device));
+        let norm = || {
+            shape
+                .condition
+                .is_none()
+                .then(|| LayerNormConfig::new(shape.dim).init(device))
+        };
         Self {
             norm1: norm(),
             attn: Attention::new(shape.dim, shape.heads, device),

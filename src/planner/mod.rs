@@ -27,8 +27,8 @@ pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Models, Progres
 pub use files::WriteError;
 pub use headless::run_episode;
 pub use models::{
-    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, PlannerError, Question,
-    Reasoner, SubGoal,
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, PlannerError, Question, Reasoner,
+    SubGoal,
 };
 pub use plan::{PLAN_SCHEMA, PlanDocument};
 pub use shared::SharedRecording;

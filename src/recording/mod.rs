@@ -112,9 +112,13 @@ pub struct ReplanRecord {
 pub enum Outcome {
     /// Every sub-goal was declared reached.
     Reached,
-    NotReached { reason: String },
+    NotReached {
+        reason: String,
+    },
     /// The VLM's answer could not be read, twice.
-    Unparsed { answer: String },
+    Unparsed {
+        answer: String,
+    },
     Interrupted,
 }
 

@@ -8,13 +8,13 @@ pub mod schedule;
 mod stage1;
 mod stage1b;
 mod stage2;
-mod vlm;
 mod stats;
+mod vlm;
 
 pub use kind::{StageKind, UnknownStage};
 pub use run::{Metrics, Progress, Stage, TrainError, newest_checkpoint, train};
 pub use stage1::Stage1;
 pub use stage1b::{LatentCache, Stage1b};
 pub use stage2::Stage2;
-pub use vlm::StageVlm;
 pub use stats::fit_stats;
+pub use vlm::StageVlm;

@@ -9,14 +9,17 @@ const EPSILON: f32 = 1e-8;
 
 /// AdamW for `module`: `weight_decay` on parameters of two or more dimensions, none on biases and norms.
 pub fn adamw<M: Module>(module: &M, betas: (f64, f64), weight_decay: f64) -> ModuleOptimizer {
-    let config = AdamWConfig::new().with_beta_1(betas.0 as f32).with_beta_2(betas.1 as f32).with_epsilon(EPSILON);
+    let config = AdamWConfig::new()
+        .with_beta_1(betas.0 as f32)
+        .with_beta_2(betas.1 as f32)
+        .with_epsilon(EPSILON);
     let mut matrices = Matrices(Vec::new());
     module.visit(&mut matrices);
-    config
-        .clone()
-        .with_weight_decay(0.0)
-        .init()
-        .with_group(ParamGroup::from_ids(matrices.0), config.with_weight_decay(weight_decay as f32).build(), None)
+    config.clone().with_weight_decay(0.0).init().with_group(
+        ParamGroup::from_ids(matrices.0),
+        config.with_weight_decay(weight_decay as f32).build(),
+        None,
+    )
 }
 
 /// Sum of the squares of a module's gradients.
@@ -74,7 +77,10 @@ impl ModuleVisitor for Scale<'_> {
 
 /// Gradients of a module from two batches, added up.
 pub fn add<M: Module>(module: &M, mut sum: GradientsParams, mut part: GradientsParams) -> GradientsParams {
-    module.visit(&mut Add { sum: &mut sum, part: &mut part });
+    module.visit(&mut Add {
+        sum: &mut sum,
+        part: &mut part,
+    });
     sum
 }
 

@@ -24,8 +24,14 @@ pub struct Progress<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     #[error("Could not {action} {path}: {err}.")]
-    Io { action: &'static str, path: String, err: String },
-    #[error("The loss is not a number at step {step}. The run is kept up to its last checkpoint; lower the learning rate.")]
+    Io {
+        action: &'static str,
+        path: String,
+        err: String,
+    },
+    #[error(
+        "The loss is not a number at step {step}. The run is kept up to its last checkpoint; lower the learning rate."
+    )]
     NotANumber { step: usize },
     #[error(transparent)]
     Store(#[from] crate::data::StoreError),
@@ -35,7 +41,11 @@ pub enum TrainError {
 
 impl TrainError {
     pub fn io(action: &'static str, path: &Path, err: impl std::fmt::Display) -> Self {
-        Self::Io { action, path: path.display().to_string(), err: err.to_string() }
+        Self::Io {
+            action,
+            path: path.display().to_string(),
+            err: err.to_string(),
+        }
     }
 }
 
@@ -94,7 +104,10 @@ pub fn train(
     while done < steps && !cancel.load(Ordering::Relaxed) {
         let began = Instant::now();
         let metrics = stage.step(done)?;
-        if metrics.iter().any(|(name, value)| *name == "loss" && !value.is_finite()) {
+        if metrics
+            .iter()
+            .any(|(name, value)| *name == "loss" && !value.is_finite())
+        {
             return Err(TrainError::NotANumber { step: done });
         }
         done += 1;
@@ -108,7 +121,13 @@ pub fn train(
         }
         let elapsed_secs = start.elapsed().as_secs_f64();
         let remaining_secs = elapsed_secs / (done - first) as f64 * (steps - done) as f64;
-        observe(&Progress { step: done, steps, metrics: &metrics, elapsed_secs, remaining_secs });
+        observe(&Progress {
+            step: done,
+            steps,
+            metrics: &metrics,
+            elapsed_secs,
+            remaining_secs,
+        });
     }
     if done < steps && done > first {
         save_checkpoint(stage, folder, done)?;
@@ -158,7 +177,9 @@ fn save_checkpoint(stage: &dyn Stage, folder: &Path, step: usize) -> Result<(), 
 
 /// Lines past the step that a run resumes from are of steps that will be done again.
 fn trim_log(path: &Path, done: usize) -> Result<(), TrainError> {
-    let Ok(text) = fs::read_to_string(path) else { return Ok(()) };
+    let Ok(text) = fs::read_to_string(path) else {
+        return Ok(());
+    };
     let kept: String = text
         .lines()
         .filter(|line| {

@@ -4,7 +4,11 @@ use std::f64::consts::PI;
 
 /// Linear warm-up to `peak`, then a cosine down to `floor * peak` at the last step.
 pub fn learning_rate(step: usize, steps: usize, warmup: usize, peak: f64, floor: f64) -> f64 {
-    let warm = if warmup == 0 { 1.0 } else { ((step + 1) as f64 / warmup as f64).min(1.0) };
+    let warm = if warmup == 0 {
+        1.0
+    } else {
+        ((step + 1) as f64 / warmup as f64).min(1.0)
+    };
     peak * warm * (floor + (1.0 - floor) * cosine(step, steps))
 }
 

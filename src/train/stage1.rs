@@ -14,9 +14,7 @@ use super::schedule::{ema_momentum, learning_rate};
 use crate::config::Config;
 use crate::data::{ClipBatch, ClipSampler};
 use crate::random::{Stream, rng};
-use crate::world_model::losses::{
-    inverse_dynamics, prediction_loss, scale_targets, sigreg, slowness, variance_hinge,
-};
+use crate::world_model::losses::{inverse_dynamics, prediction_loss, scale_targets, sigreg, slowness, variance_hinge};
 use crate::world_model::masking::{block_mask, stack};
 use crate::world_model::{TokenSet, WorldModel, ema_update, pixels};
 
@@ -42,7 +40,13 @@ impl Stage1 {
         let device = device.clone().autodiff();
         let model = WorldModel::new(&config.world_model, &device);
         let optimizers = optimizers(&config, &model);
-        Self { config, device, clips, model, optimizers }
+        Self {
+            config,
+            device,
+            clips,
+            model,
+            optimizers,
+        }
     }
 
     /// The model as it is now, outside of any gradient's graph.
@@ -95,7 +99,9 @@ impl Stage1 {
         let l_slow = slowness(scaled(p_before.clone()), scaled(p_after.clone()));
         let l_idm = inverse_dynamics(self.model.heads.inverse_dynamics(p_before, p_after), action);
         let truth = Tensor::cat(vec![proprio(at), proprio(at + 1)], 0);
-        let l_prop = (self.model.heads.proprioception(pooled.clone()) - truth).square().mean();
+        let l_prop = (self.model.heads.proprioception(pooled.clone()) - truth)
+            .square()
+            .mean();
 
         let error = (predicted.detach() - target.clone()).square().mean();
         // The online encoder stands in for the target's view of the present: the target follows it closely.
@@ -135,17 +141,28 @@ impl Stage1 {
         let acceptance = b as f64 / masks.iter().map(|mask| mask.draws).sum::<usize>() as f64;
         let (visible, target_at) = stack(&masks, dice);
         let frames: Tensor<5> = pixels(&batch.frames, [b, t, 3, size, size], &plain);
-        let targets = self.model.target_encoder.forward(frames.clone().reshape([b * t, 3, size, size]));
+        let targets = self
+            .model
+            .target_encoder
+            .forward(frames.clone().reshape([b * t, 3, size, size]));
         let targets = targets.reshape([b, t * n, d]).autodiff();
         let index = |rows: &[Vec<usize>]| indices(rows, &self.device);
         let (visible_index, target_index) = (index(&visible), index(&target_at));
-        let context = self.model.encoder.forward_visible(frames.autodiff(), visible_index.clone());
-        let base = model.predictor.residual.then(|| last_context(&context, &visible, &target_at, n));
+        let context = self
+            .model
+            .encoder
+            .forward_visible(frames.autodiff(), visible_index.clone());
+        let base = model
+            .predictor
+            .residual
+            .then(|| last_context(&context, &visible, &target_at, n));
         let actions = Tensor::from_data(TensorData::new(batch.actions.clone(), [b, t - 1, 3]), &self.device);
         let predicted = self.model.predictor.predict(
             context.clone(),
             &TokenSet { index: visible_index },
-            &TokenSet { index: target_index.clone() },
+            &TokenSet {
+                index: target_index.clone(),
+            },
             Some(actions),
             base,
         );
@@ -157,7 +174,11 @@ impl Stage1 {
         let acceptance = Tensor::from_floats([acceptance as f32], &plain).autodiff();
         Ok(Terms {
             loss: l_pred.clone() + l_reg.clone() * stage.losses.lambda_reg,
-            named: vec![("masked_prediction", l_pred), ("masked_sigreg", l_reg), ("mask_acceptance", acceptance)],
+            named: vec![
+                ("masked_prediction", l_pred),
+                ("masked_sigreg", l_reg),
+                ("mask_acceptance", acceptance),
+            ],
         })
     }
 }
@@ -204,7 +225,9 @@ impl Stage for Stage1 {
             });
         }
         let Some([mut encoder, mut predictor, mut heads]) = gradients else {
-            return Err(TrainError::Data("train.stage1.accumulation is 0, expected at least 1".into()));
+            return Err(TrainError::Data(
+                "train.stage1.accumulation is 0, expected at least 1".into(),
+            ));
         };
         let norm = squared_norm(&self.model.encoder, &encoder)
             + squared_norm(&self.model.predictor, &predictor)
@@ -219,7 +242,12 @@ impl Stage for Stage1 {
         let (fast, slow) = (rate(stage.lr.predictor), rate(stage.lr.encoder));
         let tau = ema_momentum(step, stage.steps, stage.ema);
         let [of_encoder, of_predictor, of_heads] = &mut self.optimizers;
-        let WorldModel { encoder: online, target_encoder, predictor: predicts, heads: reads } = self.model.clone();
+        let WorldModel {
+            encoder: online,
+            target_encoder,
+            predictor: predicts,
+            heads: reads,
+        } = self.model.clone();
         let online = of_encoder.step(slow, online, encoder);
         self.model = WorldModel {
             target_encoder: ema_update(target_encoder, &online, tau),
@@ -248,7 +276,11 @@ impl Stage for Stage1 {
 
     fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
         let wrong = |err: burn::store::RecordError| TrainError::io("read", folder, err);
-        self.model = self.model.clone().try_load_file(folder.join("model.bpk")).map_err(wrong)?;
+        self.model = self
+            .model
+            .clone()
+            .try_load_file(folder.join("model.bpk"))
+            .map_err(wrong)?;
         // The parameters' identities come from the file; the optimisers' groups are made of them.
         let [encoder, predictor, heads] = optimizers(&self.config, &self.model);
         self.optimizers = [
@@ -260,7 +292,11 @@ impl Stage for Stage1 {
     }
 }
 
-const OPTIMIZER_FILES: [&str; 3] = ["optimizer-encoder.bpk", "optimizer-predictor.bpk", "optimizer-heads.bpk"];
+const OPTIMIZER_FILES: [&str; 3] = [
+    "optimizer-encoder.bpk",
+    "optimizer-predictor.bpk",
+    "optimizer-heads.bpk",
+];
 
 fn optimizers(config: &Config, model: &WorldModel) -> [ModuleOptimizer; 3] {
     let (betas, decay) = (config.train.betas, config.train.stage1.weight_decay);
@@ -277,7 +313,9 @@ fn centre(rows: Tensor<2>) -> Tensor<2> {
 
 /// Entry `at` of the second axis of `[B, S, K]` values as `[B, K]`.
 fn rows(values: &[f32], [b, s, k]: [usize; 3], at: usize, device: &Device) -> Tensor<2> {
-    let picked: Vec<f32> = (0..b).flat_map(|i| values[(i * s + at) * k..(i * s + at + 1) * k].iter().copied()).collect();
+    let picked: Vec<f32> = (0..b)
+        .flat_map(|i| values[(i * s + at) * k..(i * s + at + 1) * k].iter().copied())
+        .collect();
     Tensor::from_data(TensorData::new(picked, [b, k]), device)
 }
 

@@ -46,7 +46,9 @@ impl LatentCache {
         let mut bytes = vec![0; frames * store.meta().frame_bytes()];
         for episode in 0..episodes {
             store.read_frames(episode, 0..frames, &mut bytes)?;
-            let tokens = model.target_encoder.forward(pixels(&bytes, [frames, 3, size, size], device));
+            let tokens = model
+                .target_encoder
+                .forward(pixels(&bytes, [frames, 3, size, size], device));
             width = tokens.dims()[1] * tokens.dims()[2];
             values.extend(tokens.into_data().iter::<f32>().map(f16::from_f32));
             progress(episode + 1, episodes);
@@ -65,7 +67,9 @@ impl LatentCache {
         let tokens = self.width / dim;
         let mut out = Vec::new();
         for frame in self.values.chunks_exact(self.width).step_by(stride) {
-            out.extend((0..dim).map(|j| (0..tokens).map(|n| f32::from(frame[n * dim + j])).sum::<f32>() / tokens as f32));
+            out.extend(
+                (0..dim).map(|j| (0..tokens).map(|n| f32::from(frame[n * dim + j])).sum::<f32>() / tokens as f32),
+            );
         }
         out
     }
@@ -83,7 +87,11 @@ impl LatentCache {
             }
             count += 1.0;
         }
-        sum.iter().zip(&squares).map(|(s, q)| q / count - (s / count).powi(2)).sum::<f64>() / self.width as f64
+        sum.iter()
+            .zip(&squares)
+            .map(|(s, q)| q / count - (s / count).powi(2))
+            .sum::<f64>()
+            / self.width as f64
     }
 }
 
@@ -117,7 +125,17 @@ impl Stage1b {
         let predictor = model.predictor.clone().train();
         let optimizer = adamw(&predictor, config.train.betas, config.train.stage1b.weight_decay);
         let clips = ClipSampler::new(store.clone(), config.train.seed, 0..store.episodes());
-        Self { config, device, store, clips, cache, comparison, variance, predictor, optimizer }
+        Self {
+            config,
+            device,
+            store,
+            clips,
+            cache,
+            comparison,
+            variance,
+            predictor,
+            optimizer,
+        }
     }
 
     /// The predictor as it is now, outside of any gradient's graph.
@@ -167,7 +185,10 @@ impl Stage for Stage1b {
         let value = loss.clone().detach().into_scalar::<f64>();
         let tokens_error = (state.detach() - frame(r)).square().mean();
         let persistence = (frame(0) - frame(r)).square().mean();
-        let moved = pooled(frame(0) - frame(r)).matmul(self.comparison.clone()).square().mean();
+        let moved = pooled(frame(0) - frame(r))
+            .matmul(self.comparison.clone())
+            .square()
+            .mean();
         let missed = last.map_or(0.0, |error| error.detach().square().mean().into_scalar::<f64>());
 
         let mut gradients = GradientsParams::from_grads(loss.backward(), &self.predictor);
@@ -193,14 +214,25 @@ impl Stage for Stage1b {
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {
         let wrong = |err: burn::store::RecordError| TrainError::io("write", folder, err);
-        self.predictor.clone().save_file(folder.join("predictor.bpk")).map_err(wrong)?;
+        self.predictor
+            .clone()
+            .save_file(folder.join("predictor.bpk"))
+            .map_err(wrong)?;
         self.optimizer.save(folder.join("optimizer.bpk")).map_err(wrong)
     }
 
     fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
         let wrong = |err: burn::store::RecordError| TrainError::io("read", folder, err);
-        self.predictor = self.predictor.clone().try_load_file(folder.join("predictor.bpk")).map_err(wrong)?;
-        let optimizer = adamw(&self.predictor, self.config.train.betas, self.config.train.stage1b.weight_decay);
+        self.predictor = self
+            .predictor
+            .clone()
+            .try_load_file(folder.join("predictor.bpk"))
+            .map_err(wrong)?;
+        let optimizer = adamw(
+            &self.predictor,
+            self.config.train.betas,
+            self.config.train.stage1b.weight_decay,
+        );
         self.optimizer = optimizer.load(folder.join("optimizer.bpk")).map_err(wrong)?;
         Ok(())
     }

@@ -120,7 +120,11 @@ impl Stage2 {
         let members: Vec<&Encoded> = chosen.iter().map(|goal| &goal.encoded).collect();
         let batch = TokenBatch::new(&members, self.vlm.tokenizer(), &self.config.vlm, &self.device)
             .map_err(|err| TrainError::Data(err.to_string()))?;
-        let Some(SpanOutput { embeddings, attention: Some(attention) }) = self.adapted.spans(&batch) else {
+        let Some(SpanOutput {
+            embeddings,
+            attention: Some(attention),
+        }) = self.adapted.spans(&batch)
+        else {
             return Err(TrainError::Data("A sub-goal has no text of its own.".into()));
         };
         let map = attention.matmul(self.resampling.clone());
@@ -149,7 +153,11 @@ impl Stage for Stage2 {
             Tensor::<3>::from_data(TensorData::new(values, [count, n, d]), &self.device)
         };
         let starts = picked.iter().map(|&i| &self.scenes[i]);
-        let present = latents(starts.flat_map(|scene| vec![scene.start.as_slice(); scene.goals.len()]).collect());
+        let present = latents(
+            starts
+                .flat_map(|scene| vec![scene.start.as_slice(); scene.goals.len()])
+                .collect(),
+        );
         let start = latents(picked.iter().map(|&i| self.scenes[i].start.as_slice()).collect());
         let achieved = latents(goals.iter().map(|goal| goal.achieved.as_slice()).collect());
         let (embedding, map) = if with_lora {
@@ -206,7 +214,10 @@ impl Stage for Stage2 {
     fn save(&self, folder: &Path) -> Result<(), TrainError> {
         let wrong = |err: burn::store::RecordError| TrainError::io("write", folder, err);
         self.gpi.clone().save_file(folder.join("gpi.bpk")).map_err(wrong)?;
-        self.adapted.clone().save_file(folder.join("adapted.bpk")).map_err(wrong)?;
+        self.adapted
+            .clone()
+            .save_file(folder.join("adapted.bpk"))
+            .map_err(wrong)?;
         let [gpi, lora] = &self.optimizers;
         gpi.save(folder.join("optimizer-gpi.bpk")).map_err(wrong)?;
         lora.save(folder.join("optimizer-lora.bpk")).map_err(wrong)
@@ -215,7 +226,11 @@ impl Stage for Stage2 {
     fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
         let wrong = |err: burn::store::RecordError| TrainError::io("read", folder, err);
         self.gpi = self.gpi.clone().try_load_file(folder.join("gpi.bpk")).map_err(wrong)?;
-        self.adapted = self.adapted.clone().try_load_file(folder.join("adapted.bpk")).map_err(wrong)?;
+        self.adapted = self
+            .adapted
+            .clone()
+            .try_load_file(folder.join("adapted.bpk"))
+            .map_err(wrong)?;
         let [gpi, lora] = optimizers(&self.config, &self.gpi, &self.adapted);
         self.optimizers = [
             gpi.load(folder.join("optimizer-gpi.bpk")).map_err(wrong)?,
@@ -256,8 +271,13 @@ fn cache(
     let size = source.frame_px;
     let frames = 1 + scene.goals.len();
     let mut bytes = scene.frame.rgb.to_vec();
-    scene.goals.iter().for_each(|goal| bytes.extend_from_slice(&goal.achieved.rgb));
-    let tokens = world_model.target_encoder.forward(pixels(&bytes, [frames, 3, size, size], device));
+    scene
+        .goals
+        .iter()
+        .for_each(|goal| bytes.extend_from_slice(&goal.achieved.rgb));
+    let tokens = world_model
+        .target_encoder
+        .forward(pixels(&bytes, [frames, 3, size, size], device));
     let width = tokens.dims()[1] * tokens.dims()[2];
     let latents: Vec<f16> = tokens.into_data().iter::<f32>().map(f16::from_f32).collect();
     let asked: Vec<(&str, Vec<&str>)> = scene
@@ -279,8 +299,16 @@ fn cache(
                 encoded.tokens.truncate(span.end);
             }
             let achieved = latents[(i + 1) * width..(i + 2) * width].to_vec();
-            Ok(CachedGoal { achieved, encoded, embedding: grounding.embedding, map: grounding.map.resampled })
+            Ok(CachedGoal {
+                achieved,
+                encoded,
+                embedding: grounding.embedding,
+                map: grounding.map.resampled,
+            })
         })
         .collect::<Result<Vec<_>, TrainError>>()?;
-    Ok(Scene { start: latents[..width].to_vec(), goals })
+    Ok(Scene {
+        start: latents[..width].to_vec(),
+        goals,
+    })
 }

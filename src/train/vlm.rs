@@ -53,7 +53,11 @@ impl FactsHead {
 
     /// Image tokens `[B, P, D]` to each object's logits over patches `[B, K, P]` and over places `[B, K, classes]`.
     fn forward(&self, image: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
-        let patches = self.queries.val().unsqueeze::<3>().matmul(image.clone().swap_dims(1, 2));
+        let patches = self
+            .queries
+            .val()
+            .unsqueeze::<3>()
+            .matmul(image.clone().swap_dims(1, 2));
         let seen = softmax(patches.clone(), 2).matmul(image);
         (patches, self.place.forward(seen))
     }
@@ -108,7 +112,17 @@ impl StageVlm {
         let facts = FactsHead::new(objects, fact_classes(furniture), config.vlm.dim, &device);
         let optimizers = optimizers(&config, &model, &facts);
         let tokenizer = Arc::new(tokenizer);
-        Ok(Self { config, device, instructions, tokenizer, model, facts, optimizers, pool: None, next: None })
+        Ok(Self {
+            config,
+            device,
+            instructions,
+            tokenizer,
+            model,
+            facts,
+            optimizers,
+            pool: None,
+            next: None,
+        })
     }
 
     /// The model as it is now, outside of any gradient's graph.
@@ -125,7 +139,8 @@ impl StageVlm {
         let number = step / POOL;
         if self.pool.as_ref().is_none_or(|pool| pool.number != number) {
             let waiting = self.next.take().map(|next| {
-                next.join().unwrap_or_else(|_| Err(TrainError::Data("Making examples failed with a panic.".into())))
+                next.join()
+                    .unwrap_or_else(|_| Err(TrainError::Data("Making examples failed with a panic.".into())))
             });
             let pool = match waiting {
                 Some(pool) => Some(pool?).filter(|pool| pool.number == number),
@@ -145,7 +160,16 @@ impl StageVlm {
         }
         let lesson = self.pool.as_mut().and_then(|pool| pool.lessons.get_mut(step % POOL));
         lesson
-            .map(|lesson| std::mem::replace(lesson, Lesson { frames: vec![], facts: vec![], encoded: vec![] }))
+            .map(|lesson| {
+                std::mem::replace(
+                    lesson,
+                    Lesson {
+                        frames: vec![],
+                        facts: vec![],
+                        encoded: vec![],
+                    },
+                )
+            })
             .ok_or_else(|| TrainError::Data("A pool of examples came out short.".into()))
     }
 
@@ -158,8 +182,12 @@ impl StageVlm {
         let (where_is, rests_on) = self.facts.forward(image);
         let classes = rests_on.dims()[2];
         let cell = |value: f32| (value.max(0.0) as usize).min(grid - 1);
-        let centres = facts.iter().flat_map(|facts| facts.centres.iter().map(|c| (cell(c[1]) * grid + cell(c[0])) as i64));
-        let places = facts.iter().flat_map(|facts| facts.places.iter().map(|&place| place as i64));
+        let centres = facts
+            .iter()
+            .flat_map(|facts| facts.centres.iter().map(|c| (cell(c[1]) * grid + cell(c[0])) as i64));
+        let places = facts
+            .iter()
+            .flat_map(|facts| facts.places.iter().map(|&place| place as i64));
         let ints = |values: Vec<i64>| {
             let count = values.len();
             Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &self.device)
@@ -170,7 +198,13 @@ impl StageVlm {
         let l_where = cross_entropy(where_is.reshape([b * objects, patches]), ints(centres.collect()));
         let logits = rests_on.slice([0..b, 0..blocks]).reshape([b * blocks, classes]);
         let labels = ints(places.collect());
-        let right = logits.clone().argmax(1).reshape([b * blocks]).equal(labels.clone()).float().mean();
+        let right = logits
+            .clone()
+            .argmax(1)
+            .reshape([b * blocks])
+            .equal(labels.clone())
+            .float()
+            .mean();
         (l_where, cross_entropy(logits, labels), right.into_scalar::<f64>())
     }
 }
@@ -217,11 +251,21 @@ impl Stage for StageVlm {
             scale(&self.model, &mut of_model, factor);
             scale(&self.facts, &mut of_facts, factor);
         }
-        let rate = learning_rate(step, stage.facts_steps + stage.steps, stage.warmup_steps, stage.lr, RATE_FLOOR);
+        let rate = learning_rate(
+            step,
+            stage.facts_steps + stage.steps,
+            stage.warmup_steps,
+            stage.lr,
+            RATE_FLOOR,
+        );
         let [optimizer, optimizer_facts] = &mut self.optimizers;
         self.model = optimizer.step(rate, self.model.clone(), of_model);
         self.facts = optimizer_facts.step(rate, self.facts.clone(), of_facts);
-        metrics.extend([("learning_rate", rate), ("gradient_norm", norm.sqrt()), ("loader_secs", loader_secs)]);
+        metrics.extend([
+            ("learning_rate", rate),
+            ("gradient_norm", norm.sqrt()),
+            ("loader_secs", loader_secs),
+        ]);
         Ok(metrics)
     }
 
@@ -239,8 +283,16 @@ impl Stage for StageVlm {
 
     fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
         let wrong = |err: burn::store::RecordError| TrainError::io("read", folder, err);
-        self.model = self.model.clone().try_load_file(folder.join("model.bpk")).map_err(wrong)?;
-        self.facts = self.facts.clone().try_load_file(folder.join("facts.bpk")).map_err(wrong)?;
+        self.model = self
+            .model
+            .clone()
+            .try_load_file(folder.join("model.bpk"))
+            .map_err(wrong)?;
+        self.facts = self
+            .facts
+            .clone()
+            .try_load_file(folder.join("facts.bpk"))
+            .map_err(wrong)?;
         let path = folder.join("tokenizer.json");
         self.tokenizer = Arc::new(VlmTokenizer::load(&path).map_err(|err| TrainError::io("read", &path, err))?);
         let [model, facts] = optimizers(&self.config, &self.model, &self.facts);
@@ -273,7 +325,11 @@ fn make_pool(
         for step in first..first + POOL {
             let drawn = (0..stage.facts_batch).map(|i| instructions.facts(seed, (step * stage.facts_batch + i) as u64));
             let (frames, facts) = drawn.unzip();
-            lessons.push(Lesson { frames, facts, encoded: Vec::new() });
+            lessons.push(Lesson {
+                frames,
+                facts,
+                encoded: Vec::new(),
+            });
         }
         return Ok(Pool { number, lessons });
     }
@@ -286,13 +342,30 @@ fn make_pool(
             let prompt = match &example.history {
                 None => plan_prompt(&example.task),
                 Some(history) => {
-                    let history = History { reached: history.reached.clone(), failed: history.failed.clone() };
+                    let history = History {
+                        reached: history.reached.clone(),
+                        failed: history.failed.clone(),
+                    };
                     replan_prompt(&example.task, &history)
                 }
             };
-            let spans = example.spans.into_iter().map(|span| SpanTarget { range: span.text, map: span.map }).collect();
-            let text = Example { frame: example.frame, prompt, answer: example.answer, spans };
-            let encoded = text.encode(tokenizer, &config.vlm).map_err(|err| TrainError::Data(err.to_string()))?;
+            let spans = example
+                .spans
+                .into_iter()
+                .map(|span| SpanTarget {
+                    range: span.text,
+                    map: span.map,
+                })
+                .collect();
+            let text = Example {
+                frame: example.frame,
+                prompt,
+                answer: example.answer,
+                spans,
+            };
+            let encoded = text
+                .encode(tokenizer, &config.vlm)
+                .map_err(|err| TrainError::Data(err.to_string()))?;
             examples.push((encoded, example.facts));
         }
         index += 1;

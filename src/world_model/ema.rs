@@ -28,7 +28,9 @@ struct Follow {
 
 impl ModuleMapper for Follow {
     fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
-        let Some(online) = self.online.pop_front() else { return param };
+        let Some(online) = self.online.pop_front() else {
+            return param;
+        };
         param.map(|target| {
             let online = online.reshape(target.shape());
             target.inner() * self.tau + online * (1.0 - self.tau)

@@ -27,7 +27,10 @@ impl Encoder {
         let channels_in = if encoder.coordinates { 5 } else { 3 };
         let convs: Vec<(usize, usize, usize, usize)> = match &encoder.stem {
             Stem::Patch => vec![(config.dim, config.patch_size, config.patch_size, 0)],
-            Stem::Conv(layers) => layers.iter().map(|&(channels, kernel, stride)| (channels, kernel, stride, 1)).collect(),
+            Stem::Conv(layers) => layers
+                .iter()
+                .map(|&(channels, kernel, stride)| (channels, kernel, stride, 1))
+                .collect(),
         };
         let mut previous = channels_in;
         let stem = convs
@@ -39,8 +42,12 @@ impl Encoder {
             })
             .collect();
         let position = |count: usize| Initializer::Normal { mean: 0.0, std: 0.02 }.init([count, config.dim], device);
-        let shape =
-            BlockShape { dim: config.dim, heads: encoder.heads, mlp_ratio: encoder.mlp_ratio, condition: None };
+        let shape = BlockShape {
+            dim: config.dim,
+            heads: encoder.heads,
+            mlp_ratio: encoder.mlp_ratio,
+            condition: None,
+        };
         Self {
             stem,
             pos: position(config.tokens()),

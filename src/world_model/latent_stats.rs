@@ -42,7 +42,11 @@ impl LatentStats {
             xy_variance,
             proprio_weight,
             // Replaced by calibration; about what the recipe's oracle goals gave.
-            sim_temperature: SimTemperature { oracle: 0.1, gpi: 0.92, image: 0.1 },
+            sim_temperature: SimTemperature {
+                oracle: 0.1,
+                gpi: 0.92,
+                image: 0.1,
+            },
         }
     }
 

@@ -104,7 +104,9 @@ pub fn slowness(before: Tensor<2>, after: Tensor<2>) -> Tensor<1> {
 /// Inverse dynamics: squared error of dx, dy and half the cross-entropy of the grip; `[B, 3]` each, logit last.
 pub fn inverse_dynamics(predicted: Tensor<2>, action: Tensor<2>) -> Tensor<1> {
     let [b, d] = action.dims();
-    let moved = (predicted.clone().slice([0..b, 0..d - 1]) - action.clone().slice([0..b, 0..d - 1])).square().mean();
+    let moved = (predicted.clone().slice([0..b, 0..d - 1]) - action.clone().slice([0..b, 0..d - 1]))
+        .square()
+        .mean();
     let logit = predicted.slice([0..b, d - 1..d]);
     let on = action.slice([0..b, d - 1..d]).greater_scalar(0.0).float();
     moved + binary_cross_entropy(logit, on) * 0.5

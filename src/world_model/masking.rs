@@ -57,7 +57,11 @@ pub fn block_mask(config: &MaskConfig, grid: usize, frames: usize, rng: &mut imp
             return Ok(Mask { visible, target, draws });
         }
     }
-    Err(MaskError { blocks: config.blocks, from: config.ratio.0, to: config.ratio.1 })
+    Err(MaskError {
+        blocks: config.blocks,
+        from: config.ratio.0,
+        to: config.ratio.1,
+    })
 }
 
 /// Masks of a batch, cut to the smallest number of visible and of target tokens so that they stack: `[B][K]`, `[B][M]`.
@@ -101,7 +105,8 @@ mod tests {
     #[test]
     fn masked_share_lies_in_its_range_and_tokens_are_split() {
         for seed in 0..50 {
-            let mask = block_mask(&paper(), 14, 16, &mut rng(seed, Stream::Masks, 0, 0)).expect("the method's masks fit");
+            let mask =
+                block_mask(&paper(), 14, 16, &mut rng(seed, Stream::Masks, 0, 0)).expect("the method's masks fit");
             let total = 14 * 14 * 16;
             let share = mask.target.len() as f64 / total as f64;
             assert!((0.65..=0.9).contains(&share), "{share}");
@@ -113,7 +118,11 @@ mod tests {
 
     #[test]
     fn a_range_that_blocks_cannot_reach_is_an_error() {
-        let config = MaskConfig { blocks: 1, scale: (0.15, 0.2), ..paper() };
+        let config = MaskConfig {
+            blocks: 1,
+            scale: (0.15, 0.2),
+            ..paper()
+        };
         assert!(block_mask(&config, 14, 16, &mut rng(0, Stream::Masks, 0, 0)).is_err());
     }
 
@@ -125,6 +134,11 @@ mod tests {
         let (visible, target) = stack(&masks, &mut rng(0, Stream::Masks, 1, 0));
         assert!(visible.windows(2).all(|pair| pair[0].len() == pair[1].len()));
         assert!(target.windows(2).all(|pair| pair[0].len() == pair[1].len()));
-        assert!(visible.iter().zip(&masks).all(|(kept, mask)| kept.iter().all(|i| mask.visible.contains(i))));
+        assert!(
+            visible
+                .iter()
+                .zip(&masks)
+                .all(|(kept, mask)| kept.iter().all(|i| mask.visible.contains(i)))
+        );
     }
 }

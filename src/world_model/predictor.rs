@@ -50,7 +50,9 @@ impl Predictor {
         let linear = |from: usize, to: usize| LinearConfig::new(from, to).init(device);
         // A residual predictor starts as persistence exactly.
         let output = if predictor.residual {
-            LinearConfig::new(predictor.dim, config.dim).with_initializer(Initializer::Zeros).init(device)
+            LinearConfig::new(predictor.dim, config.dim)
+                .with_initializer(Initializer::Zeros)
+                .init(device)
         } else {
             linear(predictor.dim, config.dim)
         };
@@ -105,7 +107,9 @@ impl Predictor {
         let by_frame = match actions {
             Some(actions) => {
                 let [_, steps, d] = actions.dims();
-                let embedded = self.embed_action(actions.reshape([b * steps, d])).reshape([b, steps, hidden]);
+                let embedded = self
+                    .embed_action(actions.reshape([b * steps, d]))
+                    .reshape([b, steps, hidden]);
                 Tensor::cat(vec![null, embedded], 1)
             }
             None => null.expand([b, frames, hidden]),
@@ -128,7 +132,12 @@ impl Predictor {
         }
     }
 
-    fn step_with_mask_tokens(&self, state: Tensor<3>, condition: Tensor<3>, column_bias: Option<Tensor<2>>) -> Tensor<3> {
+    fn step_with_mask_tokens(
+        &self,
+        state: Tensor<3>,
+        condition: Tensor<3>,
+        column_bias: Option<Tensor<2>>,
+    ) -> Tensor<3> {
         let [b, n, _] = state.dims();
         let dim = self.pos.dims()[1];
         let hidden = condition.dims()[2];

@@ -92,12 +92,12 @@ fn draft(config: &Config, device: &Device) -> Draft {
 fn write(folder: &Path, teach: impl FnOnce(&Config, &VlmTokenizer, VlmModel) -> VlmModel) {
     let (config, device) = (config(), Device::flex());
     let mut draft = draft(&config, &device);
-    let tokenizer = VlmTokenizer::train([TASK, LIST].into_iter().cycle().take(40), config.vlm.vocab_size).unwrap();
-    let model = teach(&config, &tokenizer, VlmModel::new(&config.vlm, &device));
-    draft.put_vlm(&model, &tokenizer).unwrap();
     draft
         .put_gpi(&Gpi::new(&config.gpi, &config.world_model, config.vlm.dim, &device))
         .unwrap();
+    let tokenizer = VlmTokenizer::train([TASK, LIST].into_iter().cycle().take(40), config.vlm.vocab_size).unwrap();
+    let model = teach(&config, &tokenizer, VlmModel::new(&config.vlm, &device));
+    draft.put_vlm(&model, &tokenizer).unwrap();
     draft.write(folder).unwrap();
 }
 

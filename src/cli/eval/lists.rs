@@ -32,10 +32,17 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         let asked = (0..suite.len()).map(|i| (&frames[(i + shift) % frames.len()], prompts[i].as_str()));
         let mut on_done = |done: usize| {
             bar.set_position((shift * suite.len() + done) as u64);
-            if cancel.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if cancel.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         };
         let answers = vlm.generate_batch(&asked.collect::<Vec<_>>(), MAX_TOKENS, BATCH, &mut on_done)?;
-        Ok(answers.into_iter().map(|answer| parse_answer(&answer.map_or_else(String::new, |a| a.text))).collect())
+        Ok(answers
+            .into_iter()
+            .map(|answer| parse_answer(&answer.map_or_else(String::new, |a| a.text)))
+            .collect())
     };
     let (seen, shuffled) = (ask(0)?, ask(1)?);
     bar.finish_and_clear();
@@ -55,10 +62,20 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let outcomes: Vec<EpisodeOutcome> = suite
         .iter()
         .zip(&right)
-        .map(|(one, &solved)| EpisodeOutcome { template: one.task.template.clone(), horizon: one.horizon, solved })
+        .map(|(one, &solved)| EpisodeOutcome {
+            template: one.task.template.clone(),
+            horizon: one.horizon,
+            solved,
+        })
         .collect();
     let where_seen = |rights: &[bool]| {
-        Rate::among(suite.iter().zip(rights).filter(|(one, _)| one.depends_on_frame).map(|(_, &right)| right))
+        Rate::among(
+            suite
+                .iter()
+                .zip(rights)
+                .filter(|(one, _)| one.depends_on_frame)
+                .map(|(_, &right)| right),
+        )
     };
     let mass = map_mass(vlm, bench, &suite, &frames)?;
     let unread = seen.iter().filter(|answer| answer.sub_goals.is_empty()).count();
@@ -73,8 +90,15 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         "map_mass_on_objects": mass,
     });
     console.line(&format!("{:<28} {}", "lists that need the frame", where_seen(&right)));
-    console.line(&format!("{:<28} {}", "the same, frames shuffled", where_seen(&right_shuffled)));
-    console.line(&format!("{:<28} {mass:.2} of the map, as a multiple of a uniform one", "on the named objects"));
+    console.line(&format!(
+        "{:<28} {}",
+        "the same, frames shuffled",
+        where_seen(&right_shuffled)
+    ));
+    console.line(&format!(
+        "{:<28} {mass:.2} of the map, as a multiple of a uniform one",
+        "on the named objects"
+    ));
     finish(&report, &eval.output, console)?;
     Ok(Exit::Done)
 }
