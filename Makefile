@@ -3,6 +3,8 @@
 # make lint   clippy, warnings are errors
 # make fmt    format the sources
 # make bench  print measured times
+# make nano   make the nano checkpoint from nothing in runs/nano/checkpoint (about three hours on two cores); every
+#             step goes on from where it was stopped
 #
 # The first build takes about half an hour on two cores. Build output lies outside of the clone, so that a second
 # clone compiles only this crate; one profile and one feature set serve run, test and bench.
@@ -15,7 +17,7 @@ has_display := $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname)
 
 demo_task := stack the red block on the green block
 
-.PHONY: run test lint fmt bench
+.PHONY: run test lint fmt bench nano
 
 ifneq ($(has_display),)
 run:
@@ -43,3 +45,16 @@ fmt:
 bench:
 	@.ci/setup build
 	cargo run --locked -- bench
+
+thinkjepa := cargo run --locked --quiet --
+made := runs/nano/checkpoint
+
+nano:
+	@.ci/setup build
+	$(thinkjepa) datagen --episodes 3000 --out data/three-blocks
+	$(thinkjepa) train --preset nano --stage 1 --run runs/nano/1 --data data/three-blocks --out $(made)
+	$(thinkjepa) train --preset nano --stage 1b --run runs/nano/1b --data data/three-blocks --from $(made) --out $(made)
+	$(thinkjepa) train --preset nano --stage vlm --run runs/nano/vlm --from $(made) --out $(made)
+	$(thinkjepa) train --preset nano --stage 2 --run runs/nano/2 --from $(made) --out $(made)
+	$(thinkjepa) eval --suite oracle --episodes 100 --seed 7001 --calibrate --checkpoint $(made)
+	$(thinkjepa) eval --suite oracle --goals gpi --episodes 100 --seed 7001 --calibrate --checkpoint $(made)
