@@ -50,7 +50,10 @@ pub enum WeightsError {
         misfits: Vec<Mismatch>,
     },
     #[error("Could not read {source_name}: {report}. Choose the preset it was made with, or another file.")]
-    Unclean { source_name: String, report: LoadReport },
+    Unclean {
+        source_name: String,
+        report: Box<LoadReport>,
+    },
     #[error("Could not read {}: {what}. Start the run again, or choose an earlier checkpoint of it.", path.display())]
     State { path: PathBuf, what: String },
     #[error(transparent)]
