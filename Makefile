@@ -3,6 +3,8 @@
 # make lint   clippy, warnings are errors
 # make fmt    format the sources
 # make bench  print measured times
+# make pictures     the README's screenshot and GIF, from a real episode in a window that nobody sees
+# make window-plan  compare the plan of the window, on a display that nobody sees, with that of `thinkjepa plan`
 #
 # The first build takes about half an hour on two cores. Build output lies outside of the clone, so that a second
 # clone compiles only this crate; one profile and one feature set serve run, test and bench.
@@ -15,7 +17,7 @@ has_display := $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname)
 
 demo_task := stack the red block on the green block
 
-.PHONY: run test lint fmt bench
+.PHONY: run test lint fmt bench pictures window-plan
 
 ifneq ($(has_display),)
 run:
@@ -25,7 +27,9 @@ else
 run:
 	@.ci/setup build
 	@echo "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): running the demo episode without a window."
-	cargo run --locked -- plan "$(demo_task)" --seed 7 --out plan.json --gif episode.gif
+	@# 1: the task was not reached. The plan and the GIF are written all the same.
+	cargo run --locked -- plan "$(demo_task)" --seed 7 --out plan.json --gif episode.gif || [ $$? -eq 1 ]
+	@echo "Wrote plan.json and episode.gif."
 endif
 
 test:
@@ -43,3 +47,11 @@ fmt:
 bench:
 	@.ci/setup build
 	cargo run --locked -- bench
+
+pictures:
+	@.ci/setup test
+	@tests/scripts/pictures.sh
+
+window-plan:
+	@.ci/setup test
+	@tests/scripts/window-plan.sh
