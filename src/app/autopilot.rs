@@ -104,6 +104,11 @@ impl Autopilot {
         self.asked && self.stage != Stage::Done && !self.taken
     }
 
+    /// Until its picture is taken, the window looks as if nobody pointed at it.
+    pub fn hides_pointer(&self) -> bool {
+        self.script.picture.is_some() && !self.taken
+    }
+
     /// Looks at what was just drawn and does what comes next.
     pub fn frame(&mut self, ctx: &Context, state: &mut ViewState, view: &View<'_>) {
         let before = self.stage;
@@ -118,6 +123,7 @@ impl Autopilot {
         match self.stage {
             Stage::Open => {
                 if view.board.phase == Phase::Idle {
+                    ctx.memory_mut(|memory| memory.stop_text_input());
                     state.plan(true);
                     self.stage = Stage::Run;
                 }

@@ -116,7 +116,7 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     // The camera keeps the greatest share of a small window, too.
     let window = ui.available_size();
     let time = Panel::bottom("time")
-        .default_size((window.y * 0.3).min(280.0))
+        .default_size((window.y * 0.3).clamp(235.0, 280.0))
         .size_range(170.0..=560.0)
         .resizable(true)
         .frame(plain);

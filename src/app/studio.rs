@@ -170,6 +170,16 @@ impl eframe::App for Studio {
         self.size = ui.ctx().input(|input| input.content_rect().size().into());
     }
 
+    /// Where the pointer happens to rest has no place in a picture.
+    fn raw_input_hook(&mut self, _ctx: &egui::Context, raw_input: &mut egui::RawInput) {
+        if self.autopilot.as_ref().is_some_and(Autopilot::hides_pointer) {
+            raw_input
+                .events
+                .retain(|event| !matches!(event, egui::Event::PointerMoved(_)));
+            raw_input.events.push(egui::Event::PointerGone);
+        }
+    }
+
     fn on_exit(&mut self) {
         let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         *ending = Ending {
