@@ -91,7 +91,11 @@ fn the_example_is_selected_and_enter_plans_what_was_typed_over_it() {
     let task = "put the red block on the blue pad".to_owned();
     assert_eq!(
         window.state_mut().take(),
-        [Command::Plan { task, seed: 7 }, Command::Run(Until::End)]
+        [Command::Plan {
+            task,
+            seed: 7,
+            then: Some(Until::End)
+        }]
     );
     assert!(
         window.query_by_label(synthetic::EXAMPLES[2]).is_none(),

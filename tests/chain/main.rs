@@ -5,3 +5,4 @@ mod plan;
 mod studio;
 mod support;
 mod train;
+mod window;
