@@ -1,6 +1,7 @@
 //! The program from outside, from data over training and planning to measurements, with models of a few thousand
 //! parameters.
 
+mod measure;
 mod plan;
 mod studio;
 mod support;
