@@ -44,3 +44,39 @@ impl Attention {
         self.out.forward(mixed.swap_dims(1, 2).reshape([b, n, d]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+    use crate::nn::gradcheck::{check, check_param};
+
+    /// The reasoning-guided bias `alpha log(w + eps)` (method, 4.8): by the map, one for the batch or one a member, and
+    /// by tokens and weights through the biased attention.
+    #[test]
+    fn gradients_through_a_biased_attention_are_right() {
+        let device = Device::flex().autodiff();
+        device.seed(22);
+        let (alpha, eps) = (0.3, 1e-6);
+        let layer = Attention::new(6, 2, &device);
+        let x = Tensor::<3>::random([2, 4, 6], Distribution::Normal(0.0, 1.0), &device);
+        let wanted = Tensor::<3>::random([2, 4, 6], Distribution::Normal(0.0, 1.0), &device);
+        for rows in [1, 2] {
+            // Of mean 1, far from uniform, away from zero where the logarithm bends too much for differences.
+            let map = Tensor::<2>::random([rows, 4], Distribution::Uniform(0.4, 1.6), &device);
+            let loss = |layer: &Attention, x: Tensor<3>, map: Tensor<2>| {
+                let bias = (map + eps).log() * alpha;
+                (layer.forward(x, Some(bias)) - wanted.clone()).square().sum()
+            };
+            check("map", &map, |map| loss(&layer, x.clone(), map));
+            check("tokens", &x, |x| loss(&layer, x, map.clone()));
+            check_param(
+                "queries, keys and values",
+                &layer,
+                |layer| &mut layer.qkv.weight,
+                |layer| loss(layer, x.clone(), map.clone()),
+            );
+        }
+    }
+}

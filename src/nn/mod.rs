@@ -5,6 +5,8 @@ pub mod causal_attention;
 mod census;
 mod conv;
 mod film;
+#[cfg(test)]
+pub(crate) mod gradcheck;
 pub mod lora;
 mod mlp;
 mod norm;

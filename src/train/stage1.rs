@@ -14,7 +14,9 @@ use super::schedule::{ema_momentum, learning_rate};
 use crate::config::Config;
 use crate::data::{ClipBatch, ClipSampler};
 use crate::random::{Stream, rng};
-use crate::world_model::losses::{inverse_dynamics, prediction_loss, scale_targets, sigreg, slowness, variance_hinge};
+use crate::world_model::losses::{
+    inverse_dynamics, prediction_loss, proprioception, scale_targets, sigreg, slowness, variance_hinge,
+};
 use crate::world_model::masking::{block_mask, stack};
 use crate::world_model::{TokenSet, WorldModel, ema_update, pixels};
 
@@ -57,14 +59,14 @@ impl Stage1 {
     fn terms(&self, batch: &ClipBatch, step: usize) -> Result<Terms, TrainError> {
         let mut dice = rng(self.config.train.seed, Stream::Masks, step as u64, 0);
         if dice.random::<f64>() < self.config.train.stage1.mask.causal_share {
-            Ok(self.causal_terms(batch, &mut dice))
+            Ok(self.causal_terms(batch, step, &mut dice))
         } else {
-            self.masked_terms(batch, &mut dice)
+            self.masked_terms(batch, step, &mut dice)
         }
     }
 
     /// Frame t and its action to frame t + 1, as it is met in planning, with the terms on whole frames.
-    fn causal_terms(&self, batch: &ClipBatch, dice: &mut impl Rng) -> Terms {
+    fn causal_terms(&self, batch: &ClipBatch, step: usize, dice: &mut impl Rng) -> Terms {
         let [b, t] = [batch.batch, batch.clip_len];
         let losses = &self.config.train.stage1.losses;
         let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
@@ -87,21 +89,20 @@ impl Stage1 {
         let (p_before, p_after) = (pool(before.clone()), pool(after));
         let l_pooled = (pool(predicted.clone()) - pool(target.clone())).square().mean();
         let pooled = Tensor::cat(vec![p_before.clone(), p_after.clone()], 0);
+        let regularise = |rows| sigreg(losses.sigreg, rows, (self.config.train.seed, step as u64));
         let mut l_reg = if losses.sigreg_pooled {
             // Tokens centred per position: a constant that depends on the position carries no content.
             let centred = tokens.clone() - tokens.clone().mean_dim(0);
-            sigreg(losses.sigreg, centre(pooled.clone())) + sigreg(losses.sigreg, centred.reshape([2 * b * n, d]))
+            regularise(centre(pooled.clone())) + regularise(centred.reshape([2 * b * n, d]))
         } else {
-            sigreg(losses.sigreg, centre(tokens.clone().reshape([2 * b * n, d])))
+            regularise(centre(tokens.clone().reshape([2 * b * n, d])))
         };
         let scaled = |p: Tensor<2>| p * losses.pooled_scale;
         l_reg = l_reg + variance_hinge(scaled(pooled.clone())) * losses.lambda_var;
         let l_slow = slowness(scaled(p_before.clone()), scaled(p_after.clone()));
         let l_idm = inverse_dynamics(self.model.heads.inverse_dynamics(p_before, p_after), action);
         let truth = Tensor::cat(vec![proprio(at), proprio(at + 1)], 0);
-        let l_prop = (self.model.heads.proprioception(pooled.clone()) - truth)
-            .square()
-            .mean();
+        let l_prop = proprioception(self.model.heads.proprioception(pooled.clone()), truth);
 
         let error = (predicted.detach() - target.clone()).square().mean();
         // The online encoder stands in for the target's view of the present: the target follows it closely.
@@ -128,7 +129,7 @@ impl Stage1 {
     }
 
     /// Block masks over the whole clip (method, 4.6).
-    fn masked_terms(&self, batch: &ClipBatch, dice: &mut impl Rng) -> Result<Terms, TrainError> {
+    fn masked_terms(&self, batch: &ClipBatch, step: usize, dice: &mut impl Rng) -> Result<Terms, TrainError> {
         let [b, t] = [batch.batch, batch.clip_len];
         let stage = &self.config.train.stage1;
         let model = &self.config.world_model;
@@ -170,7 +171,8 @@ impl Stage1 {
         let wanted = scale_targets(wanted, stage.losses.target_scale);
         let l_pred = prediction_loss(stage.losses.prediction, predicted, wanted);
         let [_, kept, _] = context.dims();
-        let l_reg = sigreg(stage.losses.sigreg, centre(context.reshape([b * kept, d])));
+        let key = (self.config.train.seed, step as u64);
+        let l_reg = sigreg(stage.losses.sigreg, centre(context.reshape([b * kept, d])), key);
         let acceptance = Tensor::from_floats([acceptance as f32], &plain).autodiff();
         Ok(Terms {
             loss: l_pred.clone() + l_reg.clone() * stage.losses.lambda_reg,
