@@ -150,7 +150,7 @@ fn losses_agree_with_pytorch() {
 fn gradients_of_sigreg_and_film_agree_with_pytorch() {
     let fixture = Fixture::open(Device::flex().autodiff());
     let rows = fixture.golden::<2>("rows").require_grad();
-    let loss = sigreg(SigReg::Spectral, rows.clone() - rows.clone().mean_dim(0));
+    let loss = sigreg(SigReg::Spectral, rows.clone() - rows.clone().mean_dim(0), (0, 0));
     close("sigreg", loss.clone(), fixture.golden::<1>("sigreg"), 1e-4);
     let gradient = rows.grad(&loss.backward()).expect("rows have a gradient");
     close("gradient of sigreg", gradient, fixture.golden::<2>("sigreg_grad"), 1e-5);
@@ -184,7 +184,7 @@ fn sketched_sigreg_tells_a_normal_sample_from_a_collapsed_one() {
     let device = Device::flex();
     device.seed(3);
     let normal = Tensor::<2>::random([512, 16], burn::tensor::Distribution::Normal(0.0, 1.0), &device);
-    let score = |rows: Tensor<2>| sigreg(SigReg::Sketched, rows).into_scalar::<f32>();
+    let score = |rows: Tensor<2>| sigreg(SigReg::Sketched, rows, (0, 0)).into_scalar::<f32>();
     let (fine, collapsed) = (score(normal.clone()), score(normal * 0.05));
     assert!(fine * 20.0 < collapsed, "{fine} {collapsed}");
 }

@@ -52,3 +52,52 @@ pub fn goal_regression(batch: &GoalBatch, comparison: Tensor<2>) -> Tensor<1> {
         .sum_dim(1)
         .mean()
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+    use crate::nn::gradcheck::check;
+
+    fn batch() -> GoalBatch {
+        let device = Device::flex().autodiff();
+        device.seed(31);
+        let normal = |rows: usize| Tensor::<2>::random([rows, 5], Distribution::Normal(0.0, 1.0), &device);
+        GoalBatch {
+            goal: normal(4),
+            achieved: normal(4),
+            start: normal(2),
+            // The first two mean the same and are no negatives of each other.
+            identity: vec![7, 7, 8, 9],
+        }
+    }
+
+    /// In both directions, with equals and start states among the columns. A temperature of 0.07 is too sharp for
+    /// differences in single precision; it only divides the logits.
+    #[test]
+    fn gradients_of_info_nce_are_right() {
+        let batch = batch();
+        let mean = Tensor::<1>::from_floats([0.1, -0.2, 0.0, 0.3, 0.1], &batch.goal.device());
+        let loss = |batch: GoalBatch| info_nce(&batch, mean.clone(), 0.5);
+        check("goal", &batch.goal, |goal| loss(GoalBatch { goal, ..batch.clone() }));
+        check("achieved", &batch.achieved, |achieved| {
+            loss(GoalBatch {
+                achieved,
+                ..batch.clone()
+            })
+        });
+        check("start", &batch.start, |start| {
+            loss(GoalBatch { start, ..batch.clone() })
+        });
+    }
+
+    #[test]
+    fn gradients_of_the_regression_are_right() {
+        let batch = batch();
+        let comparison = Tensor::<2>::random([5, 9], Distribution::Normal(0.0, 0.5), &batch.goal.device());
+        check("goal", &batch.goal, |goal| {
+            goal_regression(&GoalBatch { goal, ..batch.clone() }, comparison.clone())
+        });
+    }
+}

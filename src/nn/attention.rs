@@ -5,6 +5,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
+use super::wide;
+
 #[derive(Module, Debug)]
 pub struct Attention {
     pub qkv: Linear,
@@ -35,12 +37,48 @@ impl Attention {
             .permute([2, 0, 3, 1, 4]);
         let part = |i: usize| qkv.clone().slice([i..i + 1]).reshape([b, self.heads, n, head_dim]);
         let (q, k, v) = (part(0), part(1), part(2));
-        let mut logits = (q * (head_dim as f64).powf(-0.5)).matmul(k.swap_dims(2, 3));
+        let mut logits = wide((q * (head_dim as f64).powf(-0.5)).matmul(k.swap_dims(2, 3)));
         if let Some(bias) = column_bias {
             let rows = bias.dims()[0];
             logits = logits + bias.reshape([rows, 1, 1, n]);
         }
-        let mixed = softmax(logits, 3).matmul(v);
+        let mixed = softmax(logits, 3).cast(v.dtype()).matmul(v);
         self.out.forward(mixed.swap_dims(1, 2).reshape([b, n, d]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+    use crate::nn::gradcheck::{check, check_param};
+
+    /// The reasoning-guided bias `alpha log(w + eps)` (method, 4.8): by the map, one for the batch or one a member, and
+    /// by tokens and weights through the biased attention.
+    #[test]
+    fn gradients_through_a_biased_attention_are_right() {
+        let device = Device::flex().autodiff();
+        device.seed(22);
+        let (alpha, eps) = (0.3, 1e-6);
+        let layer = Attention::new(6, 2, &device);
+        let x = Tensor::<3>::random([2, 4, 6], Distribution::Normal(0.0, 1.0), &device);
+        let wanted = Tensor::<3>::random([2, 4, 6], Distribution::Normal(0.0, 1.0), &device);
+        for rows in [1, 2] {
+            // Of mean 1, far from uniform, away from zero where the logarithm bends too much for differences.
+            let map = Tensor::<2>::random([rows, 4], Distribution::Uniform(0.4, 1.6), &device);
+            let loss = |layer: &Attention, x: Tensor<3>, map: Tensor<2>| {
+                let bias = (map + eps).log() * alpha;
+                (layer.forward(x, Some(bias)) - wanted.clone()).square().sum()
+            };
+            check("map", &map, |map| loss(&layer, x.clone(), map));
+            check("tokens", &x, |x| loss(&layer, x, map.clone()));
+            check_param(
+                "queries, keys and values",
+                &layer,
+                |layer| &mut layer.qkv.weight,
+                |layer| loss(layer, x.clone(), map.clone()),
+            );
+        }
     }
 }

@@ -55,3 +55,38 @@ impl Film {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+    use crate::nn::gradcheck::{check, check_param};
+
+    /// By the condition, by what is modulated and by the projection, with one condition for all tokens and with one for
+    /// each.
+    #[test]
+    fn gradients_are_right() {
+        let device = Device::flex().autodiff();
+        device.seed(21);
+        let normal = |shape: [usize; 3]| Tensor::<3>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        let film = Film::new(5, 3, &device);
+        let (x, wanted) = (normal([2, 4, 3]), normal([2, 4, 3]));
+        for groups in [1, 4] {
+            let condition = normal([2, groups, 5]);
+            let loss = |film: &Film, x: Tensor<3>, condition: Tensor<3>| {
+                let [first, second] = film.forward(condition);
+                let out = second.apply(first.apply(x).tanh());
+                (out - wanted.clone()).square().mean()
+            };
+            check("condition", &condition, |c| loss(&film, x.clone(), c));
+            check("tokens", &x, |x| loss(&film, x, condition.clone()));
+            check_param(
+                "projection",
+                &film,
+                |film| &mut film.proj.weight,
+                |film| loss(film, x.clone(), condition.clone()),
+            );
+        }
+    }
+}

@@ -1,10 +1,13 @@
 //! The terms of stage 1 (method, 4.7) and the terms that keep a small latent alive beside them. All are means.
 
 use burn::tensor::activation::relu;
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Tensor, TensorData};
 use nalgebra::{DMatrix, SymmetricEigen};
+use rand::RngExt;
+use rand_distr::StandardNormal;
 
 use crate::config::{PredictionLoss, SigReg};
+use crate::random::{Stream, rng};
 
 /// Where the quadratic part of Smooth-L1 ends (method, 4.7).
 const BETA: f64 = 1.0;
@@ -36,11 +39,12 @@ pub fn scale_targets(target: Tensor<3>, scale: f64) -> Tensor<3> {
     target / norm * scale
 }
 
-/// SIGReg of rows `[M, D]`, centred by the caller: lower is better conditioned.
-pub fn sigreg(kind: SigReg, rows: Tensor<2>) -> Tensor<1> {
+/// SIGReg of rows `[M, D]`, centred by the caller: lower is better conditioned. The sketched variant draws its
+/// projections from `(seed, step)`, so that a run that is resumed sees the same ones.
+pub fn sigreg(kind: SigReg, rows: Tensor<2>, (seed, step): (u64, u64)) -> Tensor<1> {
     match kind {
         SigReg::Spectral => spectral(rows),
-        SigReg::Sketched => sketched(rows),
+        SigReg::Sketched => sketched(rows, seed, step),
     }
 }
 
@@ -65,10 +69,14 @@ fn spectral(rows: Tensor<2>) -> Tensor<1> {
 
 /// LeJEPA's test: characteristic functions of random projections against the standard normal's (Epps and Pulley),
 /// weight `exp(-t^2 / 2)`.
-fn sketched(rows: Tensor<2>) -> Tensor<1> {
+fn sketched(rows: Tensor<2>, seed: u64, step: u64) -> Tensor<1> {
     let device = rows.device();
     let [m, d] = rows.dims();
-    let directions = Tensor::<2>::random([d, SKETCH_PROJECTIONS], Distribution::Normal(0.0, 1.0), &device);
+    let numbers: Vec<f32> = rng(seed, Stream::Sketch, step, 0)
+        .sample_iter(StandardNormal)
+        .take(d * SKETCH_PROJECTIONS)
+        .collect();
+    let directions = Tensor::<2>::from_data(TensorData::new(numbers, [d, SKETCH_PROJECTIONS]), &device);
     let directions = directions.clone() / directions.square().sum_dim(0).sqrt();
     let step = SKETCH_MAX / (SKETCH_KNOTS - 1) as f32;
     let knots: Vec<f32> = (0..SKETCH_KNOTS).map(|i| i as f32 * step).collect();
@@ -112,8 +120,100 @@ pub fn inverse_dynamics(predicted: Tensor<2>, action: Tensor<2>) -> Tensor<1> {
     moved + binary_cross_entropy(logit, on) * 0.5
 }
 
+/// Squared error of the read-out of gripper x, y, suction and holding, `[M, 4]` each.
+pub fn proprioception(read: Tensor<2>, truth: Tensor<2>) -> Tensor<1> {
+    (read - truth).square().mean()
+}
+
 /// Mean of `max(x, 0) - x y + log(1 + exp(-|x|))`, which never overflows.
 fn binary_cross_entropy(logit: Tensor<2>, label: Tensor<2>) -> Tensor<1> {
     let tail = (logit.clone().abs().neg().exp() + 1.0).log();
     (relu(logit.clone()) - logit * label + tail).mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+    use crate::nn::gradcheck::check;
+
+    fn normal<const R: usize>(shape: [usize; R], scale: f64, seed: u64) -> Tensor<R> {
+        let mut numbers = rng(seed, Stream::Init, 0, 0);
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|_| (scale * numbers.sample::<f64, _>(StandardNormal)) as f32)
+            .collect();
+        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+    }
+
+    fn tracked<const R: usize>(x: &Tensor<R>) -> Tensor<R> {
+        x.clone().autodiff()
+    }
+
+    /// Errors on both sides of beta, and targets as they are, of norm 1 (the method) and of norm sqrt(D).
+    #[test]
+    fn gradients_of_the_prediction_loss_are_right() {
+        let target = normal([2, 3, 4], 1.0, 1);
+        let predicted = normal([2, 3, 4], 2.0, 2);
+        for scale in [0.0, 1.0, 2.0] {
+            let gap = (predicted.clone() - scale_targets(target.clone(), scale)).abs();
+            let linear = gap.greater_scalar(BETA).int().sum().into_scalar::<i64>();
+            assert!((4..21).contains(&linear), "{linear} of 24 errors are large");
+            for kind in [PredictionLoss::SmoothL1, PredictionLoss::Mse] {
+                check("predicted", &predicted, |x| {
+                    prediction_loss(kind, x, scale_targets(tracked(&target), scale))
+                });
+                check("target", &target, |x| {
+                    prediction_loss(kind, tracked(&predicted), scale_targets(x, scale))
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_of_both_regularisers_are_right() {
+        // Unequal widths keep the eigenvalues apart, as they are in a trained latent.
+        let widths = Tensor::<2>::from_floats([[2.0, 1.3, 0.8, 0.4]], &Device::flex());
+        let rows = normal([9, 4], 1.0, 3) * widths;
+        for kind in [SigReg::Spectral, SigReg::Sketched] {
+            check("rows", &rows, |rows| {
+                sigreg(kind, rows.clone() - rows.mean_dim(0), (5, 7))
+            });
+        }
+    }
+
+    #[test]
+    fn projections_belong_to_their_step() {
+        let rows = normal([6, 4], 1.0, 4);
+        let at = |step| sigreg(SigReg::Sketched, rows.clone(), (5, step)).into_scalar::<f32>();
+        // Whatever else draws from the device changes nothing.
+        let first = at(0);
+        let _ = Tensor::<1>::random([3], Distribution::Default, &Device::flex());
+        assert_eq!(first, at(0));
+        assert_ne!(first, at(1));
+    }
+
+    /// Features on both sides of the hinge, none near its edge.
+    #[test]
+    fn gradients_of_hinge_and_slowness_are_right() {
+        let widths = Tensor::<2>::from_floats([[2.5, 0.5, 0.3]], &Device::flex());
+        let rows = normal([7, 3], 1.0, 6) * widths;
+        check("hinge", &rows, variance_hinge);
+        let after = normal([7, 3], 1.0, 7);
+        check("before", &rows, |before| slowness(before, tracked(&after)));
+        check("after", &after, |after| slowness(tracked(&rows), after));
+    }
+
+    #[test]
+    fn gradients_of_the_heads_losses_are_right() {
+        let predicted = normal([5, 3], 1.5, 8);
+        let action = normal([5, 3], 1.0, 9);
+        check("inverse dynamics", &predicted, |x| {
+            inverse_dynamics(x, tracked(&action))
+        });
+        let truth = normal([5, 4], 1.0, 10);
+        check("proprioception", &normal([5, 4], 1.0, 11), |x| {
+            proprioception(x, tracked(&truth))
+        });
+    }
 }
