@@ -79,7 +79,9 @@ pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> Result<(U
         }
         if planned_at.elapsed() > PATIENCE {
             let waited = PATIENCE.as_secs();
-            return Err(format!("Nothing was planned for {waited} s, so there was no frame to time."));
+            return Err(format!(
+                "Nothing was planned for {waited} s, so there was no frame to time."
+            ));
         }
         std::thread::sleep(PACE.saturating_sub(at.elapsed()));
     }
