@@ -142,6 +142,12 @@ fn keys_drive_the_episode_but_never_while_text_is_typed() {
     assert!(window.get_by_label("Task").is_focused());
     assert_eq!(window.state_mut().take(), []);
     assert_eq!(window.state().state.selection.step, None);
+    window.key_press(Key::F1);
+    window.run();
+    assert!(
+        window.state().state.manual_open,
+        "the manual is there whatever has the focus"
+    );
 }
 
 #[test]

@@ -9,6 +9,8 @@ use super::studio::Studio;
 use super::{AppOptions, FrameTimes};
 use crate::engine::{BoardView, Engine, Phase};
 
+/// Longest wait for a frame in which something is planned.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The pace of a window that shows work.
 const PACE: Duration = Duration::from_millis(33);
 
@@ -43,6 +45,7 @@ pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> Result<(U
     let mut studio = Studio::with_engine(&ctx, options, engine);
     let mut times = FrameTimes::new(frames.max(1));
     let begun = Instant::now();
+    let mut planned_at = begun;
     // The first frames load fonts and make textures: they are part of the start, not of planning.
     let mut skip = 3;
     while times.len() < frames.max(1) {
@@ -68,10 +71,17 @@ pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> Result<(U
             skip -= 1;
         } else if phase.is_planning() {
             times.push(secs);
+            planned_at = at;
         } else if matches!(phase, Phase::Idle | Phase::Finished) {
             studio.state_mut().plan(true);
             // Until the worker has taken it.
             skip = 3;
+        }
+        if planned_at.elapsed() > PATIENCE {
+            let waited = PATIENCE.as_secs();
+            return Err(format!(
+                "Nothing was planned for {waited} s, so there was no frame to time."
+            ));
         }
         std::thread::sleep(PACE.saturating_sub(at.elapsed()));
     }

@@ -173,7 +173,14 @@ pub(super) struct TimesReport {
     adapter: Option<String>,
     /// Threads of the compute pool; the planner's own thread waits for them.
     compute_threads: usize,
+    /// Threads that wanted to run, mean of the last minute, where the system tells it: other work slows the frames down.
+    load_average: Option<f64>,
     machine: Machine,
+}
+
+fn load_average() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next()?.parse().ok()
 }
 
 impl TimesReport {
@@ -185,6 +192,7 @@ impl TimesReport {
             size,
             adapter,
             compute_threads: rayon::current_num_threads(),
+            load_average: load_average(),
             machine: Machine::here(device),
         }
     }
