@@ -224,14 +224,14 @@ mod tests {
     use crate::sim::Scene;
     use crate::sim::tasks::{Phrasing, TaskBook};
 
-    fn suite() -> Vec<EvalEpisode> {
+    fn suite(n: usize) -> Vec<EvalEpisode> {
         let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
-        demo_suite(&TaskBook::built_in().unwrap(), &furniture, 9, 30, Phrasing::Seen, None)
+        demo_suite(&TaskBook::built_in().unwrap(), &furniture, 9, n, Phrasing::Seen, None)
     }
 
     #[test]
     fn random_motion_hardly_ever_solves_a_task_and_is_the_same_again() {
-        let suite = suite();
+        let suite = suite(30);
         let runs: Vec<TaskRun> = suite.iter().map(|one| run_random(one, 40)).collect();
         let again: Vec<TaskRun> = suite.iter().map(|one| run_random(one, 40)).collect();
         assert_eq!(runs, again);
@@ -243,7 +243,7 @@ mod tests {
     /// Says what the teacher says and steers by its own eyes: the planner's part is played by the goals' texts alone.
     #[test]
     fn an_episode_writes_down_what_it_came_to() {
-        let suite = suite();
+        let suite = suite(30);
         let (model, goals) = (ToyModel::new(), ToyGoals::default());
         let reasoner = crate::planner::toy::ToyReasoner::new(&["1. go to 1.9 1.9 | red pad\n"]);
         let mut config = toy_config();
@@ -278,7 +278,7 @@ mod tests {
         let mut config = toy_config();
         (config.t_max, config.max_replans) = (5, 0);
         let mut moved = 0;
-        for one in suite() {
+        for one in suite(120) {
             let Some(moment @ Moment::OnTheWay { block }) = Moment::of(&one.primitives) else {
                 continue;
             };

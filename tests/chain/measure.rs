@@ -203,7 +203,7 @@ fn only_episodes_in_which_a_block_was_moved_count_as_disturbed() {
         "--suite",
         "demo",
         "--episodes",
-        "8",
+        "16",
         "--horizon",
         "2",
         "--baseline",
@@ -216,7 +216,7 @@ fn only_episodes_in_which_a_block_was_moved_count_as_disturbed() {
     let count = |key: &str| measured[key].as_u64().unwrap();
     assert_eq!(
         count("disturbed") + count("not_about_a_free_block") + count("nothing_moved"),
-        8,
+        16,
         "{measured}"
     );
     assert_eq!(report["n"], measured["disturbed"]);
@@ -249,7 +249,7 @@ fn the_world_model_is_probed_on_fresh_episodes() {
             );
         }
     }
-    for features in ["pooled", "tokens"] {
+    for features in ["pooled", "tokens", "tokens_perceptron"] {
         let read_out = &measured["read_out"][features];
         for figure in [
             "gripper_m",

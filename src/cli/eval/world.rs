@@ -68,7 +68,7 @@ fn measure(eval: &Eval, bench: &Bench, console: &Console, cancel: &AtomicBool) -
         errors.add(model, &episode, &imagined)?;
         episodes.push((episode, imagined));
     }
-    let bar = console.progress(2, "reading out");
+    let bar = console.progress(3, "reading out");
     let read_out = |fit: Option<ReadOut>| -> Result<Report, CliError> {
         if cancel.load(Ordering::Relaxed) {
             return Err(PlannerError::Cancelled.into());
@@ -76,12 +76,15 @@ fn measure(eval: &Eval, bench: &Bench, console: &Console, cancel: &AtomicBool) -
         let fit = fit.ok_or_else(|| {
             CliError::new("No read-out could be fitted: the latents hold numbers that are not finite, or are too few.")
         })?;
-        let report = fit.score(&episodes, eval.seed);
+        let report = fit
+            .score(&episodes, eval.seed)
+            .ok_or_else(|| CliError::new("Could not read the read-out's numbers back from its device."))?;
         bar.inc(1);
         Ok(report)
     };
     let pooled = read_out(ReadOut::of_pooled(&fitted))?;
     let tokens = read_out(ReadOut::of_tokens(&fitted))?;
+    let perceptron = read_out(ReadOut::perceptron(&fitted, eval.seed, cancel))?;
     bar.finish_and_clear();
     let outcomes: Vec<EpisodeOutcome> = AHEAD
         .into_iter()
@@ -99,14 +102,18 @@ fn measure(eval: &Eval, bench: &Bench, console: &Console, cancel: &AtomicBool) -
         "steps": STEPS,
         "episodes": eval.episodes,
         "episodes_fitted": training,
-        "read_out": "ridge regression, the strength of each target chosen on a fifth of the fitted episodes",
+        "read_out": {
+            "pooled": "ridge regression, the strength of each target chosen on a fifth of the fitted episodes",
+            "tokens": "the same, on all tokens",
+            "tokens_perceptron": "one hidden layer of 128 on all tokens",
+        },
         "moved_m": MOVED_M,
     }));
     let machine = Machine::here(&bench.selected.id.to_string());
     let mut report = EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine);
     report.measured = json!({
         "open_loop": errors.figures(eval.seed),
-        "read_out": BTreeMap::from([("pooled", pooled), ("tokens", tokens)]),
+        "read_out": BTreeMap::from([("pooled", pooled), ("tokens", tokens), ("tokens_perceptron", perceptron)]),
         "interrupted": false,
     });
     Ok(report)
@@ -131,7 +138,7 @@ fn tell(report: &EvalReport, console: &Console) {
             ));
         }
     }
-    for features in ["pooled", "tokens"] {
+    for features in ["pooled", "tokens", "tokens_perceptron"] {
         let read_out = &measured["read_out"][features];
         let found = &read_out["found"];
         console.line(&format!(

@@ -1,8 +1,10 @@
 //! What the world model's latents hold, measured on fresh episodes of the training data's own policy: how far the
 //! prediction is better than "nothing changes" ([`open_loop`]), and what can be read out of frozen latents, real and
-//! imagined ([`read_out`]). Read-outs are ridge regressions ([`ridge`]): linear, so what they find is there in plain sight.
+//! imagined ([`read_out`]): by ridge regressions ([`ridge`]), which find what is there in plain sight, and by a small
+//! [`perceptron`].
 
 pub mod open_loop;
+pub mod perceptron;
 pub mod read_out;
 pub mod ridge;
 

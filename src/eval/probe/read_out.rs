@@ -3,16 +3,20 @@
 //! what a real frame would tell does it know?
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
+use super::perceptron::Perceptron;
 use super::ridge::Ridge;
 use super::{AHEAD, Encoded, Imagined};
 use crate::eval::Figure;
 use crate::sim::WorldState;
 
-/// Every so many of an episode's frames is fitted: neighbours are nearly the same.
+/// Every so many of an episode's frames is fitted by a line: neighbours are nearly the same.
 const EVERY: usize = 2;
+/// A perceptron is trained on all of them.
+const EVERY_OF_PERCEPTRON: usize = 1;
 /// A block that lies this far from where it was has moved.
 pub const MOVED_M: f32 = 0.25;
 
@@ -78,66 +82,116 @@ pub struct MovedBlocks {
     pub gap_closed: Option<Figure>,
 }
 
-/// Everything about one kind of features.
+/// Everything about one read-out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     pub found: Found,
     /// By look ahead.
     pub moved: BTreeMap<usize, MovedBlocks>,
-    /// Strengths of the penalty, each target's own: gripper, blocks, what is held.
-    pub strengths: Vec<f64>,
+}
+
+/// One episode, read.
+struct Frames {
+    /// `[T + 1][K]`.
+    real: Vec<Vec<f64>>,
+    /// In the order in which it was imagined.
+    imagined: Vec<Vec<f64>>,
+    truth: Vec<Vec<f64>>,
+}
+
+fn line(rows: &[Vec<f32>], truth: &[Vec<f64>]) -> Option<Reader> {
+    Ridge::fit(rows, truth).map(Reader::Line)
 }
 
 /// A sum and what it is the sum of, episode by episode.
 type Pairs = Vec<(f64, f64)>;
 
+/// How a latent is read.
+enum Reader {
+    Line(Ridge),
+    Perceptron(Perceptron),
+}
+
 /// A read-out of one kind of features.
 pub struct ReadOut {
     features: Features,
-    ridge: Ridge,
+    reader: Reader,
+    /// Mean of the targets over the frames that were fitted: what is read where nothing is known.
+    chance: Vec<f64>,
     blocks: Vec<String>,
 }
 
 impl ReadOut {
-    /// From pooled latents; none of too few episodes.
+    /// A line from pooled latents; none of too few episodes.
     pub fn of_pooled(training: &[Encoded]) -> Option<Self> {
-        Self::fit(training, Features::Pooled)
+        Self::fit(training, Features::Pooled, EVERY, line)
     }
 
-    /// From all tokens; none of too few episodes.
+    /// A line from all tokens; none of too few episodes.
     pub fn of_tokens(training: &[Encoded]) -> Option<Self> {
-        Self::fit(training, Features::Tokens)
+        Self::fit(training, Features::Tokens, EVERY, line)
     }
 
-    fn fit(training: &[Encoded], features: Features) -> Option<Self> {
+    /// A perceptron on all tokens; none of too few episodes, or once `cancel` is set.
+    pub fn perceptron(training: &[Encoded], seed: u64, cancel: &AtomicBool) -> Option<Self> {
+        Self::fit(training, Features::Tokens, EVERY_OF_PERCEPTRON, |rows, truth| {
+            let truth: Vec<Vec<f32>> = truth
+                .iter()
+                .map(|row| row.iter().map(|&value| value as f32).collect())
+                .collect();
+            Perceptron::fit(rows, &truth, seed, cancel).map(Reader::Perceptron)
+        })
+    }
+
+    fn fit(
+        training: &[Encoded],
+        features: Features,
+        every: usize,
+        fit: impl FnOnce(&[Vec<f32>], &[Vec<f64>]) -> Option<Reader>,
+    ) -> Option<Self> {
         let (mut rows, mut truth) = (Vec::new(), Vec::new());
         for episode in training {
-            for (tokens, state) in episode.tokens.iter().zip(&episode.states).step_by(EVERY) {
+            for (tokens, state) in episode.tokens.iter().zip(&episode.states).step_by(every) {
                 rows.push(features.of(tokens, episode.shape));
                 truth.push(targets(state));
             }
         }
         let blocks = &training.first()?.states.first()?.blocks;
+        let mut chance = vec![0.0; truth.first()?.len()];
+        for row in &truth {
+            let share = 1.0 / truth.len() as f64;
+            chance
+                .iter_mut()
+                .zip(row)
+                .for_each(|(mean, value)| *mean += value * share);
+        }
         Some(Self {
             features,
-            ridge: Ridge::fit(&rows, &truth)?,
+            reader: fit(&rows, &truth)?,
+            chance,
             blocks: blocks.iter().map(|block| block.name.clone()).collect(),
         })
     }
 
-    /// Scores fresh episodes, each with what was imagined of it.
-    pub fn score(&self, episodes: &[(Encoded, Vec<Imagined>)], seed: u64) -> Report {
+    /// Scores fresh episodes, each with what was imagined of it; none where the device failed.
+    pub fn score(&self, episodes: &[(Encoded, Vec<Imagined>)], seed: u64) -> Option<Report> {
         let figure = |pairs: Pairs| Figure::ratio(&pairs, seed);
+        let frames: Vec<Frames> = episodes
+            .iter()
+            .map(|(episode, imagined)| self.frames(episode, imagined))
+            .collect::<Option<_>>()?;
         let per_frame = |of: &dyn Fn(&[f64], &[f64]) -> Option<f64>| -> Pairs {
-            let of_episode = |episode: &Encoded| {
-                let frames = episode.tokens.iter().zip(&episode.states);
-                let scores =
-                    frames.filter_map(|(tokens, state)| of(&self.read(tokens, episode.shape), &targets(state)));
+            let of_episode = |frames: &Frames| {
+                let scores = frames
+                    .real
+                    .iter()
+                    .zip(&frames.truth)
+                    .filter_map(|(read, truth)| of(read, truth));
                 scores.fold((0.0, 0.0), |(sum, count), score| (sum + score, count + 1.0))
             };
-            episodes.iter().map(|(episode, _)| of_episode(episode)).collect()
+            frames.iter().map(of_episode).collect()
         };
-        let chance = self.ridge.chance();
+        let chance = &self.chance;
         let held_at = 2 + 2 * self.blocks.len();
         let by_block = self.blocks.iter().enumerate().map(|(block, name)| {
             let at = 2 + 2 * block;
@@ -163,37 +217,53 @@ impl ReadOut {
             })),
         };
         let far = AHEAD.into_iter().filter(|&ahead| ahead > 1);
-        Report {
+        let moved = far.map(|ahead| (ahead, self.moved(episodes, &frames, ahead, seed)));
+        Some(Report {
+            moved: moved.collect(),
             found,
-            moved: far.map(|ahead| (ahead, self.moved(episodes, ahead, seed))).collect(),
-            strengths: self.ridge.strengths.clone(),
+        })
+    }
+
+    /// Reads all frames of an episode, and all that was imagined of it.
+    fn frames(&self, episode: &Encoded, imagined: &[Imagined]) -> Option<Frames> {
+        let features = |tokens: &Vec<f32>| self.features.of(tokens, episode.shape);
+        let real: Vec<Vec<f32>> = episode.tokens.iter().map(features).collect();
+        let imagined: Vec<Vec<f32>> = imagined.iter().map(|one| features(&one.tokens)).collect();
+        Some(Frames {
+            real: self.read(&real)?,
+            imagined: self.read(&imagined)?,
+            truth: episode.states.iter().map(targets).collect(),
+        })
+    }
+
+    fn read(&self, rows: &[Vec<f32>]) -> Option<Vec<Vec<f64>>> {
+        match &self.reader {
+            Reader::Line(ridge) => Some(rows.iter().map(|row| ridge.read(row)).collect()),
+            Reader::Perceptron(perceptron) => perceptron.read(rows),
         }
     }
 
-    fn moved(&self, episodes: &[(Encoded, Vec<Imagined>)], ahead: usize, seed: u64) -> MovedBlocks {
+    fn moved(&self, episodes: &[(Encoded, Vec<Imagined>)], frames: &[Frames], ahead: usize, seed: u64) -> MovedBlocks {
         // Errors from the first frame, of the imagined and from the real frame, and how many blocks; by episode.
         let mut sums: Vec<([f64; 3], f64)> = Vec::new();
-        for (episode, imagined) in episodes {
+        for ((episode, imagined), frames) in episodes.iter().zip(frames) {
             let (mut errors, mut count) = ([0.0; 3], 0.0);
-            for one in imagined.iter().filter(|one| one.ahead == ahead) {
+            let of_ahead = imagined
+                .iter()
+                .zip(&frames.imagined)
+                .filter(|(one, _)| one.ahead == ahead);
+            for (one, read) in of_ahead {
                 let (before, after) = (&episode.states[one.from], &episode.states[one.from + ahead]);
-                let moved: Vec<usize> = (0..self.blocks.len())
-                    .filter(|&block| {
-                        let [x, y, _] = before.blocks[block].position_m;
-                        after.blocks[block].distance_m([x, y]) > MOVED_M
-                    })
-                    .collect();
-                if moved.is_empty() {
-                    continue;
-                }
-                let truth = targets(after);
-                let real = &episode.tokens[one.from + ahead];
-                let sources = [&episode.tokens[one.from], &one.tokens, real];
-                let reads = sources.map(|tokens| self.read(tokens, episode.shape));
-                for &block in &moved {
+                let reads = [&frames.real[one.from], read, &frames.real[one.from + ahead]];
+                let truth = &frames.truth[one.from + ahead];
+                for block in 0..self.blocks.len() {
+                    let [x, y, _] = before.blocks[block].position_m;
+                    if after.blocks[block].distance_m([x, y]) <= MOVED_M {
+                        continue;
+                    }
                     let at = 2 + 2 * block;
-                    for (sum, read) in errors.iter_mut().zip(&reads) {
-                        *sum += off(read, &truth, at, at + 2);
+                    for (sum, read) in errors.iter_mut().zip(reads) {
+                        *sum += off(read, truth, at, at + 2);
                     }
                     count += 1.0;
                 }
@@ -211,10 +281,6 @@ impl ReadOut {
             real_m: figure(&|errors| errors[2], &|(_, count)| *count),
             gap_closed: figure(&|errors| errors[0] - errors[1], &|(errors, _)| errors[0] - errors[2]),
         }
-    }
-
-    fn read(&self, tokens: &[f32], shape: [usize; 2]) -> Vec<f64> {
-        self.ridge.read(&self.features.of(tokens, shape))
     }
 }
 
@@ -253,12 +319,17 @@ mod tests {
     fn what_the_latent_holds_is_found_and_what_it_does_not_hold_is_not() {
         let training: Vec<Encoded> = episodes(0.11, 12).into_iter().map(|(episode, _)| episode).collect();
         let fresh = episodes(0.135, 6);
-        for read_out in [ReadOut::of_pooled(&training), ReadOut::of_tokens(&training)] {
-            let report = read_out.unwrap().score(&fresh, 1);
+        let cancel = AtomicBool::new(false);
+        for (read_out, close_m) in [
+            (ReadOut::of_pooled(&training), 0.01),
+            (ReadOut::of_tokens(&training), 0.01),
+            (ReadOut::perceptron(&training, 3, &cancel), 0.06),
+        ] {
+            let report = read_out.unwrap().score(&fresh, 1).unwrap();
             let value = |figure: &Option<Figure>| figure.unwrap().value;
             let found = &report.found;
             assert!(
-                value(&found.gripper_m) < 0.01 && value(&found.gripper_chance_m) > 0.1,
+                value(&found.gripper_m) < close_m && value(&found.gripper_chance_m) > 0.1,
                 "{found:?}"
             );
             // The first block is where the point is.
@@ -279,7 +350,7 @@ mod tests {
                     value(&moved.persistence_m) > 0.1 && value(&moved.imagined_m) < 0.01,
                     "{moved:?}"
                 );
-                assert!((value(&moved.gap_closed) - 1.0).abs() < 0.05, "{moved:?}");
+                assert!((value(&moved.gap_closed) - 1.0).abs() < 0.1, "{moved:?}");
             }
         }
         assert!(ReadOut::of_pooled(&[]).is_none());
