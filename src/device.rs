@@ -231,11 +231,11 @@ fn cuda_cards() -> Vec<Candidate> {
     Vec::new()
 }
 
-/// Opens a device that was named; `auto` is decided by [`select`].
+/// Opens a device that was named, in this process and without a trial; `auto` is decided by [`select`].
 ///
 /// # Errors
 /// It is not there, or this build cannot reach it.
-fn open(choice: DeviceChoice) -> Result<Device, DeviceError> {
+pub fn open(choice: DeviceChoice) -> Result<Device, DeviceError> {
     match choice {
         DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::flex()),
         DeviceChoice::Wgpu(_) => open_wgpu(choice),
