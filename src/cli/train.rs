@@ -42,6 +42,9 @@ pub struct Train {
     /// nano, vit-l or paper, or a RON file of your own; without it, what --from was made with
     #[arg(long, value_name = "NAME|FILE")]
     preset: Option<String>,
+    /// One setting of the preset, such as train.stage1.mask.causal_share=0.7; may be given several times
+    #[arg(long, value_name = "FIELD=VALUE")]
+    set: Vec<String>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Print one JSON document on stdout and nothing else
@@ -78,6 +81,7 @@ impl Train {
             }
             .config()?,
         };
+        config = config.with_settings(&self.set)?;
         if let Some(steps) = self.steps {
             if steps == 0 {
                 let stage = match self.stage {

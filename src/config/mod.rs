@@ -8,6 +8,7 @@ mod gpi;
 mod paper_test;
 mod plan;
 mod presets;
+mod set;
 mod train;
 mod validate;
 mod vlm;

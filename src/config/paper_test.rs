@@ -158,3 +158,25 @@ fn vit_l_differs_in_its_width_and_depth_alone() {
     (config.world_model.dim, config.world_model.encoder.depth, config.gpi.dim) = (1280, 32, 1280);
     assert_eq!(config, paper);
 }
+
+/// The record of Algorithm 1 as written: the masks, losses and momentum are the method's, the widths are nano's.
+#[test]
+fn algorithm_1_at_nano_size_has_the_method_s_masks_and_losses() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/presets/nano-algorithm-1.ron");
+    let (config, paper, nano) = (load(&path).unwrap(), paper(), preset("nano").unwrap());
+    let (stage, method) = (&config.train.stage1, &paper.train.stage1);
+    assert_eq!((&stage.mask, &stage.losses), (&method.mask, &method.losses));
+    assert_eq!((stage.ema, stage.weight_decay), (method.ema, method.weight_decay));
+    assert_eq!((stage.lr.predictor / stage.lr.encoder, stage.steps), (2.0, 500));
+    let (model, wide) = (&config.world_model, &paper.world_model);
+    assert_eq!(model.clip_len, wide.clip_len);
+    assert_eq!(
+        (&model.encoder.stem, model.encoder.attention),
+        (&Stem::Patch, EncoderAttention::Clip)
+    );
+    assert!(!model.encoder.coordinates && !model.predictor.residual && !model.predictor.grip_sign);
+    assert_eq!(
+        (model.dim, model.predictor.dim),
+        (nano.world_model.dim, nano.world_model.predictor.dim)
+    );
+}

@@ -21,6 +21,8 @@ pub enum ConfigError {
         source_name: String,
         err: serde_json::Error,
     },
+    #[error("--set {setting}: {what}.")]
+    Setting { setting: String, what: String },
     #[error("{source_name}: {field} is {value}, expected {expected}.")]
     Value {
         source_name: String,
