@@ -12,12 +12,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::gelu;
 use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind, Distribution, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, Precision};
+use crate::nn::{computing_in, dtype, wide_softmax};
 
 /// How long a candidate is measured, after its first result.
 const PROBE_SECS: f64 = 2.0;
@@ -44,6 +45,11 @@ pub enum DeviceError {
     Absent { choice: DeviceChoice, found: String },
     #[error("This program was built without CUDA. Build it with `--features cuda`, or choose cpu or wgpu.")]
     WithoutCuda,
+    #[error(
+        "Device {choice} cannot compute in bf16, as this model's `precision` wants it. Choose cpu or cuda, or set \
+         `precision: f32` in the preset or the checkpoint's config.json."
+    )]
+    Precision { choice: DeviceChoice },
     #[error("Device {choice} did not start: {what}. `thinkjepa doctor` says more; `--device cpu` always works.")]
     Failed { choice: DeviceChoice, what: String },
 }
@@ -324,6 +330,7 @@ pub fn select(choice: DeviceChoice, workload: Workload) -> Result<Selected, Devi
         }),
         DeviceChoice::Wgpu(_) | DeviceChoice::Cuda(_) => {
             let device = open(choice)?;
+            computes_in(workload.precision, choice, &device)?;
             probe_in_child(choice, workload).map_err(|what| DeviceError::Failed { choice, what })?;
             Ok(Selected {
                 id: choice,
@@ -331,6 +338,15 @@ pub fn select(choice: DeviceChoice, workload: Workload) -> Result<Selected, Devi
                 why: "asked for".to_owned(),
             })
         }
+    }
+}
+
+/// WGSL, for one, has no half precision of eight binary digits.
+fn computes_in(precision: Precision, choice: DeviceChoice, device: &Device) -> Result<(), DeviceError> {
+    if device.supports_dtype(dtype(precision)) {
+        Ok(())
+    } else {
+        Err(DeviceError::Precision { choice })
     }
 }
 
@@ -402,6 +418,7 @@ pub struct Workload {
     pub dim: usize,
     pub heads: usize,
     pub depth: usize,
+    pub precision: Precision,
 }
 
 impl Workload {
@@ -414,6 +431,7 @@ impl Workload {
             dim: predictor.dim,
             heads: predictor.heads,
             depth: predictor.depth,
+            precision: config.precision,
         }
     }
 }
@@ -424,20 +442,20 @@ impl Workload {
 /// The device is not there.
 pub fn probe_here(choice: DeviceChoice, workload: Workload) -> Result<f64, DeviceError> {
     let device = open(choice)?;
+    computes_in(workload.precision, choice, &device)?;
     let Workload {
         batch,
         tokens,
         dim,
         heads,
         depth,
+        precision,
     } = workload;
+    let layer = |(from, to)| computing_in::<Linear>(&LinearConfig::new(from, to).init(&device), precision);
     let layers: Vec<[Linear; 4]> = (0..depth)
-        .map(|_| {
-            [(dim, 3 * dim), (dim, dim), (dim, 4 * dim), (4 * dim, dim)]
-                .map(|(from, to)| LinearConfig::new(from, to).init(&device))
-        })
+        .map(|_| [(dim, 3 * dim), (dim, dim), (dim, 4 * dim), (4 * dim, dim)].map(layer))
         .collect();
-    let start = Tensor::<3>::random([batch, tokens, dim], Distribution::Default, &device);
+    let start = Tensor::<3>::random([batch, tokens, dim], Distribution::Default, &device).cast(dtype(precision));
     let step = || -> Result<(), DeviceError> {
         let mut x = start.clone();
         for [qkv, out, up, down] in &layers {
@@ -451,7 +469,7 @@ pub fn probe_here(choice: DeviceChoice, workload: Workload) -> Result<f64, Devic
                     .slice([i..i + 1])
                     .reshape([batch, heads, tokens, dim / heads])
             };
-            let mixed = softmax(part(0).matmul(part(1).swap_dims(2, 3)), 3).matmul(part(2));
+            let mixed = wide_softmax(part(0).matmul(part(1).swap_dims(2, 3))).matmul(part(2));
             x = x + out.forward(mixed.swap_dims(1, 2).reshape([batch, tokens, dim]));
             x = x.clone() + down.forward(gelu(up.forward(x)));
         }

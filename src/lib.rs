@@ -4,8 +4,8 @@
 //!
 //! - [`random`]: counter-based random numbers
 //! - [`config`]: presets and settings
+//! - [`nn`]: attention, MLP, FiLM, LoRA, rotary positions, number formats
 //! - [`device`]: the CPU, wgpu or CUDA
-//! - [`nn`]: attention, MLP, FiLM, LoRA, rotary positions
 //! - [`weights`]: safetensors, key remaps, load report
 //! - [`sim`]: scenes, physics, camera, tasks, expert
 //! - [`recording`]: the record of an episode

@@ -274,6 +274,28 @@ mod tests {
         }
     }
 
+    /// What is counted is what a system of that precision holds.
+    #[test]
+    fn memory_of_the_weights_is_that_of_allocated_modules() {
+        use crate::nn::{computing_in, parameter_bytes};
+        let mut config = preset("nano").unwrap();
+        let device = Device::flex();
+        let world = crate::world_model::WorldModel::new(&config.world_model, &device);
+        let gpi = Gpi::new(&config.gpi, &config.world_model, config.vlm.dim, &device);
+        let vlm = VlmModel::new(&config.vlm, &device);
+        let mut weights = Vec::new();
+        for precision in [Precision::F32, Precision::Bf16] {
+            config.precision = precision;
+            let held = parameter_bytes(&computing_in(&world, precision))
+                + parameter_bytes(&computing_in(&gpi, precision))
+                + parameter_bytes(&computing_in(&vlm, precision));
+            let report = Report::new(&config);
+            assert_eq!(report.memory.weights, held as f64);
+            weights.push(held);
+        }
+        assert_eq!(weights[0], 2 * weights[1]);
+    }
+
     /// ViT-H/16 has 632 M parameters with its class token, head and positions; the rest is ours to explain.
     #[test]
     fn the_paper_s_sizes_are_what_the_method_says() {

@@ -147,7 +147,7 @@ pub struct Stage2Config {
     pub warmup_steps: usize,
     pub weight_decay: f64,
     pub lambda_gpi: f64,
-    /// Train the encoder too, at this multiple of its stage 1 rate; 0 freezes it.
+    /// Train the world model too, with the loss of stage 1 at this multiple of its rates; 0 freezes it.
     pub joint_rate: f64,
 }
 

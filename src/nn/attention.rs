@@ -5,6 +5,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
+use super::wide;
+
 #[derive(Module, Debug)]
 pub struct Attention {
     pub qkv: Linear,
@@ -35,12 +37,12 @@ impl Attention {
             .permute([2, 0, 3, 1, 4]);
         let part = |i: usize| qkv.clone().slice([i..i + 1]).reshape([b, self.heads, n, head_dim]);
         let (q, k, v) = (part(0), part(1), part(2));
-        let mut logits = (q * (head_dim as f64).powf(-0.5)).matmul(k.swap_dims(2, 3));
+        let mut logits = wide((q * (head_dim as f64).powf(-0.5)).matmul(k.swap_dims(2, 3)));
         if let Some(bias) = column_bias {
             let rows = bias.dims()[0];
             logits = logits + bias.reshape([rows, 1, 1, n]);
         }
-        let mixed = softmax(logits, 3).matmul(v);
+        let mixed = softmax(logits, 3).cast(v.dtype()).matmul(v);
         self.out.forward(mixed.swap_dims(1, 2).reshape([b, n, d]))
     }
 }

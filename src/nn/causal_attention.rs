@@ -8,7 +8,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 
-use super::rotary::Rotary;
+use super::{rotary::Rotary, wide};
 
 /// Added to the score of a key that a query must not see. Finite, so that a row of padding stays a number.
 const HIDDEN: f32 = -1e9;
@@ -195,12 +195,13 @@ impl CausalAttention {
         } else {
             scores.reshape([batch, heads, rows, seen])
         };
+        let scores = wide(scores);
         let scores = match mask {
-            Some(mask) => scores + mask.cast(values.dtype()),
+            Some(mask) => scores + mask,
             None => scores,
         };
         let largest = scores.clone().detach().max_dim(3);
-        let raw = (scores - largest).exp();
+        let raw = (scores - largest).exp().cast(values.dtype());
         // Dividing the short result instead of the [l, t] weights saves several passes over the largest tensors of the
         // model, forward and back.
         let stacked = if group == 1 {

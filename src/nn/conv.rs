@@ -83,7 +83,8 @@ fn pad(x: Tensor<4>, before: usize, height: usize, width: usize) -> Tensor<4> {
     // A full stride may reach past the padding that the last window sees; rows beyond it are cut.
     let (h, w) = (h.min(height - before), w.min(width - before));
     let x = x.slice([0..b, 0..h, 0..w]);
-    let zeros = |rows: usize, columns: usize| Tensor::zeros([b, rows, columns, c], &device);
+    let format = x.dtype();
+    let zeros = |rows: usize, columns: usize| Tensor::zeros([b, rows, columns, c], (&device, format));
     let across = |x: Tensor<4>| {
         let rows = x.dims()[1];
         joined(vec![zeros(rows, before), x, zeros(rows, width - before - w)], 2)

@@ -20,7 +20,8 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
     let config = configuration(request)?;
     let scene = Scene::load(&settings.scene).map_err(refused)?;
     let data = PathBuf::from("data").join(&scene.name);
-    if matches!(request.stage, Stage::One | Stage::OneB) {
+    let joint = request.stage == Stage::Two && config.train.stage2.joint_rate > 0.0;
+    if joint || matches!(request.stage, Stage::One | Stage::OneB) {
         make_data(&data, &scene, &config, control)?;
     }
     let selected = device::select(settings.device, Workload::of(&config)).map_err(refused)?;

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
 
 use super::{MODULES, System, SystemError, stats};
+use crate::config::Precision;
 use crate::gpi::Gpi;
+use crate::nn::dtype;
 use crate::nn::lora::is_adapter;
 use crate::planner::TrainedWorld;
 use crate::vlm::{Vlm, VlmModel, VlmTokenizer};
-use crate::weights::{Checkpoint, LoadReport, Remap, Tensors, load};
+use crate::weights::{Checkpoint, LoadReport, Remap, Tensors, load_as};
 use crate::world_model::{LatentStats, WorldModel};
 
 impl System {
@@ -30,7 +32,8 @@ impl System {
     /// As [`Self::load`].
     pub fn from_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<(Self, LoadReport), SystemError> {
         let config = checkpoint.config.clone();
-        let (model, latent_stats, mut report) = load_world_model(checkpoint, device)?;
+        let precision = config.precision;
+        let (model, latent_stats, mut report) = load_world_model(checkpoint, precision, device)?;
         let latent_stats = latent_stats.ok_or_else(|| SystemError::Missing {
             checkpoint: checkpoint.name.clone(),
             what: "latent statistics",
@@ -40,11 +43,11 @@ impl System {
         let encoder = config.plan.encoder;
         let world = TrainedWorld::new(model, latent_stats, &config.world_model, encoder, device.clone());
         let mut merge = |other| report.merge(other);
-        let gpi = load_gpi(checkpoint, device)?.map(|(gpi, of_gpi)| {
+        let gpi = load_gpi(checkpoint, precision, device)?.map(|(gpi, of_gpi)| {
             merge(of_gpi);
             gpi
         });
-        let vlm = match load_vlm(checkpoint, device)? {
+        let vlm = match load_vlm(checkpoint, precision, device)? {
             Some((model, tokenizer, of_vlm)) => {
                 merge(of_vlm);
                 Some(Vlm::new(&model, tokenizer)?)
@@ -69,13 +72,14 @@ impl System {
     }
 }
 
-/// Encoders, predictor and heads, and the latent statistics where there are any. On an autodiff device the model can be
-/// trained on.
+/// Encoders, predictor and heads in a number format, and the latent statistics where there are any. In single precision the
+/// model can be trained on.
 ///
 /// # Errors
 /// A tensor is missing, has another shape or cannot be read.
 pub fn load_world_model(
     checkpoint: &Checkpoint,
+    precision: Precision,
     device: &Device,
 ) -> Result<(WorldModel, Option<LatentStats>, LoadReport), SystemError> {
     let tensors = &checkpoint.tensors;
@@ -89,34 +93,38 @@ pub fn load_world_model(
     }
     let shape = &checkpoint.config.world_model;
     let fresh = WorldModel::new(shape, device);
-    let mut report = LoadReport::default();
+    let mut parts = Parts::new(tensors, precision);
     let model = WorldModel {
-        encoder: part(fresh.encoder, tensors, "encoder.", &mut report)?,
-        target_encoder: part(fresh.target_encoder, tensors, "target_encoder.", &mut report)?,
-        predictor: part(fresh.predictor, tensors, "predictor.", &mut report)?,
-        heads: part(fresh.heads, tensors, "heads.", &mut report)?,
+        encoder: parts.load(fresh.encoder, "encoder.")?,
+        target_encoder: parts.load(fresh.target_encoder, "target_encoder.")?,
+        predictor: parts.load(fresh.predictor, "predictor.")?,
+        heads: parts.load(fresh.heads, "heads.")?,
     };
     let latent_stats = if stats::are_there(tensors) {
         Some(stats::from_tensors(tensors, shape.dim)?)
     } else {
         None
     };
-    Ok((model, latent_stats, report))
+    Ok((model, latent_stats, parts.report))
 }
 
 /// The goal projection interface, if the checkpoint holds one.
 ///
 /// # Errors
 /// A tensor is missing, has another shape or cannot be read.
-pub fn load_gpi(checkpoint: &Checkpoint, device: &Device) -> Result<Option<(Gpi, LoadReport)>, SystemError> {
+pub fn load_gpi(
+    checkpoint: &Checkpoint,
+    precision: Precision,
+    device: &Device,
+) -> Result<Option<(Gpi, LoadReport)>, SystemError> {
     if !holds(&checkpoint.tensors, "gpi.") {
         return Ok(None);
     }
     let config = &checkpoint.config;
     let fresh = Gpi::new(&config.gpi, &config.world_model, config.vlm.dim, device);
-    let mut report = LoadReport::default();
-    let gpi = part(fresh, &checkpoint.tensors, "gpi.", &mut report)?;
-    Ok(Some((gpi, report)))
+    let mut parts = Parts::new(&checkpoint.tensors, precision);
+    let gpi = parts.load(fresh, "gpi.")?;
+    Ok(Some((gpi, parts.report)))
 }
 
 /// The vision-language model as it is stored, its adapters (if it has any) apart from the weights, with its tokenizer;
@@ -126,6 +134,7 @@ pub fn load_gpi(checkpoint: &Checkpoint, device: &Device) -> Result<Option<(Gpi,
 /// A tensor is missing, has another shape or cannot be read, or there is no tokenizer.
 pub fn load_vlm(
     checkpoint: &Checkpoint,
+    precision: Precision,
     device: &Device,
 ) -> Result<Option<(VlmModel, Arc<VlmTokenizer>, LoadReport)>, SystemError> {
     let tensors = &checkpoint.tensors;
@@ -141,17 +150,34 @@ pub fn load_vlm(
         // The seed does not matter: the factors are replaced.
         fresh = fresh.with_lora(0);
     }
-    let mut report = LoadReport::default();
-    let model = part(fresh, tensors, "vlm.", &mut report)?;
-    Ok(Some((model, tokenizer, report)))
+    let mut parts = Parts::new(tensors, precision);
+    let model = parts.load(fresh, "vlm.")?;
+    Ok(Some((model, tokenizer, parts.report)))
 }
 
 fn holds(tensors: &Tensors, prefix: &str) -> bool {
     tensors.names().any(|name| name.starts_with(prefix))
 }
 
-fn part<M: Module>(fresh: M, tensors: &Tensors, prefix: &str, report: &mut LoadReport) -> Result<M, SystemError> {
-    let (module, of_part) = load(fresh, tensors, prefix, &Remap::none())?;
-    report.merge(of_part);
-    Ok(module)
+/// Modules of one file, and the report of them all.
+struct Parts<'a> {
+    tensors: &'a Tensors,
+    format: FloatDType,
+    report: LoadReport,
+}
+
+impl<'a> Parts<'a> {
+    fn new(tensors: &'a Tensors, precision: Precision) -> Self {
+        Self {
+            tensors,
+            format: dtype(precision),
+            report: LoadReport::default(),
+        }
+    }
+
+    fn load<M: Module>(&mut self, fresh: M, prefix: &str) -> Result<M, SystemError> {
+        let (module, of_part) = load_as(fresh, self.tensors, prefix, &Remap::none(), self.format)?;
+        self.report.merge(of_part);
+        Ok(module)
+    }
 }

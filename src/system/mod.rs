@@ -210,7 +210,7 @@ mod tests {
             .as_ref()
             .map(|vlm| crate::nn::lora::detached(vlm.model(), &config.vlm.lora).factors);
         assert_eq!(kept, Some(BTreeMap::new()), "folded in");
-        let (stored, ..) = load_vlm(&checkpoint, &device).unwrap().unwrap();
+        let (stored, ..) = load_vlm(&checkpoint, config.precision, &device).unwrap().unwrap();
         assert_eq!(crate::nn::lora::detached(&stored, &config.vlm.lora).factors.len(), 7);
     }
 

@@ -10,6 +10,8 @@ mod stage1b;
 mod stage2;
 mod stats;
 mod vlm;
+mod world_loss;
+mod world_trainer;
 
 pub use kind::{StageKind, UnknownStage};
 pub use run::{Metrics, Progress, Stage, TrainError, newest_checkpoint, train};

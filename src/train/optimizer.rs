@@ -4,6 +4,8 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 
+use crate::weights::train_state::{self, Resumable};
+
 /// Added to the root of the second moment, as in PyTorch.
 const EPSILON: f32 = 1e-8;
 
@@ -15,9 +17,10 @@ pub fn adamw<M: Module>(module: &M, betas: (f64, f64), weight_decay: f64) -> Mod
         .with_epsilon(EPSILON);
     let mut matrices = Matrices(Vec::new());
     module.visit(&mut matrices);
-    config.clone().with_weight_decay(0.0).init().with_group(
+    // A state that is loaded must not go by way of burn's default device, which may be a card that is not there.
+    train_state::adamw(&config.clone().with_weight_decay(0.0)).with_group(
         ParamGroup::from_ids(matrices.0),
-        config.with_weight_decay(weight_decay as f32).build(),
+        Resumable::new(&config.with_weight_decay(weight_decay as f32)),
         None,
     )
 }

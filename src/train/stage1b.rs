@@ -15,6 +15,7 @@ use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
 use crate::config::Config;
 use crate::data::{ClipSampler, EpisodeStore, StoreError};
+use crate::nn::{computing_in, wide};
 use crate::world_model::{LatentStats, Predictor, WorldModel, pixels};
 
 /// Share of the peak rate that is left at the end.
@@ -167,15 +168,16 @@ impl Stage for Stage1b {
         let frame = |i: usize| latents.clone().slice([0..b, i..i + 1]).reshape([b, n, d]);
         let pooled = |x: Tensor<3>| x.mean_dim(1).reshape([b, d]);
 
+        let predictor = computing_in(&self.predictor, self.config.precision);
         let mut state = frame(0);
         let mut l_tokens = Tensor::<1>::zeros([1], &self.device);
         let mut l_comparison = Tensor::<1>::zeros([1], &self.device);
         let mut last = None;
         for i in 0..r {
             let action = actions.clone().slice([0..b, i..i + 1]).reshape([b, 3]);
-            state = self.predictor.step(state, action, None);
+            state = predictor.step(state, action, None);
             let truth = frame(i + 1);
-            let error = state.clone() - truth;
+            let error = wide(state.clone()) - truth;
             l_tokens = l_tokens + error.clone().square().mean() / (self.variance * r as f64);
             let error = pooled(error).matmul(self.comparison.clone());
             l_comparison = l_comparison + error.clone().square().sum_dim(1).mean() / r as f64;
@@ -183,7 +185,7 @@ impl Stage for Stage1b {
         }
         let loss = l_tokens.clone() + l_comparison.clone() * stage.lambda_comparison;
         let value = loss.clone().detach().into_scalar::<f64>();
-        let tokens_error = (state.detach() - frame(r)).square().mean();
+        let tokens_error = (wide(state.detach()) - frame(r)).square().mean();
         let persistence = (frame(0) - frame(r)).square().mean();
         let moved = pooled(frame(0) - frame(r))
             .matmul(self.comparison.clone())

@@ -1,24 +1,33 @@
 //! Stage 2: the goal projection interface, and the VLM's low-rank adapters through its embeddings and maps (method, 7 and
-//! Figure 3). The world model is frozen.
+//! Figure 3).
 //!
 //! While only the GPI learns, the VLM's side is a constant and is computed once; in the last `lora_steps` the gradient
 //! runs through `e_k` and `w_k` into the adapters, which are kept apart from the base.
+//!
+//! The world model is frozen unless `joint_rate` is above 0. Then it goes on with the loss of stage 1 at that share of its
+//! rates, beside the loss of the goals (method, 4.7, the total of joint training): latents are encoded anew at every step,
+//! for the target encoder moves.
 
 use std::path::Path;
+use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use half::f16;
 use rand::RngExt;
 
 use super::optimizer::{adamw, clip_factor, scale, squared_norm};
 use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
+use super::world_loss::WorldLoss;
+use super::world_trainer::{WorldRates, WorldTrainer};
 use crate::config::Config;
-use crate::data::GoalScenes;
+use crate::data::{ClipSampler, GoalScenes};
 use crate::gpi::{GoalBatch, Gpi, goal_regression, info_nce};
+use crate::nn::{computing_in, wide};
 use crate::random::{Stream, rng};
+use crate::sim::Frame;
 use crate::vlm::batch::Encoded;
 use crate::vlm::ground::{SpanOutput, grounding_example};
 use crate::vlm::maps::resample;
@@ -29,14 +38,21 @@ const RATE_FLOOR: f64 = 0.02;
 /// Weight of the flags in the comparison space of the regression: a goal is first of all somewhere.
 const FLAGS: f32 = 0.1;
 
-/// A scene with all that does not change while the VLM is frozen. Latents are `[N, D]` in half precision.
+/// A scene with all that does not change while the VLM is frozen.
 struct Scene {
-    start: Vec<f16>,
+    start: Seen,
     goals: Vec<CachedGoal>,
 }
 
+/// What the world model makes of a frame, or the frame itself where the world model still changes.
+enum Seen {
+    /// `[N, D]` in half precision.
+    Latent(Vec<f16>),
+    Frame(Frame),
+}
+
 struct CachedGoal {
-    achieved: Vec<f16>,
+    achieved: Seen,
     encoded: Encoded,
     /// `[D_VLM]`.
     embedding: Vec<f32>,
@@ -57,35 +73,49 @@ pub struct Stage2 {
     resampling: Tensor<2>,
     gpi: Gpi,
     optimizers: [ModuleOptimizer; 2],
+    joint: Option<Joint>,
+}
+
+/// The world model in joint mode, with clips of the kind that it was trained on.
+struct Joint {
+    trainer: WorldTrainer,
+    clips: ClipSampler,
 }
 
 impl Stage2 {
-    /// Draws and encodes the scenes; `progress` is told how many of how many are done.
+    /// Draws and encodes the scenes; `progress` is told how many of how many are done. With `clips` the world model is
+    /// trained too, at `joint_rate`; without them it is frozen.
     ///
     /// # Errors
     /// A sub-goal does not fit into the VLM's context.
     pub fn new(
         config: Config,
-        world_model: &WorldModel,
-        stats: &LatentStats,
+        (world_model, stats): (&WorldModel, &LatentStats),
         vlm: Vlm,
         source: &GoalScenes,
+        clips: Option<ClipSampler>,
         device: &Device,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
         let stage = &config.train.stage2;
-        let grid = [config.world_model.grid(); 2];
+        let grounds = vlm.computing_in(config.precision);
+        let frozen = clips.is_none().then(|| computing_in(world_model, config.precision));
         let scenes = (0..stage.scenes_total)
             .map(|index| {
                 progress(index, stage.scenes_total);
-                cache(&config, world_model, &vlm, source, index as u64, grid, device)
+                cache(&config, frozen.as_ref(), &grounds, source, index as u64, device)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let grid = [config.world_model.grid(); 2];
         device.seed(config.train.seed);
         let device = device.clone().autodiff();
         let dim = config.world_model.dim;
         let gpi = Gpi::new(&config.gpi, &config.world_model, config.vlm.dim, &device);
         let adapted = vlm.model().clone().train().with_lora(config.train.seed);
+        let joint = clips.map(|clips| Joint {
+            trainer: WorldTrainer::new(&config, in_training(world_model)),
+            clips,
+        });
         let optimizers = optimizers(&config, &gpi, &adapted);
         let matrix = |values: Vec<f32>, shape: [usize; 2]| Tensor::from_data(TensorData::new(values, shape), &device);
         Ok(Self {
@@ -102,7 +132,13 @@ impl Stage2 {
             scenes,
             gpi,
             optimizers,
+            joint,
         })
+    }
+
+    /// The world model as it is now, outside of any gradient's graph; none where it is frozen.
+    pub fn world_model(&self) -> Option<WorldModel> {
+        self.joint.as_ref().map(|joint| joint.trainer.model().valid())
     }
 
     /// The interface as it is now, outside of any gradient's graph.
@@ -116,20 +152,42 @@ impl Stage2 {
     }
 
     /// Embeddings `[K, D_VLM]` and maps `[K, N]` through the adapters, with gradients.
-    fn ground(&self, chosen: &[&CachedGoal]) -> Result<(Tensor<2>, Tensor<2>), TrainError> {
+    fn ground(&self, adapted: &VlmModel, chosen: &[&CachedGoal]) -> Result<(Tensor<2>, Tensor<2>), TrainError> {
         let members: Vec<&Encoded> = chosen.iter().map(|goal| &goal.encoded).collect();
         let batch = TokenBatch::new(&members, self.vlm.tokenizer(), &self.config.vlm, &self.device)
             .map_err(|err| TrainError::Data(err.to_string()))?;
         let Some(SpanOutput {
             embeddings,
             attention: Some(attention),
-        }) = self.adapted.spans(&batch)
+        }) = adapted.spans(&batch)
         else {
             return Err(TrainError::Data("A sub-goal has no text of its own.".into()));
         };
         let map = attention.matmul(self.resampling.clone());
         let mean = map.clone().mean_dim(1);
         Ok((embeddings, map / mean))
+    }
+
+    /// Latents `[K, N, D]` of frames, as the target encoder sees them now. No gradient runs into them: they are targets.
+    fn latents(&self, seen: &[&Seen], model: Option<&WorldModel>) -> Tensor<3> {
+        let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
+        let mut values: Vec<f32> = Vec::new();
+        let mut bytes: Vec<u8> = Vec::new();
+        for seen in seen {
+            match seen {
+                Seen::Latent(latent) => values.extend(latent.iter().map(|&x| f32::from(x))),
+                Seen::Frame(frame) => bytes.extend_from_slice(&frame.rgb),
+            }
+        }
+        match model.filter(|_| !bytes.is_empty()) {
+            Some(model) => {
+                let size = self.config.world_model.image_size;
+                let plain = self.device.clone().inner();
+                let frames = pixels(&bytes, [seen.len(), 3, size, size], &plain);
+                wide(model.target_encoder.forward(frames)).autodiff()
+            }
+            None => Tensor::from_data(TensorData::new(values, [seen.len(), n, d]), &self.device),
+        }
     }
 }
 
@@ -147,21 +205,25 @@ impl Stage for Stage2 {
         let picked: Vec<usize> = (0..count).map(|_| dice.random_range(0..self.scenes.len())).collect();
         let goals: Vec<&CachedGoal> = picked.iter().flat_map(|&i| &self.scenes[i].goals).collect();
         let k = goals.len();
-        let latents = |rows: Vec<&[f16]>| {
-            let count = rows.len();
-            let values: Vec<f32> = rows.into_iter().flatten().map(|&x| f32::from(x)).collect();
-            Tensor::<3>::from_data(TensorData::new(values, [count, n, d]), &self.device)
-        };
-        let starts = picked.iter().map(|&i| &self.scenes[i]);
-        let present = latents(
-            starts
-                .flat_map(|scene| vec![scene.start.as_slice(); scene.goals.len()])
-                .collect(),
+        let precision = self.config.precision;
+        let world = self
+            .joint
+            .as_ref()
+            .map(|joint| computing_in(joint.trainer.model(), precision));
+        let starts: Vec<&Seen> = picked.iter().map(|&i| &self.scenes[i].start).collect();
+        let start = self.latents(&starts, world.as_ref());
+        let scene_of: Vec<i64> = (0..)
+            .zip(&picked)
+            .flat_map(|(row, &i)| vec![row; self.scenes[i].goals.len()])
+            .collect();
+        let scene_of = Tensor::<1, Int>::from_data(TensorData::new(scene_of, [k]), &self.device);
+        let present = start.clone().select(0, scene_of);
+        let achieved = self.latents(
+            &goals.iter().map(|goal| &goal.achieved).collect::<Vec<_>>(),
+            world.as_ref(),
         );
-        let start = latents(picked.iter().map(|&i| self.scenes[i].start.as_slice()).collect());
-        let achieved = latents(goals.iter().map(|goal| goal.achieved.as_slice()).collect());
         let (embedding, map) = if with_lora {
-            self.ground(&goals)?
+            self.ground(&computing_in(&self.adapted, precision), &goals)?
         } else {
             let flat = |values: Vec<f32>, width: usize| {
                 Tensor::<2>::from_data(TensorData::new(values, [k, width]), &self.device)
@@ -172,10 +234,11 @@ impl Stage for Stage2 {
         };
         let pool = |x: Tensor<3>| {
             let rows = x.dims()[0];
-            x.mean_dim(1).reshape([rows, d])
+            wide(x).mean_dim(1).reshape([rows, d])
         };
+        let gpi = computing_in(&self.gpi, precision);
         let batch = GoalBatch {
-            goal: pool(self.gpi.forward(embedding, map, present)),
+            goal: pool(gpi.forward(embedding, map, present)),
             achieved: pool(achieved),
             start: pool(start),
             // A scene may be drawn twice; its sub-goals are then each other's equals.
@@ -186,7 +249,28 @@ impl Stage for Stage2 {
         };
         let l_nce = info_nce(&batch, self.mean.clone(), self.config.gpi.temperature);
         let l_goal = goal_regression(&batch, self.comparison.clone());
-        let loss = l_nce.clone() * stage.lambda_gpi + l_goal.clone() * self.config.gpi.lambda_goal;
+        let mut loss = l_nce.clone() * stage.lambda_gpi + l_goal.clone() * self.config.gpi.lambda_goal;
+        let mut of_world = Vec::new();
+        if let (Some(joint), Some(model)) = (&self.joint, &world) {
+            let began = Instant::now();
+            let first = &self.config.train.stage1;
+            let (length, events) = (self.config.world_model.clip_len, first.event_share as f32);
+            let clips = joint.clips.sample(step as u64, first.batch, length, events)?;
+            of_world.push(("loader_secs", began.elapsed().as_secs_f64()));
+            let terms = WorldLoss {
+                config: &self.config,
+                model,
+                device: &self.device,
+            }
+            .terms(&clips, step)?;
+            loss = loss + terms.loss;
+            of_world.extend(
+                terms
+                    .named
+                    .into_iter()
+                    .map(|(name, value)| (name, value.detach().into_scalar::<f64>())),
+            );
+        }
         let mut metrics = vec![
             ("loss", loss.clone().into_scalar::<f64>()),
             ("info_nce", l_nce.into_scalar::<f64>()),
@@ -195,7 +279,11 @@ impl Stage for Stage2 {
         let mut all = loss.backward();
         let mut of_gpi = GradientsParams::from_module(&mut all, &self.gpi);
         let mut of_lora = GradientsParams::from_module(&mut all, &self.adapted);
-        let norm = squared_norm(&self.gpi, &of_gpi) + squared_norm(&self.adapted, &of_lora);
+        let world_gradients = self.joint.as_ref().map(|joint| joint.trainer.take(&mut all));
+        let mut norm = squared_norm(&self.gpi, &of_gpi) + squared_norm(&self.adapted, &of_lora);
+        if let (Some(joint), Some(gradients)) = (&self.joint, &world_gradients) {
+            norm += joint.trainer.squared_norm(gradients);
+        }
         let factor = clip_factor(norm, self.config.train.clip_norm);
         if factor < 1.0 {
             scale(&self.gpi, &mut of_gpi, factor);
@@ -207,7 +295,18 @@ impl Stage for Stage2 {
         if with_lora {
             self.adapted = lora.step(rate(stage.lr_lora), self.adapted.clone(), of_lora);
         }
+        if let (Some(joint), Some(gradients)) = (&mut self.joint, world_gradients) {
+            let first = &self.config.train.stage1;
+            let rates = WorldRates {
+                encoder: rate(stage.joint_rate * first.lr.encoder),
+                predictor: rate(stage.joint_rate * first.lr.predictor),
+                // Where stage 1 left it: in the method at 1, and the target encoder stays as it is.
+                tau: first.ema.1,
+            };
+            joint.trainer.step(gradients, factor, &rates);
+        }
         metrics.extend([("learning_rate", rate(stage.lr_gpi)), ("gradient_norm", norm.sqrt())]);
+        metrics.extend(of_world);
         Ok(metrics)
     }
 
@@ -220,7 +319,8 @@ impl Stage for Stage2 {
             .map_err(wrong)?;
         let [gpi, lora] = &self.optimizers;
         gpi.save(folder.join("optimizer-gpi.bpk")).map_err(wrong)?;
-        lora.save(folder.join("optimizer-lora.bpk")).map_err(wrong)
+        lora.save(folder.join("optimizer-lora.bpk")).map_err(wrong)?;
+        self.joint.as_ref().map_or(Ok(()), |joint| joint.trainer.save(folder))
     }
 
     fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
@@ -236,7 +336,10 @@ impl Stage for Stage2 {
             gpi.load(folder.join("optimizer-gpi.bpk")).map_err(wrong)?,
             lora.load(folder.join("optimizer-lora.bpk")).map_err(wrong)?,
         ];
-        Ok(())
+        match &mut self.joint {
+            Some(joint) => joint.trainer.load(&self.config, folder),
+            None => Ok(()),
+        }
     }
 }
 
@@ -257,29 +360,52 @@ fn resampling(from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
         .collect()
 }
 
+/// The model with its online networks on an autodiff device, as training wants them; the target encoder stays outside.
+fn in_training(model: &WorldModel) -> WorldModel {
+    let WorldModel {
+        encoder,
+        target_encoder,
+        predictor,
+        heads,
+    } = model.clone();
+    WorldModel {
+        encoder: encoder.train(),
+        target_encoder,
+        predictor: predictor.train(),
+        heads: heads.train(),
+    }
+}
+
+/// A scene by its number; its latents where the world model is `frozen`.
 fn cache(
     config: &Config,
-    world_model: &WorldModel,
+    frozen: Option<&WorldModel>,
     vlm: &Vlm,
     source: &GoalScenes,
     index: u64,
-    grid: [usize; 2],
     device: &Device,
 ) -> Result<Scene, TrainError> {
     let wrong = |err: crate::vlm::VlmError| TrainError::Data(err.to_string());
+    let grid = [config.world_model.grid(); 2];
     let scene = source.scene(config.train.seed, index);
-    let size = source.frame_px;
-    let frames = 1 + scene.goals.len();
-    let mut bytes = scene.frame.rgb.to_vec();
-    scene
-        .goals
-        .iter()
-        .for_each(|goal| bytes.extend_from_slice(&goal.achieved.rgb));
-    let tokens = world_model
-        .target_encoder
-        .forward(pixels(&bytes, [frames, 3, size, size], device));
-    let width = tokens.dims()[1] * tokens.dims()[2];
-    let latents: Vec<f16> = tokens.into_data().iter::<f32>().map(f16::from_f32).collect();
+    let frames = || std::iter::once(&scene.frame).chain(scene.goals.iter().map(|goal| &goal.achieved));
+    let mut seen: Vec<Seen> = match frozen {
+        Some(model) => {
+            let bytes: Vec<u8> = frames().flat_map(|frame| frame.rgb.iter().copied()).collect();
+            let (count, size) = (frames().count(), source.frame_px);
+            let tokens = model
+                .target_encoder
+                .forward(pixels(&bytes, [count, 3, size, size], device));
+            let width = tokens.dims()[1] * tokens.dims()[2];
+            let latents: Vec<f16> = tokens.into_data().iter::<f32>().map(f16::from_f32).collect();
+            latents
+                .chunks_exact(width)
+                .map(|latent| Seen::Latent(latent.to_vec()))
+                .collect()
+        }
+        None => frames().cloned().map(Seen::Frame).collect(),
+    };
+    let start = seen.remove(0);
     let asked: Vec<(&str, Vec<&str>)> = scene
         .goals
         .iter()
@@ -290,15 +416,14 @@ fn cache(
         .goals
         .iter()
         .zip(groundings)
-        .enumerate()
-        .map(|(i, (goal, grounding))| {
+        .zip(seen)
+        .map(|((goal, grounding), achieved)| {
             let example = grounding_example(&scene.frame, &goal.text, &goal.objects, Vec::new());
             let mut encoded = example.encode(vlm.tokenizer(), &config.vlm).map_err(wrong)?;
             // What comes after the text cannot change what is read at it.
             if let Some((span, _)) = encoded.spans.first() {
                 encoded.tokens.truncate(span.end);
             }
-            let achieved = latents[(i + 1) * width..(i + 2) * width].to_vec();
             Ok(CachedGoal {
                 achieved,
                 encoded,
@@ -307,8 +432,5 @@ fn cache(
             })
         })
         .collect::<Result<Vec<_>, TrainError>>()?;
-    Ok(Scene {
-        start: latents[..width].to_vec(),
-        goals,
-    })
+    Ok(Scene { start, goals })
 }

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 
 use crate::data::{EpisodeStore, StoreError};
+use crate::nn::wide;
 use crate::world_model::{LatentStats, WorldModel, pixels};
 
 /// Episodes that are looked at: twelve thousand frames fix a mean and a covariance of 128 dimensions well enough.
@@ -32,7 +33,7 @@ pub fn fit_stats(
             .target_encoder
             .forward(pixels(&bytes, [frames, 3, size, size], device));
         dim = tokens.dims()[2];
-        pooled.extend(tokens.mean_dim(1).into_data().iter::<f32>());
+        pooled.extend(wide(tokens).mean_dim(1).into_data().iter::<f32>());
         progress(done + 1, chosen.len());
     }
     Ok(LatentStats::fit(

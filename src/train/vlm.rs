@@ -20,6 +20,7 @@ use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
 use crate::config::Config;
 use crate::data::{Facts, Instructions, fact_classes};
+use crate::nn::{computing_in, wide};
 use crate::sim::Frame;
 use crate::sim::tasks::Phrasing;
 use crate::vlm::batch::{Encoded, buckets};
@@ -220,8 +221,9 @@ impl Stage for StageVlm {
         let loader_secs = began.elapsed().as_secs_f64();
         let stage = &self.config.train.vlm;
         let frames: Vec<&Frame> = lesson.frames.iter().collect();
-        let image = self.model.image_tokens(pixels(&frames, &self.config.vlm, &self.device));
-        let (l_where, l_place, right) = self.facts_loss(image.clone(), &lesson.facts);
+        let model = computing_in(&self.model, self.config.precision);
+        let image = model.image_tokens(pixels(&frames, &self.config.vlm, &self.device));
+        let (l_where, l_place, right) = self.facts_loss(wide(image.clone()), &lesson.facts);
         let mut metrics = vec![
             ("facts_where", l_where.clone().into_scalar::<f64>()),
             ("facts_place", l_place.clone().into_scalar::<f64>()),
@@ -233,7 +235,7 @@ impl Stage for StageVlm {
             let batch = TokenBatch::new(&members, &self.tokenizer, &self.config.vlm, &self.device)
                 .map_err(|err| TrainError::Data(err.to_string()))?;
             metrics.push(("tokens", batch.tokens.dims()[1] as f64));
-            let terms = losses_of(&self.model, image, &batch, stage.lambda_attention);
+            let terms = losses_of(&model, image, &batch, stage.lambda_attention);
             metrics.push(("answer", terms.answer.into_scalar::<f64>()));
             if let Some(attention) = terms.attention {
                 metrics.push(("attention", attention.into_scalar::<f64>()));

@@ -14,7 +14,7 @@ use super::{
     parser::{format_answer, parse_answer},
     prompt::grounding_prompt,
 };
-use crate::{recording::AttentionMap, sim::Frame};
+use crate::{nn::wide, recording::AttentionMap, sim::Frame};
 
 /// What the planner needs of a sub-goal.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,10 +34,10 @@ pub struct SpanOutput {
     pub attention: Option<Tensor<2>>,
 }
 
-/// Averages a pass over the spans of its batch; `image` are the columns of the image patches.
+/// Averages a pass over the spans of its batch, in single precision; `image` are the columns of the image patches.
 pub fn span_output(hidden: &Hidden, spans: &SpanIndex, image: Range<usize>) -> SpanOutput {
     let gather = |values: Tensor<3>| {
-        let rows: Tensor<2> = spans.average.clone().matmul(values).flatten(0, 1);
+        let rows: Tensor<2> = spans.average.clone().matmul(wide(values)).flatten(0, 1);
         rows.select(0, spans.chosen.clone())
     };
     let attention = hidden

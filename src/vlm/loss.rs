@@ -8,6 +8,7 @@ use super::{
     ground::span_output,
     model::VlmModel,
 };
+use crate::nn::wide;
 
 /// Terms of one batch, `[1]` each.
 pub struct VlmLosses {
@@ -58,7 +59,10 @@ pub fn losses_of(model: &VlmModel, image: Tensor<3>, batch: &TokenBatch, lambda_
 fn answer_loss(model: &VlmModel, hidden: &Hidden, predicting: Tensor<1, Int>, labels: Tensor<1, Int>) -> Tensor<1> {
     let states: Tensor<2> = hidden.states.clone().flatten(0, 1);
     let logits = model.decoder.head(states.select(0, predicting));
-    log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean().neg()
+    log_softmax(wide(logits), 1)
+        .gather(1, labels.unsqueeze_dim(1))
+        .mean()
+        .neg()
 }
 
 /// Cross-entropy of maps `[S, P]`, normalised here, against distributions `[S, P]`; rows of zeros count for nothing.

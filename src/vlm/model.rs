@@ -16,8 +16,11 @@ use super::{
     tower::Tower,
 };
 use crate::{
-    config::VlmConfig,
-    nn::lora::{DECODER_TARGETS, attach},
+    config::{Precision, VlmConfig},
+    nn::{
+        computing_in,
+        lora::{DECODER_TARGETS, attach},
+    },
 };
 
 /// Tower, projector and decoder: what is trained, saved and counted.
@@ -120,6 +123,14 @@ impl Vlm {
             model: model.valid().materialize(),
             tokenizer,
         })
+    }
+
+    /// The same with weights of a number format.
+    pub fn computing_in(&self, precision: Precision) -> Self {
+        Self {
+            model: computing_in(&self.model, precision),
+            tokenizer: self.tokenizer.clone(),
+        }
     }
 
     pub fn model(&self) -> &VlmModel {

@@ -6,13 +6,13 @@ use burn::{
     nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
     tensor::{
         Device, Tensor,
-        activation::{gelu, sigmoid, softmax},
+        activation::{gelu, sigmoid},
     },
 };
 
 use crate::{
     config::{Stem, VlmConfig},
-    nn::Conv,
+    nn::{Conv, wide_softmax},
 };
 
 /// `[B, 3, H, W]` to patch features `[B, P, D_v]`, row-major from the top left.
@@ -55,7 +55,7 @@ impl Tower {
 
     /// Pixels `[B, 3, H, W]`, already normalised, to features `[B, P, D_v]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let mut x = pixels.permute([0, 2, 3, 1]);
+        let mut x = pixels.cast(self.position.val().dtype()).permute([0, 2, 3, 1]);
         for (i, conv) in self.stem.iter().enumerate() {
             x = conv.forward(x);
             if i + 1 < self.stem.len() {
@@ -125,7 +125,7 @@ impl TowerBlock {
             .mul_scalar((head_dim as f64).powf(-0.5));
         let keys = split(self.k_proj.forward(normed.clone())).permute([0, 2, 3, 1]);
         let values = split(self.v_proj.forward(normed)).swap_dims(1, 2);
-        let weights = softmax(split(queries).swap_dims(1, 2).matmul(keys), 3);
+        let weights = wide_softmax(split(queries).swap_dims(1, 2).matmul(keys));
         let mixed = weights.matmul(values).swap_dims(1, 2).reshape([batch, tokens, dim]);
         let x = x + self.out_proj.forward(mixed);
 

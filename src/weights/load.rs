@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 
 use super::layout::{Layout, Walk, places};
 use super::{LoadReport, Mismatch, Remap, Tensors, WeightsError};
@@ -21,6 +21,30 @@ pub fn load<M: Module>(
     prefix: &str,
     remap: &Remap,
 ) -> Result<(M, LoadReport), WeightsError> {
+    strict(module, tensors, prefix, remap, None)
+}
+
+/// The same with every parameter in a number format; none is ever held in another.
+///
+/// # Errors
+/// As [`load()`].
+pub fn load_as<M: Module>(
+    module: M,
+    tensors: &Tensors,
+    prefix: &str,
+    remap: &Remap,
+    format: FloatDType,
+) -> Result<(M, LoadReport), WeightsError> {
+    strict(module, tensors, prefix, remap, Some(format.into()))
+}
+
+fn strict<M: Module>(
+    module: M,
+    tensors: &Tensors,
+    prefix: &str,
+    remap: &Remap,
+    format: Option<DType>,
+) -> Result<(M, LoadReport), WeightsError> {
     let plan = Plan::new(&module, tensors, prefix, remap)?;
     if !plan.report.is_clean() {
         return Err(WeightsError::Unclean {
@@ -28,7 +52,7 @@ pub fn load<M: Module>(
             report: plan.report,
         });
     }
-    plan.carry_out(module, tensors, prefix)
+    plan.carry_out(module, tensors, prefix, format)
 }
 
 /// The same, but lenient: what is missing keeps its value and what is left over is only reported.
@@ -41,7 +65,7 @@ pub fn apply<M: Module>(
     prefix: &str,
     remap: &Remap,
 ) -> Result<(M, LoadReport), WeightsError> {
-    Plan::new(&module, tensors, prefix, remap)?.carry_out(module, tensors, prefix)
+    Plan::new(&module, tensors, prefix, remap)?.carry_out(module, tensors, prefix, None)
 }
 
 /// What will go where, decided from names and shapes alone.
@@ -104,12 +128,19 @@ impl Plan {
         Ok(plan)
     }
 
-    fn carry_out<M: Module>(self, module: M, tensors: &Tensors, prefix: &str) -> Result<(M, LoadReport), WeightsError> {
+    fn carry_out<M: Module>(
+        self,
+        module: M,
+        tensors: &Tensors,
+        prefix: &str,
+        format: Option<DType>,
+    ) -> Result<(M, LoadReport), WeightsError> {
         let mut setter = Setter {
             walk: Walk::default(),
             prefix,
             sources: &self.sources,
             tensors,
+            format,
             failed: None,
         };
         let module = module.map(&mut setter);
@@ -130,6 +161,8 @@ struct Setter<'a> {
     prefix: &'a str,
     sources: &'a BTreeMap<String, String>,
     tensors: &'a Tensors,
+    /// What parameters are to be made in.
+    format: Option<DType>,
     failed: Option<WeightsError>,
 }
 
@@ -169,10 +202,9 @@ impl ModuleMapper for Setter<'_> {
             return param;
         };
         // Only a parameter that exists has a number format of its own; others take the device's.
-        let dtype = if param.is_initialized() {
-            Some(param.val().dtype())
-        } else {
-            None
+        let dtype = match self.format {
+            None if param.is_initialized() => Some(param.val().dtype()),
+            format => format,
         };
         let device = param.lazy_device();
         let data = TensorData::new(values, shape);

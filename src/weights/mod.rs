@@ -4,7 +4,7 @@
 //! memory than its largest tensor. Everything is compared with the module *before* a single parameter is assigned.
 //!
 //! - [`Tensors`]: names, shapes and values of one file, of a sharded set or of a folder
-//! - [`load()`], [`apply()`]: from tensors into a burn module, with a [`LoadReport`]
+//! - [`load()`], [`load_as`], [`apply()`]: from tensors into a burn module, with a [`LoadReport`]
 //! - [`collect`], [`write_tensors`]: from a module to a file
 //! - [`Checkpoint`]: a folder with its configuration and its content hash
 //! - [`train_state`]: everything that a run needs to go on as if it had never stopped
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 pub use atomic::{replace_folder, write_file};
 pub use checkpoint::{Checkpoint, content_hash};
-pub use load::{apply, load};
+pub use load::{apply, load, load_as};
 pub use read::{NamedTensor, Tensors};
 pub use remap::Remap;
 pub use report::{LoadReport, Mismatch};

@@ -68,6 +68,18 @@ impl Encoder {
         self.refine(x)
     }
 
+    /// Every token of clips `[B, T, 3, H, W]` (0 to 255), `[B, T * N, D]`; frames see each other where the encoder was made
+    /// so.
+    pub fn forward_clips(&self, clips: Tensor<5>) -> Tensor<3> {
+        let [b, t, c, h, w] = clips.dims();
+        let x = self.embed(clips.reshape([b * t, c, h, w]));
+        let [_, n, dim] = x.dims();
+        match &self.pos_time {
+            Some(time) => self.refine(self.with_time(x, b, time).reshape([b, t * n, dim])),
+            None => self.refine(x).reshape([b, t * n, dim]),
+        }
+    }
+
     /// The visible tokens of clips: `[B, T, 3, H, W]` (0 to 255) and their indices into `T * N`, `[B, K]`, to `[B, K, D]`.
     /// Pixels of hidden patches are blanked before the stem, so that a convolution cannot see across.
     pub fn forward_visible(&self, clips: Tensor<5>, visible: Tensor<2, Int>) -> Tensor<3> {
@@ -96,13 +108,17 @@ impl Encoder {
             x.gather(1, index)
         };
         match &self.pos_time {
-            Some(time) => {
-                let x = x.reshape([b, t, n, dim]) + time.val().slice([0..t]).reshape([1, t, 1, dim]);
-                self.refine(gather(x.reshape([b, t * n, dim])))
-            }
+            Some(time) => self.refine(gather(self.with_time(x, b, time).reshape([b, t * n, dim]))),
             // Frame-wise attention needs whole frames; hidden tokens are dropped afterwards.
             None => gather(self.refine(x).reshape([b, t * n, dim])),
         }
+    }
+
+    /// Frames' tokens `[B * T, N, D]` with their positions in time, `[B, T, N, D]`.
+    fn with_time(&self, x: Tensor<3>, b: usize, time: &Param<Tensor<2>>) -> Tensor<4> {
+        let [frames, n, dim] = x.dims();
+        let t = frames / b;
+        x.reshape([b, t, n, dim]) + time.val().slice([0..t]).reshape([1, t, 1, dim])
     }
 
     /// `[M, 3, H, W]` to tokens with their spatial positions, `[M, N, D]`.
@@ -119,6 +135,7 @@ impl Encoder {
             let v = ramp(h).reshape([1, h, 1, 1]).expand([m, h, w, 1]);
             x = Tensor::cat(vec![x, u, v], 3);
         }
+        x = x.cast(self.pos.val().dtype());
         let last = self.stem.len() - 1;
         for (i, conv) in self.stem.iter().enumerate() {
             x = conv.forward(x);

@@ -1,11 +1,12 @@
 //! Small heads on the mean-pooled latent that anchor it to what a robot knows of itself. No object's place is ever a label.
+//! They answer in single precision whatever they compute in: what they say is compared with measured numbers.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use crate::config::WorldModelConfig;
-use crate::nn::Mlp;
+use crate::nn::{Mlp, wide};
 
 /// Hidden width of the inverse-dynamics head.
 const IDM_HIDDEN: usize = 128;
@@ -28,11 +29,12 @@ impl Heads {
 
     /// Two pooled latents `[B, D]` to the action between them, `[B, D_a]`; the last column is a logit.
     pub fn inverse_dynamics(&self, before: Tensor<2>, after: Tensor<2>) -> Tensor<2> {
-        self.idm.forward(Tensor::cat(vec![before, after], 1))
+        let both = Tensor::cat(vec![before, after], 1);
+        wide(self.idm.forward(both.cast(self.idm.fc1.weight.val().dtype())))
     }
 
     /// Pooled latents `[B, D]` to `[B, 4]`: x, y, suction, holding.
     pub fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {
-        self.prop.forward(pooled)
+        wide(self.prop.forward(pooled.cast(self.prop.weight.val().dtype())))
     }
 }

@@ -144,8 +144,8 @@ fn attention(tokens: f64, dim: usize) -> f64 {
 pub struct Memory {
     /// All modules, to plan with.
     pub weights: f64,
-    /// Parameters, gradients and AdamW's two moments of what stage 1 trains, as f32, and the target encoder. Without
-    /// activations.
+    /// Parameters, gradients and AdamW's two moments of what stage 1 trains, as f32, and the target encoder; in bf16 the
+    /// copies that compute come on top. Without activations.
     pub stage_1_state: f64,
     /// The widest moment of a rollout step of the whole population at once: two residual streams beside queries, keys,
     /// values and logits, or beside the two ends of the MLP.
@@ -164,9 +164,13 @@ impl Memory {
         let attention = 3 * predictor.dim + 2 * predictor.heads * tokens;
         let mlp = 2 * predictor.mlp_ratio * predictor.dim;
         let wide = (2 * predictor.dim + attention.max(mlp)) as f64;
+        let copies = match config.precision {
+            Precision::F32 => 0.0,
+            Precision::Bf16 => (trained + target) as f64 * bytes,
+        };
         Self {
             weights: parameters as f64 * bytes,
-            stage_1_state: (4 * trained + target) as f64 * 4.0,
+            stage_1_state: (4 * trained + target) as f64 * 4.0 + copies,
             plan_activations: config.plan.cem.population as f64 * tokens as f64 * wide * bytes,
         }
     }

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use super::{JobError, settings};
-use crate::config::Config;
+use crate::config::{Config, Precision};
 use crate::system::load_world_model;
 use crate::train::newest_checkpoint;
 use crate::weights::Checkpoint;
@@ -40,7 +40,7 @@ pub(super) fn world_model(path: &Path, config: &Config, device: &Device) -> Resu
     match place(path)? {
         Place::Checkpoint => {
             let checkpoint = Checkpoint::open(path)?;
-            let (model, stats, _) = load_world_model(&checkpoint, device)?;
+            let (model, stats, _) = load_world_model(&checkpoint, Precision::F32, device)?;
             Ok(Trained {
                 model,
                 checkpoint: Some(checkpoint),

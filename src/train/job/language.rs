@@ -1,11 +1,13 @@
 //! Stages `vlm` and 2: the language side.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 
-use super::{Job, JobDone, JobError, JobProgress, StageKind, draft, run_steps, settings};
-use crate::data::{GoalScenes, Instructions};
+use super::{Job, JobDone, JobError, JobProgress, StageKind, draft, run_steps, settings, world};
+use crate::config::Precision;
+use crate::data::{ClipSampler, EpisodeStore, GoalScenes, Instructions};
 use crate::nn::lora::detached;
 use crate::sim::Scene;
 use crate::sim::tasks::{TaskBook, TaskSampler};
@@ -47,7 +49,7 @@ pub(super) fn stage_vlm(
     Ok(JobDone { steps, done, written })
 }
 
-/// The goal projection interface, with adapters on the language model.
+/// The goal projection interface, with adapters on the language model; in joint mode the world model goes on learning.
 pub(super) fn stage_2(
     job: &Job,
     device: &Device,
@@ -59,11 +61,21 @@ pub(super) fn stage_2(
         what,
     };
     let base = open_from(job)?.ok_or_else(|| needs("a checkpoint with a world model and a language model"))?;
+    let rate = job.config.train.stage2.joint_rate;
+    let episodes = if rate > 0.0 {
+        let store = world::open_store(job).map_err(|err| {
+            let err = Box::new(err);
+            JobError::JointNeedsData { rate, err }
+        })?;
+        Some(store)
+    } else {
+        None
+    };
     settings::keep(&job.run, &job.config)?;
-    let (world_model, stats, _) = load_world_model(&base, device)?;
+    let (world_model, stats, _) = load_world_model(&base, Precision::F32, device)?;
     let stats = stats.ok_or_else(|| needs("a checkpoint with latent statistics"))?;
     let (language, tokenizer, _) =
-        load_vlm(&base, device)?.ok_or_else(|| needs("a checkpoint with a language model"))?;
+        load_vlm(&base, Precision::F32, device)?.ok_or_else(|| needs("a checkpoint with a language model"))?;
     if !detached(&language, &job.config.vlm.lora).factors.is_empty() {
         // Folded in, they would become part of the base that has to stay as it was trained.
         return Err(needs("a checkpoint whose language model has no adapters yet"));
@@ -82,12 +94,13 @@ pub(super) fn stage_2(
             total,
         });
     };
+    let clips = |store: &Arc<EpisodeStore>| ClipSampler::new(store.clone(), job.config.train.seed, 0..store.episodes());
     let mut stage = Stage2::new(
         job.config.clone(),
-        &world_model,
-        &stats,
+        (&world_model, &stats),
         vlm,
         &source,
+        episodes.as_ref().map(clips),
         device,
         &mut encoded,
     )?;
@@ -97,6 +110,17 @@ pub(super) fn stage_2(
     if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
         let mut draft = draft(out, Some(&base), &job.config)?;
         draft.put_gpi(&stage.gpi())?;
+        if let (Some(model), Some(store)) = (stage.world_model(), &episodes) {
+            let mut moved = world::statistics(job, &model, store, device, observe)?;
+            // Until the next calibration.
+            moved.sim_temperature = stats.sim_temperature;
+            draft.put_world_model(&model)?;
+            draft.put_stats(&moved);
+            draft.note(format!(
+                "Joint mode: the world model was trained too, at {rate} times its rates of stage 1. {}",
+                world::origin(store)
+            ));
+        }
         draft.put_vlm(&stage.adapted(), &tokenizer)?;
         let settings = &job.config.train.stage2;
         draft.note(format!(

@@ -76,6 +76,11 @@ pub enum JobError {
     Scene(#[from] SceneError),
     #[error("Stage {stage} needs {what}: name it with --from.")]
     NeedsFrom { stage: StageKind, what: &'static str },
+    #[error(
+        "train.stage2.joint_rate is {rate}, so that the world model is trained too, and that needs episodes. {err} Name \
+         a folder with --data, or set the rate to 0."
+    )]
+    JointNeedsData { rate: f64, err: Box<JobError> },
     #[error("Stage 1 begins with random weights: leave --from out. A run that is there is continued by itself.")]
     FromNothing,
     #[error("{} holds neither a checkpoint (config.json) nor a run of stage 1 (checkpoint-*/model.bpk).", path.display())]

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 
 use super::{Job, JobDone, JobError, JobProgress, StageKind, draft, from, run_steps, settings};
 use crate::data::{ClipSampler, EpisodeStore};
+use crate::nn::computing_in;
 use crate::train::{LatentCache, Stage, Stage1, Stage1b, fit_stats};
 use crate::world_model::{LatentStats, WorldModel};
 
@@ -26,7 +27,7 @@ pub(super) fn stage_1(
     let mut written = None;
     if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
         let model = stage.model();
-        let stats = statistics(&model, &store, device, observe)?;
+        let stats = statistics(job, &model, &store, device, observe)?;
         let mut draft = draft(out, None, &job.config)?;
         draft.put_world_model(&model)?;
         draft.put_stats(&stats);
@@ -53,7 +54,7 @@ pub(super) fn stage_1b(
     let trained = from::world_model(base, &job.config, device)?;
     settings::keep(&job.run, &job.config)?;
     let mut model = trained.model;
-    let mut stats = statistics(&model, &store, device, observe)?;
+    let mut stats = statistics(job, &model, &store, device, observe)?;
     if let Some(before) = &trained.stats {
         // The encoder stays as it is, so what "reached" means stays too.
         stats.sim_temperature = before.sim_temperature;
@@ -65,7 +66,8 @@ pub(super) fn stage_1b(
             total,
         });
     };
-    let cache = LatentCache::encode(&model, &store, device, &mut encoded)?;
+    let computing = computing_in(&model, job.config.precision);
+    let cache = LatentCache::encode(&computing, &store, device, &mut encoded)?;
     let mut stage = Stage1b::new(job.config.clone(), &model, &stats, cache, store.clone(), device);
     let steps = stage.steps();
     let done = run_steps(job, &mut stage, cancel, observe)?;
@@ -86,7 +88,7 @@ pub(super) fn stage_1b(
     Ok(JobDone { steps, done, written })
 }
 
-fn open_store(job: &Job) -> Result<Arc<EpisodeStore>, JobError> {
+pub(super) fn open_store(job: &Job) -> Result<Arc<EpisodeStore>, JobError> {
     let store = EpisodeStore::open(&job.data)?;
     let (have, wanted) = (store.meta().frame_px, job.config.world_model.image_size);
     if have != wanted {
@@ -100,7 +102,9 @@ fn open_store(job: &Job) -> Result<Arc<EpisodeStore>, JobError> {
     Ok(Arc::new(store))
 }
 
-fn statistics(
+/// Of the latent space of a model, as it computes in planning.
+pub(super) fn statistics(
+    job: &Job,
     model: &WorldModel,
     store: &EpisodeStore,
     device: &Device,
@@ -113,11 +117,12 @@ fn statistics(
             total,
         });
     };
-    Ok(fit_stats(model, store, device, &mut progress)?)
+    let model = computing_in(model, job.config.precision);
+    Ok(fit_stats(&model, store, device, &mut progress)?)
 }
 
 /// A sentence for the card.
-fn origin(store: &EpisodeStore) -> String {
+pub(super) fn origin(store: &EpisodeStore) -> String {
     let meta = store.meta();
     let (episodes, steps, scene, seed) = (meta.episodes, meta.steps, &meta.scene, meta.seed);
     format!("Data: {episodes} episodes of {steps} actions in scene {scene}, seed {seed}.")

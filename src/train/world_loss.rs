@@ -1,0 +1,196 @@
+//! The loss of world model pre-training (Algorithm 1 and method, 4.7): block masks, causal steps, or a mix of both. Stage 1
+//! minimises it alone, stage 2 in its joint mode beside the loss of the goal projection interface.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::{Rng, RngExt};
+
+use super::run::TrainError;
+use crate::config::Config;
+use crate::data::ClipBatch;
+use crate::nn::wide;
+use crate::random::{Stream, rng};
+use crate::world_model::losses::{
+    inverse_dynamics, prediction_loss, proprioception, scale_targets, sigreg, slowness, variance_hinge,
+};
+use crate::world_model::masking::{block_mask, stack};
+use crate::world_model::{TokenSet, WorldModel, pixels};
+
+/// A loss with the numbers that explain it.
+pub(super) struct Terms {
+    pub loss: Tensor<1>,
+    pub named: Vec<(&'static str, Tensor<1>)>,
+}
+
+/// What the loss is made of. The networks compute in their own number format, all terms are in single precision.
+pub(super) struct WorldLoss<'a> {
+    pub config: &'a Config,
+    pub model: &'a WorldModel,
+    /// An autodiff device, the model's.
+    pub device: &'a Device,
+}
+
+impl WorldLoss<'_> {
+    /// The terms of one batch; masks and moments are drawn from the run's seed and `step`.
+    ///
+    /// # Errors
+    /// The configuration's masks never fit.
+    pub fn terms(&self, batch: &ClipBatch, step: usize) -> Result<Terms, TrainError> {
+        let mut dice = rng(self.config.train.seed, Stream::Masks, step as u64, 0);
+        if dice.random::<f64>() < self.config.train.stage1.mask.causal_share {
+            Ok(self.causal_terms(batch, step, &mut dice))
+        } else {
+            self.masked_terms(batch, step, &mut dice)
+        }
+    }
+
+    /// Frame t and its action to frame t + 1, as it is met in planning, with the terms on whole frames.
+    fn causal_terms(&self, batch: &ClipBatch, step: usize, dice: &mut impl Rng) -> Terms {
+        let [b, t] = [batch.batch, batch.clip_len];
+        let losses = &self.config.train.stage1.losses;
+        let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
+        let size = self.config.world_model.image_size;
+        let plain = self.device.clone().inner();
+        let at = dice.random_range(0..t - 1);
+        let frames: Tensor<5> = pixels(&batch.frames, [b, t, 3, size, size], &plain);
+        let pick = |i: usize| frames.clone().slice([0..b, i..i + 1]).reshape([b, 3, size, size]);
+        let seen = Tensor::cat(vec![pick(at), pick(at + 1)], 0).autodiff();
+        let tokens = wide(self.model.encoder.forward(seen));
+        let (before, after) = (tokens.clone().slice([0..b]), tokens.clone().slice([b..2 * b]));
+        let target = wide(self.model.target_encoder.forward(pick(at + 1))).autodiff();
+        let action = rows(&batch.actions, [b, t - 1, 3], at, self.device);
+        let proprio = |i: usize| rows(&batch.proprio, [b, t, 4], i, self.device);
+
+        let predicted = wide(self.model.predictor.step(before.clone(), action.clone(), None));
+        let scaled = scale_targets(target.clone(), losses.target_scale);
+        let l_pred = prediction_loss(losses.prediction, predicted.clone(), scaled);
+        let pool = |x: Tensor<3>| x.mean_dim(1).reshape([b, d]);
+        let (p_before, p_after) = (pool(before.clone()), pool(after));
+        let l_pooled = (pool(predicted.clone()) - pool(target.clone())).square().mean();
+        let pooled = Tensor::cat(vec![p_before.clone(), p_after.clone()], 0);
+        let regularise = |rows| sigreg(losses.sigreg, rows, (self.config.train.seed, step as u64));
+        let mut l_reg = if losses.sigreg_pooled {
+            // Tokens centred per position: a constant that depends on the position carries no content.
+            let centred = tokens.clone() - tokens.clone().mean_dim(0);
+            regularise(centre(pooled.clone())) + regularise(centred.reshape([2 * b * n, d]))
+        } else {
+            regularise(centre(tokens.clone().reshape([2 * b * n, d])))
+        };
+        let scaled = |p: Tensor<2>| p * losses.pooled_scale;
+        l_reg = l_reg + variance_hinge(scaled(pooled.clone())) * losses.lambda_var;
+        let l_slow = slowness(scaled(p_before.clone()), scaled(p_after.clone()));
+        let l_idm = inverse_dynamics(self.model.heads.inverse_dynamics(p_before, p_after), action);
+        let truth = Tensor::cat(vec![proprio(at), proprio(at + 1)], 0);
+        let l_prop = proprioception(self.model.heads.proprioception(pooled.clone()), truth);
+
+        let error = (predicted.detach() - target.clone()).square().mean();
+        // The online encoder stands in for the target's view of the present: the target follows it closely.
+        let persistence = (before.detach() - target).square().mean();
+        let deviation = centre(pooled.detach()).square().mean().sqrt();
+        Terms {
+            loss: l_pred.clone()
+                + l_pooled.clone() * losses.lambda_pooled
+                + l_reg.clone() * losses.lambda_reg
+                + l_slow.clone() * losses.lambda_slow
+                + l_idm.clone() * losses.lambda_idm
+                + l_prop.clone() * losses.lambda_prop,
+            named: vec![
+                ("prediction", l_pred),
+                ("pooled", l_pooled),
+                ("sigreg", l_reg),
+                ("slowness", l_slow),
+                ("inverse_dynamics", l_idm),
+                ("proprioception", l_prop),
+                ("error_over_persistence", error / persistence),
+                ("pooled_deviation", deviation),
+            ],
+        }
+    }
+
+    /// Block masks over the whole clip (method, 4.6).
+    fn masked_terms(&self, batch: &ClipBatch, step: usize, dice: &mut impl Rng) -> Result<Terms, TrainError> {
+        let [b, t] = [batch.batch, batch.clip_len];
+        let stage = &self.config.train.stage1;
+        let model = &self.config.world_model;
+        let (n, d, size) = (model.tokens(), model.dim, model.image_size);
+        let plain = self.device.clone().inner();
+        let masks = (0..b)
+            .map(|_| block_mask(&stage.mask, model.grid(), t, dice))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|err| TrainError::Data(err.to_string()))?;
+        let acceptance = b as f64 / masks.iter().map(|mask| mask.draws).sum::<usize>() as f64;
+        let (visible, target_at) = stack(&masks, dice);
+        let frames: Tensor<5> = pixels(&batch.frames, [b, t, 3, size, size], &plain);
+        let targets = wide(self.model.target_encoder.forward_clips(frames.clone())).autodiff();
+        let index = |rows: &[Vec<usize>]| indices(rows, self.device);
+        let (visible_index, target_index) = (index(&visible), index(&target_at));
+        let context = wide(
+            self.model
+                .encoder
+                .forward_visible(frames.autodiff(), visible_index.clone()),
+        );
+        let base = model
+            .predictor
+            .residual
+            .then(|| last_context(&context, &visible, &target_at, n));
+        let actions = Tensor::from_data(TensorData::new(batch.actions.clone(), [b, t - 1, 3]), self.device);
+        let predicted = self.model.predictor.predict(
+            context.clone(),
+            &TokenSet { index: visible_index },
+            &TokenSet {
+                index: target_index.clone(),
+            },
+            Some(actions),
+            base,
+        );
+        let wanted = targets.gather(1, target_index.unsqueeze_dim::<3>(2).repeat_dim(2, d));
+        let wanted = scale_targets(wanted, stage.losses.target_scale);
+        let l_pred = prediction_loss(stage.losses.prediction, wide(predicted), wanted);
+        let [_, kept, _] = context.dims();
+        let key = (self.config.train.seed, step as u64);
+        let l_reg = sigreg(stage.losses.sigreg, centre(context.reshape([b * kept, d])), key);
+        let acceptance = Tensor::from_floats([acceptance as f32], &plain).autodiff();
+        Ok(Terms {
+            loss: l_pred.clone() + l_reg.clone() * stage.losses.lambda_reg,
+            named: vec![
+                ("masked_prediction", l_pred),
+                ("masked_sigreg", l_reg),
+                ("mask_acceptance", acceptance),
+            ],
+        })
+    }
+}
+
+fn centre(rows: Tensor<2>) -> Tensor<2> {
+    rows.clone() - rows.mean_dim(0)
+}
+
+/// Entry `at` of the second axis of `[B, S, K]` values as `[B, K]`.
+fn rows(values: &[f32], [b, s, k]: [usize; 3], at: usize, device: &Device) -> Tensor<2> {
+    let picked: Vec<f32> = (0..b)
+        .flat_map(|i| values[(i * s + at) * k..(i * s + at + 1) * k].iter().copied())
+        .collect();
+    Tensor::from_data(TensorData::new(picked, [b, k]), device)
+}
+
+fn indices(rows: &[Vec<usize>], device: &Device) -> Tensor<2, Int> {
+    let width = rows.first().map_or(0, Vec::len);
+    let flat: Vec<i64> = rows.iter().flatten().map(|&i| i as i64).collect();
+    Tensor::from_data(TensorData::new(flat, [rows.len(), width]), device)
+}
+
+/// For every target the last visible token of the same patch, zero where there is none: `[B, M, D]`.
+fn last_context(context: &Tensor<3>, visible: &[Vec<usize>], target: &[Vec<usize>], tokens: usize) -> Tensor<3> {
+    let [b, kept, d] = context.dims();
+    let device = context.device();
+    // Index `kept` points at a row of zeros that is appended to the context.
+    let sources: Vec<Vec<usize>> = visible
+        .iter()
+        .zip(target)
+        .map(|(visible, target)| {
+            let last = |patch: usize| visible.iter().rposition(|&i| i % tokens == patch).unwrap_or(kept);
+            target.iter().map(|&i| last(i % tokens)).collect()
+        })
+        .collect();
+    let padded = Tensor::cat(vec![context.clone(), Tensor::zeros([b, 1, d], &device)], 1);
+    padded.gather(1, indices(&sources, &device).unsqueeze_dim::<3>(2).repeat_dim(2, d))
+}
