@@ -2,6 +2,8 @@
 //! parameters.
 
 mod plan;
+mod precision;
+mod resume;
 mod studio;
 mod support;
 mod train;
