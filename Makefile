@@ -7,6 +7,7 @@
 #                   step goes on from where it was stopped
 # make pictures     the README's screenshot and GIF, from a real episode in a window that nobody sees
 # make window-plan  compare the plan of the window, on a display that nobody sees, with that of `thinkjepa plan`
+# make check-cuda   type-check what is compiled with the feature `cuda` alone; needs no CUDA
 #
 # The first build takes about half an hour on two cores. Build output lies outside of the clone, so that a second
 # clone compiles only this crate; one profile and one feature set serve run, test and bench.
@@ -19,7 +20,7 @@ has_display := $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname)
 
 demo_task := stack the red block on the green block
 
-.PHONY: run test lint fmt bench nano pictures window-plan
+.PHONY: run test lint fmt bench nano pictures window-plan check-cuda
 
 ifneq ($(has_display),)
 run:
@@ -45,6 +46,11 @@ lint:
 
 fmt:
 	cargo fmt
+
+# DOCS_RS keeps the build scripts from downloading LLVM, which only code generation needs.
+check-cuda:
+	@.ci/setup build
+	DOCS_RS=1 cargo check --locked --features cuda
 
 bench:
 	@.ci/setup build

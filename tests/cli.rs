@@ -157,9 +157,12 @@ fn doctor_says_what_it_would_take_and_why() {
 
 #[test]
 fn a_probe_is_one_line_of_json() {
-    let workload = r#"{"batch": 2, "tokens": 4, "dim": 8, "heads": 2, "depth": 1}"#;
-    let line = document(&["doctor", "--probe", "cpu", "--workload", workload]);
-    assert!(line["steps_per_sec"].as_f64().unwrap() > 1.0);
+    for precision in ["f32", "bf16"] {
+        let sizes = r#""batch": 2, "tokens": 4, "dim": 8, "heads": 2, "depth": 1"#;
+        let workload = format!(r#"{{{sizes}, "precision": "{precision}"}}"#);
+        let line = document(&["doctor", "--probe", "cpu", "--workload", &workload]);
+        assert!(line["steps_per_sec"].as_f64().unwrap() > 1.0, "{precision}");
+    }
 }
 
 #[test]

@@ -1,15 +1,21 @@
 //! One layer of each network at the paper's full width: what the small presets run is what a large one would run.
 
-use burn::tensor::{Device, Distribution, Tensor};
-use thinkjepa::config::{Config, preset};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use thinkjepa::config::{Config, Precision, preset};
 use thinkjepa::gpi::Gpi;
-use thinkjepa::world_model::{Encoder, Predictor};
+use thinkjepa::nn::computing_in;
+use thinkjepa::vlm::{VlmModel, decoder::Wanted};
+use thinkjepa::world_model::{Encoder, Heads, Predictor};
 
 fn one_layer() -> Config {
     let mut config = preset("paper").unwrap();
     config.world_model.encoder.depth = 1;
     config.world_model.predictor.depth = 1;
     config.gpi.depth = 1;
+    // The tower's last block is never built.
+    (config.vlm.depth, config.vlm.vision_depth) = (1, 2);
+    // Tables of words are looked up, not computed with: a few rows do.
+    config.vlm.vocab_size = 400;
     config.validate("one layer of the paper's").unwrap();
     config
 }
@@ -54,4 +60,36 @@ fn the_interface_projects_a_goal() {
         random([2, 196, 1280], &device),
     );
     alive(goal, [2, 196, 1280]);
+}
+
+#[test]
+fn the_heads_read_a_pooled_latent() {
+    let (config, device) = (one_layer().world_model, Device::flex());
+    let heads = Heads::new(&config, &device);
+    let (before, after) = (random([3, 1280], &device), random([3, 1280], &device));
+    let read = heads.proprioception(before.clone());
+    let action = heads.inverse_dynamics(before, after);
+    assert_eq!((read.dims(), action.dims()), ([3, 4], [3, 3]));
+    assert!(read.abs().sum().into_scalar::<f32>().is_finite() && action.abs().sum().into_scalar::<f32>().is_finite());
+}
+
+/// Tower, projector and decoder in the preset's own precision: 810 MB in f32, half of it in bf16.
+#[test]
+fn the_language_model_looks_and_reads() {
+    let (config, device) = (one_layer(), Device::flex());
+    assert_eq!(config.precision, Precision::Bf16);
+    let model = computing_in(&VlmModel::new(&config.vlm, &device), config.precision);
+    let image = model.image_tokens(random([1, 3, 336, 336], &device));
+    alive(image.clone().cast(burn::tensor::DType::F32), [1, 576, 4096]);
+    let ids: Vec<i64> = (0..580).map(|i| i % 400).collect();
+    let tokens = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, 580]), &device);
+    let wanted = Wanted {
+        rows_from: 576,
+        attention: true,
+    };
+    let hidden = model.forward(image, tokens, 2, None, wanted);
+    alive(hidden.states.clone().cast(burn::tensor::DType::F32), [1, 4, 4096]);
+    let map = hidden.attention.unwrap().on(2..578);
+    assert_eq!(map.dims(), [1, 32, 4, 576]);
+    assert_eq!(model.decoder.head(hidden.states).dims(), [1, 4, 400]);
 }

@@ -3,6 +3,8 @@
 
 mod measure;
 mod plan;
+mod precision;
+mod resume;
 mod studio;
 mod support;
 mod train;
