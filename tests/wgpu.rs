@@ -3,6 +3,11 @@
 //! A test binary of its own, since a driver may take its process with it. Where there is no card, Mesa's software adapter
 //! (package mesa-vulkan-drivers, which `make test` installs) serves: slow, but of the same shaders.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may say with a panic that something went wrong"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 

@@ -1,5 +1,10 @@
 //! The window without a window: panels drawn from a made-up episode, keys pressed, and the engine behind it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may say with a panic that something went wrong"
+)]
+
 #[path = "window/engine.rs"]
 mod engine;
 #[path = "window/pictures.rs"]

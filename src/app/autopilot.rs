@@ -123,7 +123,7 @@ impl Autopilot {
         match self.stage {
             Stage::Open => {
                 if view.board.phase == Phase::Idle {
-                    ctx.memory_mut(|memory| memory.stop_text_input());
+                    ctx.memory_mut(egui::Memory::stop_text_input);
                     state.plan(true);
                     self.stage = Stage::Run;
                 }

@@ -80,7 +80,7 @@ fn the_window_makes_the_plan_of_the_command_line_to_the_byte() {
             task: text.to_owned(),
             seed: 7,
             then: None,
-        }))
+        }));
     };
     plan(TASK);
     until(&engine, "planned", |board| board.phase == Phase::Paused);

@@ -109,7 +109,7 @@ type Pairs = Vec<(f64, f64)>;
 /// How a latent is read.
 enum Reader {
     Line(Ridge),
-    Perceptron(Perceptron),
+    Perceptron(Box<Perceptron>),
 }
 
 /// A read-out of one kind of features.
@@ -139,7 +139,7 @@ impl ReadOut {
                 .iter()
                 .map(|row| row.iter().map(|&value| value as f32).collect())
                 .collect();
-            Perceptron::fit(rows, &truth, seed, cancel).map(Reader::Perceptron)
+            Perceptron::fit(rows, &truth, seed, cancel).map(|fitted| Reader::Perceptron(Box::new(fitted)))
         })
     }
 
