@@ -245,7 +245,7 @@ mod tests {
     fn an_episode_writes_down_what_it_came_to() {
         let suite = suite(30);
         let (model, goals) = (ToyModel::new(), ToyGoals::default());
-        let reasoner = crate::planner::toy::ToyReasoner::new(&["1. go to 1.9 1.9 | red pad\n"]);
+        let reasoner = crate::planner::toy::ToyReasoner::new(&["1. go to 1.9 -1.9 | red pad\n"]);
         let mut config = toy_config();
         (config.t_max, config.max_replans) = (3, 1);
         let run = Run {
@@ -261,7 +261,7 @@ mod tests {
             reasoner: &reasoner,
         };
         let result = run.task(&suite[0], &models, None, &AtomicBool::new(false)).unwrap();
-        assert_eq!(result.first_list, ["go to 1.9 1.9"]);
+        assert_eq!(result.first_list, ["go to 1.9 -1.9"]);
         assert_eq!((result.steps, result.replans, result.declared), (6, 1, false));
         assert!(result.declarations.is_empty() && result.moved.is_none());
         assert_eq!(
@@ -282,7 +282,7 @@ mod tests {
             let Some(moment @ Moment::OnTheWay { block }) = Moment::of(&one.primitives) else {
                 continue;
             };
-            let reasoner = crate::planner::toy::ToyReasoner::new(&["1. go to 1.9 1.9 | red pad\n"]);
+            let reasoner = crate::planner::toy::ToyReasoner::new(&["1. go to 1.9 -1.9 | red pad\n"]);
             let run = Run {
                 scene: "three-blocks",
                 checkpoint: ("toy", "0"),
