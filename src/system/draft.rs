@@ -99,7 +99,8 @@ impl Draft {
         Ok(())
     }
 
-    /// A line for the card: how a part was made.
+    /// A line for the card: how a part was made, the part's name first and a colon behind it. It takes the place of an
+    /// older line about the same part.
     pub fn note(&mut self, line: impl Into<String>) {
         self.notes.push(line.into());
     }
@@ -132,6 +133,12 @@ impl Draft {
             card.push('\n');
         }
         for note in &self.notes {
+            let part = note.split_inclusive(':').next().unwrap_or(note);
+            let older = format!("- {part}");
+            card = card
+                .split_inclusive('\n')
+                .filter(|line| !line.starts_with(&older))
+                .collect();
             card.push_str(&format!("- {note}\n"));
         }
         card

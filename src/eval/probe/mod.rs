@@ -165,20 +165,22 @@ pub(super) mod tests {
             states: vec![],
             shape: [4, 6],
         };
+        // Not every second frame: a read-out that looks at every second one would see only one of both.
+        let suction = |step: usize| step % 3 == 1;
         for step in 0..=steps {
             episode
                 .tokens
                 .extend(rows(model.encode(&[world.observe().frame]).unwrap()).unwrap());
             state.gripper_m = [world.x, world.y];
             (state.blocks[0].position_m[0], state.blocks[0].position_m[1]) = (world.x, world.y);
-            state.held = (step % 2 == 1).then_some(0);
+            state.held = suction(step).then_some(0);
             episode.states.push(state.clone());
             if step < steps {
                 let angle = turn * step as f32;
                 let action = [
                     0.6 * angle.cos(),
                     0.6 * angle.sin(),
-                    if step % 2 == 0 { 1.0 } else { -1.0 },
+                    if suction(step + 1) { 1.0 } else { -1.0 },
                 ];
                 world.step(action);
                 episode.actions.push(action);

@@ -335,10 +335,10 @@ mod tests {
             // The first block is where the point is.
             let first = value(found.by_block_m.values().nth(2).unwrap());
             assert!(
-                found.by_block_m.keys().nth(2).unwrap().starts_with("red") && first < 0.01,
+                found.by_block_m.keys().nth(2).unwrap().starts_with("red") && first < close_m,
                 "{found:?}"
             );
-            // Suction is on in every second frame, and what is held with it.
+            // Suction is on in every third frame, and what is held with it.
             assert!(
                 value(&found.held) > 0.95 && value(&found.held_where_held) > 0.95,
                 "{found:?}"
@@ -347,7 +347,7 @@ mod tests {
             for moved in report.moved.values() {
                 assert!(moved.blocks > 6, "{moved:?}");
                 assert!(
-                    value(&moved.persistence_m) > 0.1 && value(&moved.imagined_m) < 0.01,
+                    value(&moved.persistence_m) > 0.1 && value(&moved.imagined_m) < close_m,
                     "{moved:?}"
                 );
                 assert!((value(&moved.gap_closed) - 1.0).abs() < 0.1, "{moved:?}");
