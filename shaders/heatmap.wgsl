@@ -75,14 +75,14 @@ fn gamma(c: vec3f) -> vec3f {
 fn tint(in: Corner) -> @location(0) vec4f {
     let value = sample_map(in.uv);
     let excess = clamp((value - 1.0) / max(params.top - 1.0, 1e-3), 0.0, 1.0);
-    let dim = 0.45 * clamp(1.0 - value, 0.0, 1.0);
+    let dim = 0.4 * clamp(1.0 - value, 0.0, 1.0);
 
     // The line keeps its width on the screen, whatever the map's slope.
     let slope = max(fwidth(excess), 1e-5);
     let line = (1.0 - smoothstep(0.6, 1.4, abs(excess - 0.5) / slope)) * 0.8;
 
     let color = linear_from_oklab(mix(params.low.xyz, params.high.xyz, excess));
-    let tint_alpha = 0.62 * smoothstep(0.0, 1.0, pow(excess, 0.7));
+    let tint_alpha = 0.55 * smoothstep(0.0, 1.0, pow(excess, 0.7));
     let alpha = params.opacity * mix(max(tint_alpha, dim), 1.0, line);
     let shade = color * (tint_alpha / max(tint_alpha + dim, 1e-4));
     let shown = mix(shade, vec3f(1.0), line);

@@ -1,5 +1,10 @@
 //! The program from outside: exit codes, messages, and that `--json` is one document and nothing else.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may say with a panic that something went wrong"
+)]
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -1,5 +1,10 @@
 //! One layer of each network at the paper's full width: what the small presets run is what a large one would run.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may say with a panic that something went wrong"
+)]
+
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use thinkjepa::config::{Config, Precision, preset};
 use thinkjepa::gpi::Gpi;

@@ -1,6 +1,11 @@
 //! The world model, the GPI and the losses against an independent PyTorch implementation: same weights, same inputs, the
 //! same outputs and gradients (tests/fixtures/make_world_model.py).
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may say with a panic that something went wrong"
+)]
+
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,5 +1,10 @@
 //! The window without a window: panels drawn from a made-up episode, keys pressed, and the engine behind it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may say with a panic that something went wrong"
+)]
+
 #[path = "window/engine.rs"]
 mod engine;
 #[path = "window/pictures.rs"]
@@ -91,7 +96,11 @@ fn the_example_is_selected_and_enter_plans_what_was_typed_over_it() {
     let task = "put the red block on the blue pad".to_owned();
     assert_eq!(
         window.state_mut().take(),
-        [Command::Plan { task, seed: 7 }, Command::Run(Until::End)]
+        [Command::Plan {
+            task,
+            seed: 7,
+            then: Some(Until::End)
+        }]
     );
     assert!(
         window.query_by_label(synthetic::EXAMPLES[2]).is_none(),
@@ -138,6 +147,12 @@ fn keys_drive_the_episode_but_never_while_text_is_typed() {
     assert!(window.get_by_label("Task").is_focused());
     assert_eq!(window.state_mut().take(), []);
     assert_eq!(window.state().state.selection.step, None);
+    window.key_press(Key::F1);
+    window.run();
+    assert!(
+        window.state().state.manual_open,
+        "the manual is there whatever has the focus"
+    );
 }
 
 #[test]

@@ -94,7 +94,11 @@ fn banner(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let Some(failure) = &view.board.failure else {
         return;
     };
-    let panel = Panel::top("banner").resizable(false).frame(Frame::NONE);
+    let height = faces::banner_height(ui, &failure.what, &failure.kept, &failure.advice);
+    let panel = Panel::top("banner")
+        .exact_size(height)
+        .resizable(false)
+        .frame(Frame::NONE);
     let answer = panel.show(ui, |ui| {
         let error = failure.level == Level::Error;
         faces::banner_ui(ui, error, &failure.what, &failure.kept, &failure.advice)
@@ -109,8 +113,10 @@ fn banner(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let plain = Frame::NONE.fill(p.panel);
+    // The camera keeps the greatest share of a small window, too.
+    let window = ui.available_size();
     let time = Panel::bottom("time")
-        .default_size(280.0)
+        .default_size((window.y * 0.3).clamp(235.0, 280.0))
         .size_range(170.0..=560.0)
         .resizable(true)
         .frame(plain);
@@ -119,7 +125,7 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         similarity_ui(ui, state, view);
     });
     let left = Panel::left("left")
-        .default_size(345.0)
+        .default_size((window.x * 0.27).min(375.0))
         .size_range(230.0..=520.0)
         .resizable(true)
         .frame(plain);
@@ -135,7 +141,7 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         CentralPanel::no_frame().show(ui, |ui| reasoning_ui(ui, state, view));
     });
     let right = Panel::right("right")
-        .default_size(410.0)
+        .default_size((window.x * 0.28).min(410.0))
         .size_range(300.0..=640.0)
         .resizable(true)
         .frame(plain);

@@ -3,45 +3,55 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Context, RawInput, Rect, pos2, vec2};
+use egui::{Context, RawInput, Rect, pos2};
 
-use super::AppOptions;
 use super::studio::Studio;
-use crate::engine::{Engine, Phase};
+use super::{AppOptions, FrameTimes};
+use crate::engine::{BoardView, Engine, Phase};
 
-/// Size of the window that is measured, points.
-const SIZE: [f32; 2] = [1600.0, 1000.0];
+/// Longest wait for a frame in which something is planned.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The pace of a window that shows work.
 const PACE: Duration = Duration::from_millis(33);
 
-/// Layout and tessellation, milliseconds a frame.
+/// Layout and tessellation of the frames in which an episode was planned, milliseconds a frame.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct UiTimes {
     pub frames: usize,
-    /// Frames during which the engine was planning.
-    pub frames_while_planning: usize,
     pub p50_ms: f64,
     pub p95_ms: f64,
     pub max_ms: f64,
 }
 
-/// Plans the first example and runs it while `frames` frames are drawn at the pace of a window; a new episode begins
-/// when one ends.
-pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> UiTimes {
+impl UiTimes {
+    /// None where there was no frame.
+    pub fn of(times: &FrameTimes) -> Option<Self> {
+        Some(Self {
+            frames: times.len(),
+            p50_ms: times.percentile_ms(0.5)?,
+            p95_ms: times.percentile_ms(0.95)?,
+            max_ms: times.percentile_ms(1.0)?,
+        })
+    }
+}
+
+/// Plans the first example and runs it, again and again, until `frames` frames were drawn at the pace of a window while
+/// an episode was planned; also says on which device it was.
+///
+/// # Errors
+/// The board's failure, if the episode could not be planned.
+pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> Result<(UiTimes, String), String> {
     let ctx = Context::default();
-    let options = AppOptions {
-        plan_at_once: true,
-        ..options.clone()
-    };
-    let mut studio = Studio::with_engine(&ctx, &options, engine);
-    let mut times = super::FrameTimes::new(frames);
-    let mut while_planning = 0;
+    let mut studio = Studio::with_engine(&ctx, options, engine);
+    let mut times = FrameTimes::new(frames.max(1));
     let begun = Instant::now();
+    let mut planned_at = begun;
     // The first frames load fonts and make textures: they are part of the start, not of planning.
-    for frame in 0..frames + 3 {
+    let mut skip = 3;
+    while times.len() < frames.max(1) {
         let at = Instant::now();
         let input = RawInput {
-            screen_rect: Some(Rect::from_min_size(pos2(0.0, 0.0), vec2(SIZE[0], SIZE[1]))),
+            screen_rect: Some(Rect::from_min_size(pos2(0.0, 0.0), options.size.into())),
             time: Some(begun.elapsed().as_secs_f64()),
             focused: true,
             ..Default::default()
@@ -53,22 +63,33 @@ pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> UiTimes {
         output.textures_delta.clear();
         let secs = at.elapsed().as_secs_f32();
         studio.note_frame(secs);
-        if frame >= 3 {
+        let BoardView { phase, failure, .. } = studio.engine().board();
+        if let Some(failure) = failure {
+            return Err(format!("{} {}", failure.what, failure.advice).trim().to_owned());
+        }
+        if skip > 0 {
+            skip -= 1;
+        } else if phase.is_planning() {
             times.push(secs);
-            let phase = studio.engine().board().phase;
-            while_planning += usize::from(phase.is_busy());
-            if phase == Phase::Finished {
-                studio.state_mut().plan(true);
-            }
+            planned_at = at;
+        } else if matches!(phase, Phase::Idle | Phase::Finished) {
+            studio.state_mut().plan(true);
+            // Until the worker has taken it.
+            skip = 3;
+        }
+        if planned_at.elapsed() > PATIENCE {
+            let waited = PATIENCE.as_secs();
+            return Err(format!(
+                "Nothing was planned for {waited} s, so there was no frame to time."
+            ));
         }
         std::thread::sleep(PACE.saturating_sub(at.elapsed()));
     }
-    let ms = |share| times.percentile_ms(share).unwrap_or(0.0);
-    UiTimes {
-        frames,
-        frames_while_planning: while_planning,
-        p50_ms: ms(0.5),
-        p95_ms: ms(0.95),
-        max_ms: ms(1.0),
-    }
+    let device = studio
+        .engine()
+        .board()
+        .info
+        .map_or_else(String::new, |info| info.device.clone());
+    let times = UiTimes::of(&times).ok_or_else(|| "No frame was drawn.".to_owned())?;
+    Ok((times, device))
 }

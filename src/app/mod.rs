@@ -1,13 +1,17 @@
 //! The window: an eframe app (wgpu) around the panels. It owns the engine's handle, hands commands over and draws what
 //! it reads; nothing here computes.
 
+mod autopilot;
 mod frame_times;
 mod layout;
 mod measure;
 mod studio;
 
-use egui::{IconData, ViewportBuilder, vec2};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use egui::{IconData, ViewportBuilder};
+
+pub use autopilot::{Ending, Picture, Script};
 pub use frame_times::FrameTimes;
 pub use layout::{prepare, studio_ui};
 pub use measure::{UiTimes, measure};
@@ -15,14 +19,33 @@ pub use studio::Studio;
 
 use crate::engine::{Engine, Waker};
 
+/// The smallest window that shows everything, points.
+pub const LEAST_SIZE: [f32; 2] = [1120.0, 700.0];
+
 /// What the window starts with.
 #[derive(Clone, Debug)]
 pub struct AppOptions {
     /// Tasks that the loaded scene can be asked; the first stands in the task box.
     pub examples: Vec<String>,
     pub seed: u64,
-    /// Plan the first task at once instead of waiting for Enter.
-    pub plan_at_once: bool,
+    /// The theme, dark or light.
+    pub dark: bool,
+    /// Inner size of the window, points.
+    pub size: [f32; 2],
+    /// What the window does by itself, if anything.
+    pub script: Option<Script>,
+}
+
+impl Default for AppOptions {
+    fn default() -> Self {
+        Self {
+            examples: Vec::new(),
+            seed: 0,
+            dark: true,
+            size: [1600.0, 1000.0],
+            script: None,
+        }
+    }
 }
 
 /// Why the window could not be opened.
@@ -32,30 +55,37 @@ pub enum AppError {
     Window(#[from] eframe::Error),
 }
 
-/// Opens the window and stays until it is closed. `start` starts the engine with the waker it is given.
+/// Opens the window, stays until it is closed and says what came of it. `start` starts the engine with the waker it is
+/// given.
 ///
 /// # Errors
 /// There is no display, no graphics adapter, or no thread for a worker.
 pub fn run(
     options: AppOptions,
     start: impl FnOnce(Waker) -> std::io::Result<Engine> + 'static,
-) -> Result<(), AppError> {
+) -> Result<Ending, AppError> {
     let native = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("ThinkJEPA Studio")
             .with_app_id("thinkjepa-studio")
-            .with_inner_size(vec2(1600.0, 1000.0))
-            .with_min_inner_size(vec2(1120.0, 700.0))
+            .with_inner_size(options.size)
+            .with_min_inner_size(LEAST_SIZE)
             .with_icon(icon()),
         renderer: eframe::Renderer::Wgpu,
         ..Default::default()
     };
+    let ending = Arc::new(Mutex::new(Ending::default()));
+    let for_window = Arc::clone(&ending);
     eframe::run_native(
         "ThinkJEPA Studio",
         native,
-        Box::new(move |creation| Ok(Box::new(Studio::new(creation, &options, start)?))),
+        Box::new(move |creation| {
+            let studio = Studio::new(creation, &options, start)?;
+            Ok(Box::new(studio.with_ending(for_window)))
+        }),
     )?;
-    Ok(())
+    let mut ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(std::mem::take(&mut *ending))
 }
 
 /// Three sub-goals on a path, in their colours.

@@ -1,31 +1,45 @@
 //! The eframe app: engine in, panels out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::AppOptions;
+use super::autopilot::{Autopilot, Ending};
 use super::frame_times::{FrameTimes, tessellation_secs};
 use super::layout::{prepare, studio_ui};
-use crate::engine::{Engine, Waker};
+use super::measure::UiTimes;
+use crate::engine::{BoardView, Engine, Waker};
 use crate::panels::{View, ViewState};
+use crate::recording::{Recording, StepRecord};
 
 /// Time between two repaints while work is under way.
 const FRAME: Duration = Duration::from_millis(33);
 /// Time between two repaints that only move a clock on.
 const TICK: Duration = Duration::from_millis(200);
-/// One frame in so many has its tessellation timed: eframe does it out of sight.
-const TESSELLATED: u64 = 10;
+/// One frame in so many is timed: eframe tessellates out of sight, so that a timed frame does it once more.
+const TIMED: u64 = 10;
 /// Frames that the percentile in the status line is taken over.
-const FRAMES: usize = 300;
+const FRAMES: usize = 100;
+/// Frames that the report of a whole run is made from.
+const REPORTED: usize = 100_000;
+
+/// What one frame is drawn from.
+type Snapshot = (Arc<Recording>, Option<Arc<StepRecord>>, BoardView);
 
 pub struct Studio {
     engine: Engine,
     state: ViewState,
     times: FrameTimes,
+    /// Of the frames in which an episode was planned.
+    planning_times: FrameTimes,
     frames: u64,
-    /// Of the last frame whose tessellation was timed.
-    tessellation_secs: f32,
+    autopilot: Option<Autopilot>,
+    /// What the last frame showed, while the next one must show the same.
+    held: Option<Snapshot>,
+    ending: Arc<Mutex<Ending>>,
+    adapter: Option<String>,
     numbers_at: Option<Instant>,
+    size: [f32; 2],
 }
 
 impl Studio {
@@ -39,24 +53,38 @@ impl Studio {
         let ctx = creation.egui_ctx.clone();
         let engine = start(Arc::new(move || ctx.request_repaint_after(FRAME)))?;
         let mut studio = Self::with_engine(&creation.egui_ctx, options, engine);
-        studio.state.target_format = creation.wgpu_render_state.as_ref().map(|state| state.target_format);
+        if let Some(state) = &creation.wgpu_render_state {
+            studio.state.target_format = Some(state.target_format);
+            studio.adapter = Some(state.adapter.get_info().name);
+        }
         Ok(studio)
+    }
+
+    /// Where this window's ending is written when it closes.
+    pub(super) fn with_ending(mut self, ending: Arc<Mutex<Ending>>) -> Self {
+        self.ending = ending;
+        self
     }
 
     /// The app around an engine that runs already.
     pub fn with_engine(ctx: &egui::Context, options: &AppOptions, engine: Engine) -> Self {
         prepare(ctx);
-        let mut state = ViewState::new(&options.examples, options.seed);
-        if options.plan_at_once {
-            state.plan(true);
+        if !options.dark {
+            ctx.set_theme(egui::Theme::Light);
         }
+        let state = ViewState::new(&options.examples, options.seed);
         Self {
             engine,
             state,
             times: FrameTimes::new(FRAMES),
+            planning_times: FrameTimes::new(REPORTED),
             frames: 0,
-            tessellation_secs: 0.0,
+            autopilot: options.script.clone().map(Autopilot::new),
+            held: None,
+            ending: Arc::default(),
+            adapter: None,
             numbers_at: None,
+            size: [0.0; 2],
         }
     }
 
@@ -76,21 +104,27 @@ impl Studio {
     pub fn frame_ui(&mut self, ui: &mut egui::Ui) {
         self.engine.drain_events();
         self.numbers();
-        let (recording, live, board) = (self.engine.recording(), self.engine.live(), self.engine.board());
+        let now = || (self.engine.recording(), self.engine.live(), self.engine.board());
+        let shown = self.held.take().unwrap_or_else(now);
+        let (recording, live, board) = &shown;
         let view = View {
-            recording: &recording,
+            recording,
             live: live.as_deref(),
-            board: &board,
+            board,
         };
         let state = &mut self.state;
         self.engine.with_metrics(|metrics| studio_ui(ui, state, &view, metrics));
+        if let Some(autopilot) = &mut self.autopilot {
+            autopilot.frame(ui.ctx(), state, &view);
+            self.held = autopilot.holds_still().then(|| shown.clone());
+        }
         for command in std::mem::take(&mut self.state.outbox) {
             if !self.engine.send(command) {
                 self.engine
                     .warn("Too many commands are waiting; the last one was dropped. Try it again in a moment.");
             }
         }
-        if !board.jobs.is_empty() {
+        if !shown.2.jobs.is_empty() {
             ui.ctx().request_repaint_after(TICK);
         }
     }
@@ -98,6 +132,9 @@ impl Studio {
     /// Notes how long a frame took to lay out and tessellate.
     pub fn note_frame(&mut self, secs: f32) {
         self.times.push(secs);
+        if self.engine.board().phase.is_planning() {
+            self.planning_times.push(secs);
+        }
     }
 
     pub fn times(&self) -> &FrameTimes {
@@ -122,11 +159,39 @@ impl eframe::App for Studio {
         let begun = Instant::now();
         self.frame_ui(ui);
         let layout = begun.elapsed().as_secs_f32();
-        if self.frames.is_multiple_of(TESSELLATED) {
-            self.tessellation_secs = tessellation_secs(ui.ctx());
+        // A window that drives itself has nobody who waits for it, and times all of its frames.
+        if self.autopilot.is_some() || self.frames.is_multiple_of(TIMED) {
+            self.note_frame(layout + tessellation_secs(ui.ctx()));
         }
         self.frames += 1;
-        self.note_frame(layout + self.tessellation_secs);
+        self.size = ui.ctx().input(|input| input.content_rect().size().into());
+    }
+
+    /// Where the pointer happens to rest has no place in a picture.
+    fn raw_input_hook(&mut self, _ctx: &egui::Context, raw_input: &mut egui::RawInput) {
+        if self.autopilot.as_ref().is_some_and(Autopilot::hides_pointer) {
+            raw_input
+                .events
+                .retain(|event| !matches!(event, egui::Event::PointerMoved(_)));
+            raw_input.events.push(egui::Event::PointerGone);
+        }
+    }
+
+    fn on_exit(&mut self) {
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        *ending = Ending {
+            done: self.autopilot.as_ref().is_some_and(Autopilot::is_done),
+            problem: self.autopilot.as_ref().and_then(|autopilot| autopilot.problem.clone()),
+            recording: Some(self.engine.recording()),
+            times: UiTimes::of(&self.planning_times),
+            device: self
+                .engine
+                .board()
+                .info
+                .map_or_else(String::new, |info| info.device.clone()),
+            adapter: self.adapter.clone(),
+            size: self.size,
+        };
     }
 }
 

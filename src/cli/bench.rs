@@ -9,7 +9,8 @@ use burn::tensor::Tensor;
 use clap::Args;
 use serde::Serialize;
 
-use super::{CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, checkpoint};
+use super::{CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, checkpoint, window};
+use crate::app::measure;
 use crate::data::{ClipSampler, EpisodeStore, GenerateSettings, generate};
 use crate::eval::oracle::OracleWorld;
 use crate::eval::{Machine, tabletop_tasks};
@@ -17,6 +18,7 @@ use crate::planner::cem::{PlanRequest, first_mean, plan};
 use crate::planner::cost::{LatentSpace, cost_of, pool};
 use crate::planner::{GoalMaker, GoalRequest, GoalSource, LatentModel, Question, Reasoner};
 use crate::sim::{DEMO_SCENE, Environment, Frame, OracleKind, Scene};
+use crate::studio::{StudioSettings, start};
 use crate::system::System;
 use crate::train::{Stage, Stage1};
 
@@ -33,6 +35,12 @@ pub struct Bench {
     /// How often each part is timed, after once to warm up
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     repeats: u64,
+    /// Time the window instead: layout and tessellation of its frames while the demo is planned
+    #[arg(long)]
+    ui: bool,
+    /// Frames of the window that are timed
+    #[arg(long, value_name = "N", default_value_t = 600, requires = "ui", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    frames: u64,
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
@@ -73,6 +81,9 @@ impl Subcommand for Bench {
     }
 
     fn run(&self, console: &Console) -> CliResult {
+        if self.ui {
+            return self.time_window(console);
+        }
         let checkpoint = checkpoint::open(self.checkpoint.as_deref())?;
         let selected = self.device.open(&checkpoint.config)?;
         let system = checkpoint::load(&checkpoint, &selected, console)?;
@@ -99,6 +110,26 @@ impl Subcommand for Bench {
             missing,
             machine: Machine::here(&selected.id.to_string()),
         };
+        console.document(&self.output, &report)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Bench {
+    /// The window's frames, drawn nowhere: what the graphics card does is left out.
+    fn time_window(&self, console: &Console) -> CliResult {
+        let settings = StudioSettings {
+            checkpoint: checkpoint::folder(self.checkpoint.as_deref())?,
+            scene: DEMO_SCENE.to_owned(),
+            seed: SEED,
+            device: self.device.device,
+        };
+        window::leave_a_core();
+        let options = window::demo_options();
+        let engine = start(settings, Arc::new(|| ()))?;
+        let (times, device) = measure(engine, &options, self.frames as usize).map_err(CliError::new)?;
+        let report = window::TimesReport::new(times, options.size, None, &device);
+        console.line(&report.line());
         console.document(&self.output, &report)?;
         Ok(Exit::Done)
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{CliError, CliResult, Console, Exit, ModelArgs, OutputArgs, Subcommand};
-use crate::device::{self, DeviceChoice, ProbeLine, Verdict, Workload};
+use crate::device::{self, ChoiceLine, DeviceChoice, ProbeLine, Verdict, Workload};
 
 #[derive(Args)]
 pub struct Doctor {
@@ -15,8 +15,11 @@ pub struct Doctor {
     /// Measure one device in this process and print its speed, as `--device auto` does in a child
     #[arg(long, value_name = "DEVICE")]
     probe: Option<DeviceChoice>,
-    /// Sizes for `--probe`, as JSON
-    #[arg(long, hide = true, requires = "probe")]
+    /// Print the device that `--device auto` takes and why, and nothing else
+    #[arg(long, hide = true, conflicts_with = "probe")]
+    choose: bool,
+    /// Sizes for `--probe` and `--choose`, as JSON
+    #[arg(long, hide = true)]
     workload: Option<String>,
 }
 
@@ -46,24 +49,45 @@ impl Subcommand for Doctor {
 
     fn run(&self, console: &Console) -> CliResult {
         match self.probe {
-            Some(choice) => self.probe(choice, console),
+            Some(choice) => self.probe(choice),
+            None if self.choose => self.choose(),
             None => self.examine(console),
         }
     }
 }
 
 impl Doctor {
-    fn probe(&self, choice: DeviceChoice, _console: &Console) -> CliResult {
+    /// What devices are compared by: as it was given, or that of the model's configuration.
+    fn workload(&self) -> Result<Workload, CliError> {
+        match &self.workload {
+            Some(text) => Ok(serde_json::from_str(text)?),
+            None => Ok(Workload::of(&self.model.config()?)),
+        }
+    }
+
+    fn choose(&self) -> CliResult {
+        let verdicts = device::judge_all(self.workload()?);
+        let line = match verdicts.into_iter().find(|verdict| verdict.chosen) {
+            Some(verdict) => ChoiceLine {
+                id: verdict.candidate.id,
+                why: verdict.why,
+            },
+            None => ChoiceLine {
+                id: DeviceChoice::Cpu,
+                why: "nothing else answered".to_owned(),
+            },
+        };
+        Console::new(true).document(&self.output, &line)?;
+        Ok(Exit::Done)
+    }
+
+    fn probe(&self, choice: DeviceChoice) -> CliResult {
         if choice == DeviceChoice::Auto {
             return Err(CliError::new(
                 "Could not probe auto: name one device, such as cpu or wgpu:0.",
             ));
         }
-        let workload = match &self.workload {
-            Some(text) => serde_json::from_str(text)?,
-            None => Workload::of(&self.model.config()?),
-        };
-        let steps_per_sec = device::probe_here(choice, workload)?;
+        let steps_per_sec = device::probe_here(choice, self.workload()?)?;
         // The answer is JSON whether or not it was asked for: a parent process reads it.
         Console::new(true).document(&self.output, &ProbeLine { steps_per_sec })?;
         Ok(Exit::Done)
@@ -72,7 +96,7 @@ impl Doctor {
     fn examine(&self, console: &Console) -> CliResult {
         let config = self.model.config()?;
         let workload = Workload::of(&config);
-        let devices = device::judge(device::candidates(), |id| device::probe_in_child(id, workload));
+        let devices = device::judge_all(workload);
         let chosen = devices.iter().find(|verdict| verdict.chosen);
         let report = Report {
             schema: "thinkjepa.doctor/1",

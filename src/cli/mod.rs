@@ -97,6 +97,8 @@ macro_rules! commands {
 }
 
 commands! {
+    /// Open the window with a checkpoint, a scene or a task of your own, or let it drive itself
+    Window(window::Window),
     /// Plan and carry out a task in a scene, without a window
     Plan(plan::Plan),
     /// Make training data: episodes of a scripted policy in a scene
@@ -115,7 +117,11 @@ commands! {
 
 /// ThinkJEPA Studio: type a task, watch a world model and a vision-language model think and act.
 #[derive(Parser)]
-#[command(name = "thinkjepa", version, after_help = "Without a command, the window opens.")]
+#[command(
+    name = "thinkjepa",
+    version,
+    after_help = "Without a command, the window opens with the demo."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Commands>,
@@ -140,7 +146,7 @@ pub fn run() -> ExitCode {
             command.check()?;
             command.run(&console)
         }
-        None => window::open(&console),
+        None => window::open_demo(&console),
     }));
     match result {
         Ok(Ok(exit)) => exit.code().into(),

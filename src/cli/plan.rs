@@ -110,7 +110,7 @@ impl Subcommand for Plan {
 }
 
 /// Declared by the latent is not enough where the world says otherwise.
-fn exit(recording: &Recording, outcome: &Outcome) -> Exit {
+pub(super) fn exit(recording: &Recording, outcome: &Outcome) -> Exit {
     let mut declared = recording.sub_goals.iter().filter(|sub_goal| sub_goal.declared);
     match outcome {
         Outcome::Interrupted => Exit::Interrupted,

@@ -1,13 +1,21 @@
-//! `thinkjepa` without a subcommand: the window, with the demo scene, the trained checkpoint and the demo task. Where
-//! there is no display, the demo episode runs without a window.
+//! `thinkjepa window`, and `thinkjepa` without a subcommand: the window, with the demo scene, the trained checkpoint and
+//! the demo task unless others are named. It can drive itself, which makes a picture, a plan or a time of the real window
+//! one command. Where there is no display, the demo episode runs without a window.
 
 use std::path::PathBuf;
 
-use super::{CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, WorldArgs, checkpoint, plan};
-use crate::app::{AppOptions, run};
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, WorldArgs, args, checkpoint, plan,
+};
+use crate::app::{AppOptions, Ending, LEAST_SIZE, Picture, Script, UiTimes, run};
 use crate::device::DeviceChoice;
+use crate::eval::Machine;
 use crate::sim::DEMO_SCENE;
 use crate::studio::{StudioSettings, start};
+use crate::weights::write_file;
 
 /// Tasks of the demo scene; the first stands in the task box.
 const TASKS: [&str; 4] = [
@@ -18,29 +26,238 @@ const TASKS: [&str; 4] = [
 ];
 /// The demo's seed, the same with and without a window.
 const SEED: u64 = 7;
+/// Longest time a frame of the window may take to lay out and tessellate, at the 95th percentile.
+const TARGET_MS: f64 = 8.0;
 
-pub(super) fn open(console: &Console) -> CliResult {
-    if !has_display() {
-        console.note(
-            "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): running the demo episode without a window.",
-        );
-        return demo(console);
+#[derive(Args)]
+pub struct Window {
+    /// A checkpoint folder [default: checkpoints/nano]
+    #[arg(long, value_name = "FOLDER")]
+    checkpoint: Option<PathBuf>,
+    /// A scene under scenes/, or a RON file of your own [default: three-blocks]
+    #[arg(long, value_name = "NAME|FILE")]
+    scene: Option<String>,
+    /// Drives scene jitter, planning and sampling
+    #[arg(long, value_name = "N", default_value_t = SEED, allow_hyphen_values = true)]
+    seed: u64,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// The task in the task box
+    #[arg(long)]
+    task: Option<String>,
+    /// Inner size of the window, points
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1600x1000", value_parser = size)]
+    size: [f32; 2],
+    /// Begin with the light theme
+    #[arg(long)]
+    light: bool,
+    /// Plan the task and run it to its end, as Enter does
+    #[arg(long)]
+    run: bool,
+    /// Write the finished episode: plan JSON, or a GIF where the name says so; may be given more than once
+    #[arg(long, value_name = "FILE", requires = "run")]
+    export: Vec<PathBuf>,
+    /// Write a picture of the window, a PNG
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+    /// Take the picture while the episode goes on, looking back at this step, not at the end
+    #[arg(long, value_name = "N", requires_all = ["picture", "run"])]
+    picture_step: Option<usize>,
+    /// Write what a frame of the window took while the episode was planned, as JSON
+    #[arg(long, value_name = "FILE", requires_all = ["run", "quit"])]
+    times: Option<PathBuf>,
+    /// Close the window when all of this is done; the exit code is that of `thinkjepa plan`
+    #[arg(long)]
+    quit: bool,
+}
+
+fn size(text: &str) -> Result<[f32; 2], String> {
+    let parsed = text.split_once('x').and_then(|(width, height)| {
+        let side = |text: &str| text.parse::<u16>().ok().map(f32::from);
+        Some([side(width)?, side(height)?])
+    });
+    let [width, height] = LEAST_SIZE;
+    parsed
+        .filter(|size| size[0] >= width && size[1] >= height)
+        .ok_or_else(|| format!("expected a width and a height such as 1600x1000, at least {width}x{height}"))
+}
+
+impl Subcommand for Window {
+    fn json(&self) -> bool {
+        false
     }
-    // The window opens without a checkpoint as well, and says there what is missing.
-    let folder = checkpoint::folder(None).unwrap_or_else(|_| PathBuf::from(checkpoint::DEFAULT));
-    let settings = StudioSettings {
-        checkpoint: folder,
-        scene: DEMO_SCENE.to_owned(),
-        seed: SEED,
-        device: DeviceChoice::Auto,
-    };
-    let options = AppOptions {
+
+    fn check(&self) -> Result<(), CliError> {
+        let files = self.export.iter().chain(&self.picture).chain(&self.times);
+        files.map(PathBuf::as_path).try_for_each(args::writable)
+    }
+
+    fn run(&self, console: &Console) -> CliResult {
+        if !has_display() {
+            return Err(CliError::new(
+                "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set). `thinkjepa plan` does the same \
+                 episode without a window, `xvfb-run -a thinkjepa window` opens one that nobody sees.",
+            ));
+        }
+        let mut examples = TASKS.map(str::to_owned).to_vec();
+        if let Some(task) = &self.task {
+            examples.insert(0, task.clone());
+        }
+        let script = Script {
+            run: self.run,
+            picture: self.picture.clone().map(|path| Picture {
+                path,
+                step: self.picture_step,
+            }),
+            exports: self.export.clone(),
+            quit: self.quit,
+        };
+        let scripted = script.run || script.picture.is_some() || script.quit;
+        let options = AppOptions {
+            examples,
+            seed: self.seed,
+            dark: !self.light,
+            size: self.size,
+            script: scripted.then_some(script),
+        };
+        let ending = self.open(options)?;
+        if let Some(problem) = ending.problem {
+            return Err(CliError::new(problem));
+        }
+        if let Some(times) = ending.times.filter(|_| self.run) {
+            let shown_by = ending.adapter.clone().unwrap_or_else(|| "no graphics card".to_owned());
+            let report = TimesReport::new(times, ending.size, Some(shown_by), &ending.device);
+            console.line(&report.line());
+            if let Some(path) = &self.times {
+                write_file(path, format!("{}\n", serde_json::to_string_pretty(&report)?).as_bytes())?;
+            }
+        }
+        let outcome = ending
+            .recording
+            .as_ref()
+            .and_then(|recording| recording.outcome.clone());
+        match (ending.recording, outcome) {
+            (Some(recording), Some(outcome)) if self.run && self.quit => Ok(plan::exit(&recording, &outcome)),
+            _ if self.quit && !ending.done => Ok(Exit::Interrupted),
+            _ => Ok(Exit::Done),
+        }
+    }
+}
+
+impl Window {
+    fn open(&self, options: AppOptions) -> Result<Ending, CliError> {
+        // The window opens without a checkpoint as well, and says there what is missing.
+        let folder = checkpoint::folder(self.checkpoint.as_deref());
+        let settings = StudioSettings {
+            checkpoint: folder.unwrap_or_else(|_| PathBuf::from(checkpoint::DEFAULT)),
+            scene: self.scene.clone().unwrap_or_else(|| DEMO_SCENE.to_owned()),
+            seed: self.seed,
+            device: self.device.device,
+        };
+        leave_a_core();
+        run(options, move |waker| start(settings, waker)).map_err(|err| CliError::new(err.to_string()))
+    }
+}
+
+/// What the window took for its frames, for `assets/records/`.
+#[derive(Serialize)]
+pub(super) struct TimesReport {
+    schema: &'static str,
+    /// Layout and tessellation of the frames in which an episode was planned.
+    #[serde(flatten)]
+    times: UiTimes,
+    target_p95_ms: f64,
+    /// Inner size of the window, points.
+    size: [f32; 2],
+    /// The graphics card that drew the frames; none if they were laid out and tessellated, and drawn nowhere.
+    adapter: Option<String>,
+    /// Threads of the compute pool; the planner's own thread waits for them.
+    compute_threads: usize,
+    /// Threads that wanted to run, mean of the last minute, where the system tells it: other work slows the frames down.
+    load_average: Option<f64>,
+    machine: Machine,
+}
+
+fn load_average() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next()?.parse().ok()
+}
+
+impl TimesReport {
+    pub(super) fn new(times: UiTimes, size: [f32; 2], adapter: Option<String>, device: &str) -> Self {
+        Self {
+            schema: "thinkjepa.window/1",
+            times,
+            target_p95_ms: TARGET_MS,
+            size,
+            adapter,
+            compute_threads: rayon::current_num_threads(),
+            load_average: load_average(),
+            machine: Machine::here(device),
+        }
+    }
+
+    pub(super) fn line(&self) -> String {
+        let UiTimes {
+            frames,
+            p50_ms,
+            p95_ms,
+            max_ms,
+        } = self.times;
+        format!(
+            "A frame of the window took {p50_ms:.1} ms at p50, {p95_ms:.1} ms at p95 and {max_ms:.1} ms at most to lay \
+             out and tessellate, over {frames} frames while planning (wanted: p95 under {TARGET_MS:.0} ms)."
+        )
+    }
+}
+
+/// The compute pool takes all cores but one, so that the window stays quick while it works. How many threads there are
+/// changes no number that they compute.
+pub(super) fn leave_a_core() {
+    if std::env::var_os("RAYON_NUM_THREADS").is_some() {
+        return;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1));
+    if let Err(err) = pool.build_global() {
+        log::warn!("The compute pool keeps all cores: {err}.");
+    }
+}
+
+/// What the window starts with where nothing is named.
+pub(super) fn demo_options() -> AppOptions {
+    AppOptions {
         examples: TASKS.map(str::to_owned).to_vec(),
         seed: SEED,
-        plan_at_once: false,
-    };
-    run(options, move |waker| start(settings, waker)).map_err(|err| CliError::new(err.to_string()))?;
-    Ok(Exit::Done)
+        ..AppOptions::default()
+    }
+}
+
+pub(super) fn open_demo(console: &Console) -> CliResult {
+    if has_display() {
+        let window = Window {
+            checkpoint: None,
+            scene: None,
+            seed: SEED,
+            device: DeviceArgs {
+                device: DeviceChoice::Auto,
+            },
+            task: None,
+            size: demo_options().size,
+            light: false,
+            run: false,
+            export: Vec::new(),
+            picture: None,
+            picture_step: None,
+            times: None,
+            quit: false,
+        };
+        return window.run(console);
+    }
+    console.note(
+        "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): running the demo episode without a window.",
+    );
+    demo(console)
 }
 
 /// The demo episode, its plan and its animation.

@@ -14,7 +14,7 @@ pub enum ConfigError {
     #[error("Could not read {source_name}: {err}.")]
     Parse {
         source_name: String,
-        err: ron::error::SpannedError,
+        err: Box<ron::error::SpannedError>,
     },
     #[error("Could not read {source_name}: {err}.")]
     ParseJson {
@@ -48,7 +48,7 @@ impl Config {
     pub fn from_ron(text: &str, source_name: &str) -> Result<Self, ConfigError> {
         let config: Self = ron::from_str(text).map_err(|err| ConfigError::Parse {
             source_name: source_name.to_owned(),
-            err,
+            err: Box::new(err),
         })?;
         config.validate(source_name)?;
         Ok(config)

@@ -40,6 +40,11 @@ impl Phase {
         matches!(self, Self::Opening | Self::Thinking | Self::Stepping | Self::Running)
     }
 
+    /// The VLM or CEM is at work on an episode.
+    pub fn is_planning(self) -> bool {
+        matches!(self, Self::Thinking | Self::Stepping | Self::Running)
+    }
+
     /// There is an episode that can go on.
     pub fn can_step(self) -> bool {
         matches!(self, Self::Paused)

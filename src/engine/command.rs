@@ -30,10 +30,12 @@ pub struct TrainingRequest {
 /// One request. Those that interrupt (see [`Command::interrupts`]) stop the work at hand first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Begin an episode: ask the VLM, make the goals, then wait.
+    /// Begin an episode: ask the VLM, make the goals, then run it, or wait where `then` is none. A task that is refused
+    /// leaves the episode before it as it was, paused or running.
     Plan {
         task: String,
         seed: u64,
+        then: Option<Until>,
     },
     Run(Until),
     /// Stop after the step at hand.

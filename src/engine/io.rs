@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::board::{JobKind, Level};
+use super::board::{Failure, JobKind, Level};
 use super::command::Command;
 use super::event::Event;
 use super::metrics::{MetricsReader, RunMetrics};
@@ -55,15 +55,13 @@ fn poll(reader: &mut MetricsReader, shared: &Shared) {
 fn export(path: &Path, shared: &Shared) {
     let board = &shared.board;
     let Some(exporter) = shared.exporter.get() else {
-        board.log(Level::Warning, "Nothing was exported: no model is loaded yet.");
+        refuse(shared, "Nothing was exported: no model is loaded yet.".to_owned(), "");
         return;
     };
     let recording = shared.recording.snapshot();
     if recording.task.is_empty() {
-        board.log(
-            Level::Warning,
-            "Nothing was exported: there is no episode yet. Type a task and press Enter first.",
-        );
+        let what = "Nothing was exported: there is no episode yet.".to_owned();
+        refuse(shared, what, "Type a task and press Enter first.");
         return;
     }
     let _job = board.begin(JobKind::File, format!("Writing {}", path.display()));
@@ -71,6 +69,17 @@ fn export(path: &Path, shared: &Shared) {
         .unwrap_or_else(|message| Err(SessionError::Failed(message)));
     match result {
         Ok(written) => board.log(Level::Info, format!("Wrote {}.", written.display())),
-        Err(err) => board.log(Level::Error, err.to_string()),
+        Err(err) => refuse(shared, err.to_string(), ""),
     }
+}
+
+/// An export that was not made is said where it cannot be overlooked; the episode has nothing to do with it.
+fn refuse(shared: &Shared, what: String, advice: &str) {
+    shared.board.log(Level::Error, what.clone());
+    shared.board.set_failure(Some(Failure {
+        level: Level::Warning,
+        what,
+        kept: "The episode was not touched.".to_owned(),
+        advice: advice.to_owned(),
+    }));
 }

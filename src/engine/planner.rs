@@ -18,6 +18,7 @@ pub(super) fn work<S: Session>(open: OpenSession<S>, queue: &Receiver<Command>, 
         session: None,
         checkpoint: None,
         running: None,
+        stopped: None,
         break_on_replan: false,
         breakpoints: BTreeSet::new(),
     };
@@ -43,6 +44,16 @@ pub(super) fn work<S: Session>(open: OpenSession<S>, queue: &Receiver<Command>, 
     }
 }
 
+/// What a call of the session came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Called {
+    Done,
+    /// The request could not be met: nothing changed.
+    Refused,
+    /// It was cancelled, or something broke.
+    Stopped,
+}
+
 struct Planner<S> {
     open: OpenSession<S>,
     shared: Shared,
@@ -51,6 +62,8 @@ struct Planner<S> {
     checkpoint: Option<PathBuf>,
     /// Where the run at hand ends; none while paused.
     running: Option<Until>,
+    /// The run that a request has just stopped, until that request is looked at.
+    stopped: Option<Until>,
     break_on_replan: bool,
     breakpoints: BTreeSet<usize>,
 }
@@ -98,18 +111,32 @@ impl<S: Session> Planner<S> {
     }
 
     fn handle(&mut self, command: Command) {
+        // What was running goes on after a request that is refused.
+        let mut interrupted = None;
         if command.interrupts() {
             self.shared.plan_cancel.lower();
-            self.running = None;
+            interrupted = self.running.take().or(self.stopped);
         }
+        self.stopped = None;
         match command {
-            Command::Plan { task, seed } => {
+            Command::Plan { task, seed, then } => {
                 if self.session.is_none() {
                     self.open();
+                    if self.session.is_none() {
+                        return;
+                    }
                 }
                 self.shared.board.set_failure(None);
                 self.shared.board.set_phase(Phase::Thinking);
-                self.call("Asking the VLM", |session, control| session.start(&task, seed, control));
+                match self.call("Asking the VLM", |session, control| session.start(&task, seed, control)) {
+                    Called::Done => {
+                        if let Some(until) = then {
+                            self.run(until);
+                        }
+                    }
+                    Called::Refused => self.resume(interrupted),
+                    Called::Stopped => {}
+                }
             }
             Command::Run(until) => self.run(until),
             Command::Step => {
@@ -124,31 +151,35 @@ impl<S: Session> Planner<S> {
             }
             Command::Cancel => self.settle(),
             Command::Seek { step } => {
-                self.call("Going back", |session, control| session.seek(step, control));
+                let called = self.call("Going back", |session, control| session.seek(step, control));
+                self.resume(interrupted.filter(|_| called == Called::Refused));
             }
             Command::Reset { seed } => {
                 self.call("Resetting the scene", |session, control| session.reset(seed, control));
             }
             Command::LoadCheckpoint(path) => {
-                let done = if self.session.is_none() {
+                let called = if self.session.is_none() {
                     self.checkpoint = Some(path.clone());
                     self.open();
-                    self.session.is_some()
+                    match self.session {
+                        Some(_) => Called::Done,
+                        None => Called::Stopped,
+                    }
                 } else {
                     self.call("Loading the checkpoint", |session, control| {
                         session.load_checkpoint(&path, control)
                     })
                 };
-                if done {
+                if called == Called::Done {
                     self.checkpoint = Some(path.clone());
                 }
-                self.loaded(done, &path);
+                self.loaded(called, &path, interrupted);
             }
             Command::LoadScene(path) => {
-                let done = self.call("Loading the scene", |session, control| {
+                let called = self.call("Loading the scene", |session, control| {
                     session.load_scene(&path, control)
                 });
-                self.loaded(done, &path);
+                self.loaded(called, &path, interrupted);
             }
             Command::SetBreakOnReplan(on) => self.break_on_replan = on,
             Command::SetBreakpoints(steps) => self.breakpoints = steps,
@@ -157,14 +188,30 @@ impl<S: Session> Planner<S> {
         }
     }
 
-    fn loaded(&mut self, done: bool, path: &Path) {
-        if let (true, Some(session)) = (done, &self.session) {
+    fn loaded(&mut self, called: Called, path: &Path, interrupted: Option<Until>) {
+        if let (Called::Done, Some(session)) = (called, &self.session) {
             self.shared.board.set_info(session.info());
             self.shared.exporter.set(session.exporter());
             self.shared.board.set_failure(None);
             self.shared
                 .board
                 .log(Level::Info, format!("Loaded {}.", path.display()));
+        }
+        if called == Called::Refused {
+            let mut failure = self.shared.board.view().failure;
+            if let Some(failure) = &mut failure {
+                failure.kept = "What was loaded before is still in use.".to_owned();
+                failure.advice = "Mend this one, or load another.".to_owned();
+            }
+            self.shared.board.set_failure(failure);
+            self.resume(interrupted);
+        }
+    }
+
+    /// Goes on with a run that a refused request had interrupted.
+    fn resume(&mut self, interrupted: Option<Until>) {
+        if let Some(until) = interrupted {
+            self.run(until);
         }
     }
 
@@ -233,13 +280,11 @@ impl<S: Session> Planner<S> {
         done
     }
 
-    /// Calls the session and answers for its errors; whether it did what was asked.
-    fn call(&mut self, what: &str, work: impl FnOnce(&mut S, &Control) -> Result<(), SessionError>) -> bool {
+    /// Calls the session and answers for its errors.
+    fn call(&mut self, what: &str, work: impl FnOnce(&mut S, &Control) -> Result<(), SessionError>) -> Called {
         let Some(mut session) = self.session.take() else {
-            self.shared
-                .board
-                .log(Level::Warning, "No model is loaded. Load a checkpoint first.");
-            return false;
+            self.refuse("No model is loaded. Load a checkpoint first (Open, Ctrl+O).".to_owned());
+            return Called::Stopped;
         };
         let control = self.control(what);
         let result = worker::guard(|| {
@@ -253,18 +298,25 @@ impl<S: Session> Planner<S> {
                 if self.running.is_none() {
                     self.settle();
                 }
-                true
+                Called::Done
             }
             Ok(Err(err)) => {
                 self.session = Some(session);
-                self.running = None;
+                let running = self.running.take();
+                let called = match err {
+                    SessionError::Refused(_) => Called::Refused,
+                    SessionError::Cancelled | SessionError::Failed(_) => Called::Stopped,
+                };
                 match err {
-                    SessionError::Cancelled => self.shared.board.log(Level::Info, "Stopped."),
+                    SessionError::Cancelled => {
+                        self.stopped = running;
+                        self.shared.board.log(Level::Info, "Stopped.");
+                    }
                     SessionError::Refused(message) => self.refuse(message),
                     SessionError::Failed(message) => self.fail(message),
                 }
                 self.settle();
-                false
+                called
             }
             Err(message) => {
                 self.running = None;
@@ -272,7 +324,7 @@ impl<S: Session> Planner<S> {
                 let _ = worker::guard(move || drop(session));
                 self.open();
                 self.fail(message);
-                false
+                Called::Stopped
             }
         }
     }
@@ -292,7 +344,7 @@ impl<S: Session> Planner<S> {
     fn fail(&self, message: String) {
         let steps = self.shared.recording.snapshot().steps.len();
         let kept = match steps {
-            0 => "Nothing was recorded yet.".to_owned(),
+            0 => "There is no recording yet.".to_owned(),
             1 => "The recording of one step was kept.".to_owned(),
             steps => format!("The recording of {steps} steps was kept."),
         };
@@ -313,9 +365,12 @@ impl<S: Session> Planner<S> {
             (None, _) => Phase::Closed,
             (Some(_), Some(outcome)) => {
                 if self.shared.board.view().phase != Phase::Finished {
-                    self.shared
-                        .board
-                        .log(Level::Info, outcome_text(outcome, recording.steps.len()));
+                    let mut text = outcome_text(outcome, position(&recording));
+                    if let Some(done) = recording.task_achieved {
+                        let done = if done { "done" } else { "not done" };
+                        text = format!("{text} In the world, the task is {done}.");
+                    }
+                    self.shared.board.log(Level::Info, text);
                 }
                 Phase::Finished
             }

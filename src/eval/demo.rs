@@ -73,26 +73,18 @@ pub fn episodes(
         .collect()
 }
 
-/// The demo suite: tasks of two and three primitives in phrasings of training, or in held-out ones.
+/// The demo suite: tasks of two and three primitives, or of one of these horizons alone, in phrasings of training or in
+/// held-out ones.
 pub fn demo_suite(
     book: &TaskBook,
     furniture: &WorldState,
     seed: u64,
     n: usize,
     phrasing: Phrasing,
+    horizon: Option<usize>,
 ) -> Vec<EvalEpisode> {
-    episodes(book, furniture, seed, n, phrasing, 2..=3)
-}
-
-/// The tasks of exactly three primitives.
-pub fn three_sub_goals(
-    book: &TaskBook,
-    furniture: &WorldState,
-    seed: u64,
-    n: usize,
-    phrasing: Phrasing,
-) -> Vec<EvalEpisode> {
-    episodes(book, furniture, seed, n, phrasing, 3..=3)
+    let horizons = horizon.map_or(2..=3, |horizon| horizon..=horizon);
+    episodes(book, furniture, seed, n, phrasing, horizons)
 }
 
 /// Templates of the episodes with the horizons they take, and how many episodes are so.
@@ -117,14 +109,16 @@ mod tests {
     fn the_suite_is_the_seed_s_and_of_many_templates() {
         let book = TaskBook::built_in().unwrap();
         let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
-        let suite = |seed| demo_suite(&book, &furniture, seed, 120, Phrasing::HeldOut);
+        let suite = |seed| demo_suite(&book, &furniture, seed, 120, Phrasing::HeldOut, None);
         let first = suite(1);
         assert_eq!((first.len(), &first), (120, &suite(1)));
         assert_ne!(first, suite(2));
         assert!(first.iter().all(|episode| (2..=3).contains(&episode.horizon)));
         assert!(listing(&first).len() >= 10, "{:?}", listing(&first));
-        let three = three_sub_goals(&book, &furniture, 1, 120, Phrasing::Seen);
-        assert!(three.iter().all(|episode| episode.primitives.len() == 3));
-        assert!(listing(&three).len() >= 8, "{:?}", listing(&three));
+        for horizon in [2, 3] {
+            let of_one = demo_suite(&book, &furniture, 1, 120, Phrasing::Seen, Some(horizon));
+            assert!(of_one.len() == 120 && of_one.iter().all(|episode| episode.primitives.len() == horizon));
+            assert!(listing(&of_one).len() >= 8, "{:?}", listing(&of_one));
+        }
     }
 }

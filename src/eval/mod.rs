@@ -1,11 +1,26 @@
 //! Measurements: suites of episodes, how often planning reaches what it should, and the figures that come out of them.
+//!
+//! - [`oracle`]: one sub-goal at a time, with [`maps`] other than the language model's own
+//! - [`swap`]: whether a goal follows the object that its text names
+//! - [`chain`]: whole tasks, with [`baselines`] in the place of the language model's list and a [`hand`] that interferes
+//! - [`probe`]: what the world model's latents hold, and how far its imagination is to be trusted
+//! - [`calibration`]: the temperature of the similarity
 
+pub mod baselines;
 pub mod calibration;
+pub mod chain;
 mod demo;
+pub mod hand;
+pub mod maps;
+pub mod misses;
 pub mod oracle;
+pub mod probe;
 mod statistics;
+pub mod swap;
 mod tabletop;
 
-pub use demo::{EvalEpisode, demo_suite, episodes, listing, three_sub_goals};
-pub use statistics::{EVAL_SCHEMA, EpisodeOutcome, EvalReport, Machine, Rate, Threshold, auc, wilson, youden};
+pub use demo::{EvalEpisode, demo_suite, episodes, listing};
+pub use statistics::{
+    EVAL_SCHEMA, EpisodeOutcome, EvalReport, Figure, Machine, Rate, Threshold, auc, bootstrap, median, wilson, youden,
+};
 pub use tabletop::{KINDS, TabletopTask, kind_name, tabletop_tasks};

@@ -2,13 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::random::{Stream, rng};
 
 /// Name of the document's format.
 pub const EVAL_SCHEMA: &str = "thinkjepa.eval/1";
 /// Standard deviations of a normal distribution that hold 95 % of it.
 const Z95: f64 = 1.959_963_984_540_054;
+/// Draws of a bootstrap.
+const RESAMPLES: usize = 1000;
+/// Keeps its numbers apart from others of the stream.
+const BOOTSTRAP: u64 = 5;
 
 /// Wilson's 95 % interval of a rate, `[lo, hi]`; `[0, 1]` where nothing was tried.
 pub fn wilson(solved: usize, n: usize) -> [f64; 2] {
@@ -123,6 +130,74 @@ impl std::fmt::Display for Rate {
             self.n
         )
     }
+}
+
+/// A measured number that is no share, with an interval over the episodes that it was measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    pub value: f64,
+    /// Percentile bootstrap over whole episodes: what lies in one episode is drawn together.
+    pub ci95: [f64; 2],
+    /// Episodes.
+    pub n: usize,
+}
+
+impl Figure {
+    /// The quotient of two sums; each episode gives a pair of its parts.
+    pub fn ratio(pairs: &[(f64, f64)], seed: u64) -> Option<Self> {
+        bootstrap(pairs.len(), seed, |drawn| {
+            let (above, below) = drawn.iter().fold((0.0, 0.0), |(above, below), &i| {
+                (above + pairs[i].0, below + pairs[i].1)
+            });
+            (below != 0.0).then(|| above / below)
+        })
+    }
+
+    pub fn median(values: &[f64], seed: u64) -> Option<Self> {
+        bootstrap(values.len(), seed, |drawn| {
+            median(drawn.iter().map(|&i| values[i]).collect())
+        })
+    }
+}
+
+impl std::fmt::Display for Figure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [lo, hi] = self.ci95;
+        write!(f, "{:.3} [{lo:.3}, {hi:.3}]", self.value)
+    }
+}
+
+/// `statistic` of all `n` episodes, with a 95 % interval from episodes drawn with replacement; it gets their indices. None
+/// where it has no value.
+pub fn bootstrap(n: usize, seed: u64, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Figure> {
+    let all: Vec<usize> = (0..n).collect();
+    let value = statistic(&all).filter(|value| value.is_finite())?;
+    let mut rng = rng(seed, Stream::Eval, 0, BOOTSTRAP);
+    let mut drawn = vec![0; n];
+    let mut values: Vec<f64> = (0..RESAMPLES)
+        .filter_map(|_| {
+            drawn.iter_mut().for_each(|index| *index = rng.random_range(0..n));
+            statistic(&drawn).filter(|value| value.is_finite())
+        })
+        .collect();
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let index = (share * values.len().saturating_sub(1) as f64).round() as usize;
+        values.get(index).copied().unwrap_or(value)
+    };
+    Some(Figure {
+        value,
+        ci95: [at(0.025), at(0.975)],
+        n,
+    })
+}
+
+/// The middle one, or the mean of the middle two; none of nothing.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = values.get(values.len() / 2).copied()?;
+    let lower = values.get((values.len() - 1) / 2).copied()?;
+    Some(f64::midpoint(lower, upper))
 }
 
 /// What one episode of a suite came to.
@@ -257,6 +332,25 @@ mod tests {
         // Upside down: nothing is better than calling everything positive.
         let none = youden(&[0.1], &[0.9]).unwrap();
         assert_eq!((none.true_positive_rate, none.false_positive_rate), (1., 1.));
+    }
+
+    #[test]
+    fn medians_and_ratios_come_with_intervals_over_episodes() {
+        assert_eq!(median(vec![3., 1., 2.]), Some(2.));
+        assert_eq!(median(vec![4., 1., 2., 3.]), Some(2.5));
+        assert_eq!(median(vec![]), None);
+        // 20 of 40 in all, but from episodes that differ: the interval is wide, and holds the value.
+        let pairs: Vec<(f64, f64)> = (0..20).map(|i| (f64::from(2 * (i % 2)), 2.)).collect();
+        let ratio = Figure::ratio(&pairs, 1).unwrap();
+        assert_eq!((ratio.value, ratio.n), (0.5, 20));
+        let [lo, hi] = ratio.ci95;
+        // The standard error of a share of 0.5 among 20 is 0.11.
+        assert!((0.2..0.4).contains(&lo) && (0.6..0.8).contains(&hi), "{ratio}");
+        assert_eq!(Figure::ratio(&pairs, 1), Some(ratio));
+        assert_eq!(Figure::ratio(&[(1., 0.)], 1), None);
+        assert_eq!(Figure::ratio(&[], 1), None);
+        let one = Figure::median(&[7.], 1).unwrap();
+        assert_eq!((one.value, one.ci95), (7., [7., 7.]));
     }
 
     #[test]

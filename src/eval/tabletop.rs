@@ -1,6 +1,8 @@
 //! The tabletop's oracle tasks as worlds that [`run_batch`](super::oracle::run_batch) can run.
 
+use super::misses::misses;
 use super::oracle::OracleWorld;
+use crate::data::target_map;
 use crate::sim::{
     Action, Environment, Frame, Observation, OracleKind, OracleTask, Scene, SceneError, World, oracle_tasks,
 };
@@ -39,6 +41,21 @@ impl TabletopTask {
     /// Names of the objects that it is about.
     pub fn objects(&self) -> Vec<String> {
         self.task.primitive.objects(self.task.start.state())
+    }
+
+    /// Frames in which the sub-goal was attempted from the start and failed; the same ones for the same seed and number.
+    pub fn misses(&self, seed: u64, number: usize) -> Vec<Frame> {
+        misses(&self.task, seed, number)
+    }
+
+    /// Weights of the true map over `grid` x `grid` patches of the start's frame; sum 1.
+    pub fn true_map(&self, grid: usize) -> Vec<f32> {
+        target_map(
+            &self.objects(),
+            self.task.start.state(),
+            self.task.start.frame_px(),
+            grid,
+        )
     }
 }
 

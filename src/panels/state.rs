@@ -318,20 +318,19 @@ impl ViewState {
     /// Begins an episode with the text of the task box and lets it run, if wanted.
     pub fn plan(&mut self, run: bool) {
         let task = self.task.task.trim().to_owned();
+        // An empty task is the engine's to refuse: its message says what to do.
         if task.is_empty() {
             self.task.focus = true;
-            return;
+        } else {
+            self.task.planned_once = true;
+            self.selection = Selection::default();
+            self.time_range = None;
+            self.frozen_range = None;
         }
-        self.task.planned_once = true;
-        self.selection = Selection::default();
-        self.time_range = None;
-        self.frozen_range = None;
         self.outbox.push(Command::Plan {
             task,
             seed: self.task.seed,
+            then: run.then_some(crate::engine::Until::End),
         });
-        if run {
-            self.outbox.push(Command::Run(crate::engine::Until::End));
-        }
     }
 }

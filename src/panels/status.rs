@@ -37,7 +37,14 @@ fn phase_text(p: &Palette, view: &View<'_>) -> (String, egui::Color32) {
         Phase::Running => (format!("Running, step {}", view.last_step()), p.good),
         Phase::Closed => ("No model".to_owned(), p.bad),
         Phase::Finished => match &view.recording.outcome {
-            Some(Outcome::Reached) => (format!("Reached after {steps} steps"), p.good),
+            Some(Outcome::Reached) => match view.recording.task_achieved {
+                Some(true) => (format!("Task done after {steps} steps"), p.good),
+                Some(false) => (
+                    format!("Reached after {steps} steps as declared, but the task is not done"),
+                    p.warn,
+                ),
+                None => (format!("Reached after {steps} steps, as declared"), p.accent),
+            },
             Some(Outcome::NotReached { .. }) => (format!("Not reached after {steps} steps"), p.warn),
             Some(Outcome::Unparsed { .. }) => ("The answer could not be read".to_owned(), p.warn),
             Some(Outcome::Interrupted) => (format!("Interrupted after {steps} steps"), p.weak),

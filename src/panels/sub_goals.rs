@@ -1,10 +1,10 @@
 //! The sub-goals with their state and their similarity to the shown frame.
 
-use egui::{Align2, FontId, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::state::{SubGoalState, View, ViewState, sub_goal_state};
 use crate::engine::Phase;
-use crate::recording::{EndedBecause, SubGoalRecord};
+use crate::recording::{EndedBecause, Outcome, SubGoalRecord};
 use crate::ui::icons::{self, Icon};
 use crate::ui::theme::{BODY, SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
@@ -26,6 +26,7 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             widgets::chip(ui, &text, p.warn, p.warn_fill)
                 .on_hover_text(format!("Last at step {}: {}", last.step, last.reason));
         }
+        judgement_ui(ui, view);
     });
     if sub_goals.is_empty() {
         let (what, advice) = if view.board.phase == Phase::Thinking {
@@ -60,6 +61,9 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                     similarity,
                     delta_goal: view.recording.delta_goal,
                     selected: shown == Some(index),
+                    just_ended: newest
+                        && view.recording.outcome.is_none()
+                        && sub_goal.end_step.is_some_and(|end| end == view.last_step()),
                 };
                 let response = row.show(ui, p);
                 if response.clicked() {
@@ -88,6 +92,32 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         });
 }
 
+/// Whether the task as a whole was done in the world, once the episode is over: what the latent declares is not enough.
+fn judgement_ui(ui: &mut Ui, view: &View<'_>) {
+    let p = Palette::of(ui);
+    if !matches!(
+        view.recording.outcome,
+        Some(Outcome::Reached | Outcome::NotReached { .. })
+    ) {
+        return;
+    }
+    let tip = "Judged by the state of the world, which neither the models nor the planner see";
+    match view.recording.task_achieved {
+        Some(true) => {
+            let text = RichText::new("Task done").size(SMALL).color(p.good);
+            ui.label(text).on_hover_text(tip);
+        }
+        Some(false) => {
+            widgets::chip(ui, "Task not done", p.warn, p.warn_fill).on_hover_text(tip);
+        }
+        None => {
+            let text = RichText::new("Not judged").size(SMALL).color(p.weak);
+            ui.label(text)
+                .on_hover_text("No template knows this task, so nothing can tell whether it was done in the world");
+        }
+    }
+}
+
 struct Row<'a> {
     index: usize,
     sub_goal: &'a SubGoalRecord,
@@ -97,6 +127,8 @@ struct Row<'a> {
     similarity: Option<f32>,
     delta_goal: f64,
     selected: bool,
+    /// Declared in the newest frame: the world is judged when one more step has passed.
+    just_ended: bool,
 }
 
 impl Row<'_> {
@@ -178,6 +210,7 @@ impl Row<'_> {
         match self.state {
             SubGoalState::Waiting => (Icon::Clock, p.weak),
             SubGoalState::Active => (Icon::Play, p.accent),
+            SubGoalState::Ended(EndedBecause::Reached) if self.just_ended => (Icon::Check, p.accent),
             SubGoalState::Ended(EndedBecause::Reached) if self.sub_goal.achieved == Some(false) => {
                 (Icon::Warning, p.warn)
             }
@@ -205,6 +238,7 @@ impl Row<'_> {
                 }
             }
             SubGoalState::Ended(because) => match because {
+                EndedBecause::Reached if self.just_ended => format!("Declared{span}"),
                 EndedBecause::Reached => match self.sub_goal.achieved {
                     Some(true) => format!("Achieved{span}"),
                     Some(false) => format!("Declared, not achieved{span}"),
@@ -219,11 +253,7 @@ impl Row<'_> {
 
     fn tooltip_ui(&self, ui: &mut Ui) {
         let p = Palette::of(ui);
-        ui.label(
-            egui::RichText::new(&self.sub_goal.text)
-                .family(semibold())
-                .color(p.strong),
-        );
+        ui.label(RichText::new(&self.sub_goal.text).family(semibold()).color(p.strong));
         if !self.sub_goal.objects.is_empty() {
             ui.label(format!("Objects: {}", self.sub_goal.objects.join(", ")));
         }
@@ -238,8 +268,7 @@ impl Row<'_> {
             numbers::fixed(self.delta_goal, 2)
         ));
         ui.label(
-            egui::RichText::new("Click to select it in every panel, click again to follow the active one.")
-                .color(p.weak),
+            RichText::new("Click to select it in every panel, click again to follow the active one.").color(p.weak),
         );
     }
 }

@@ -285,7 +285,7 @@ pub fn popup_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             }
             ui.add_space(14.0);
             ui.label(RichText::new("Scene file").size(SMALL).color(p.weak));
-            let field = widgets::field(ui, &mut state.task.scene, 240.0, "scenes/demo.ron", "Scene file");
+            let field = widgets::field(ui, &mut state.task.scene, 240.0, "scenes/tower.ron", "Scene file");
             let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let path = state.task.scene.trim().to_owned();
             if (ui
@@ -299,8 +299,14 @@ pub fn popup_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             }
         }
         Popup::Export => {
-            ui.label(RichText::new("Plan JSON").size(SMALL).color(p.weak));
-            let field = widgets::field(ui, &mut state.task.export, 420.0, "plan.json", "Export file");
+            ui.label(RichText::new("Plan JSON, or a GIF").size(SMALL).color(p.weak));
+            let field = widgets::field(
+                ui,
+                &mut state.task.export,
+                420.0,
+                "plan.json or episode.gif",
+                "Export file",
+            );
             if focus {
                 field.request_focus();
             }

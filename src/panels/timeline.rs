@@ -58,7 +58,7 @@ pub fn timeline_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     faces::header_ui(ui, "Timeline", |ui| {
         header_right_ui(ui, state, view);
         ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-            transport_ui(ui, state, view)
+            transport_ui(ui, state, view);
         });
     });
     track_ui(ui, state, view);

@@ -138,7 +138,7 @@ fn run_state_ui(ui: &mut Ui, state: &ViewState, view: &View<'_>, metrics: &RunMe
     let now = std::time::Instant::now();
     if let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Train) {
         widgets::progress_bar(ui, ui.available_width(), job.fraction(), &job.what);
-        let mut text = format!("Step {}", numbers::grouped(job.done as i64));
+        let mut text = format!("{}: {}", job.what, numbers::grouped(job.done as i64));
         if let Some(total) = job.total {
             text = format!("{text} of {}", numbers::grouped(total as i64));
         }

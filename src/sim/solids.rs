@@ -51,7 +51,7 @@ pub(super) fn paint_order(blocks: &[&BlockState]) -> Vec<usize> {
     let mut order = vec![];
     while !rest.is_empty() {
         let free = |&i: &usize| rest.iter().all(|&other| other == i || !hides(blocks[i], blocks[other]));
-        let next = rest.iter().position(|i| free(i)).unwrap_or(0);
+        let next = rest.iter().position(free).unwrap_or(0);
         order.push(rest.remove(next));
     }
     order

@@ -132,14 +132,16 @@ impl Session for Tabletop {
             view_height_px: VIEW_PX,
         };
         let mut episode = Episode::new(setup, self.system.config.plan.clone());
+        // Until the first frame is recorded, the camera shows the scene under this seed.
+        let scene = scene_record(&self.system.world, &world, VIEW_PX).map_err(failed)?;
         let before = control.recording();
+        control.show_live(scene);
         control.publish(episode.recording().snapshot());
         match drive(&self.system, &mut episode, &mut world, control) {
-            Err(SessionError::Cancelled) => {
+            Err(err) => {
                 control.publish(Recording::clone(&before));
-                Err(SessionError::Cancelled)
+                Err(err)
             }
-            Err(err) => Err(err),
             Ok(_) => {
                 let task = TaskBook::built_in().map_err(failed)?.recognise(task, &state);
                 let mut run = Run {

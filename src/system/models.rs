@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::System;
 use crate::planner::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, ModelError, Question, Reasoner, SubGoal};
+use crate::recording::AttentionMap;
 use crate::sim::tasks::normalised;
 use crate::vlm::{Sampling, VlmError, parse_answer, plan_prompt, replan_prompt};
 
@@ -57,6 +58,20 @@ impl GoalMaker for System {
     }
 
     fn goal(&self, request: &GoalRequest) -> Result<Goal, ModelError> {
+        self.goal_by_map(request, |own| own)
+    }
+}
+
+impl System {
+    /// The goal of a sub-goal with another map than the language model's: `change` gets that one. The embedding stays.
+    ///
+    /// # Errors
+    /// As [`GoalMaker::goal`].
+    pub fn goal_by_map(
+        &self,
+        request: &GoalRequest,
+        change: impl FnOnce(AttentionMap) -> AttentionMap,
+    ) -> Result<Goal, ModelError> {
         let (vlm, gpi) = (self.vlm()?, self.gpi()?);
         let grid = self.config.world_model.grid();
         let asked = [(normalised(request.text), request.objects.to_vec())];
@@ -66,10 +81,11 @@ impl GoalMaker for System {
             let width = values.len();
             Tensor::<2>::from_data(TensorData::new(values, [1, width]), &self.device)
         };
-        let (embedding, map) = (row(grounding.embedding), row(grounding.map.resampled.clone()));
+        let map = change(grounding.map);
+        let (embedding, weights) = (row(grounding.embedding), row(map.resampled.clone()));
         Ok(Goal {
-            tokens: gpi.forward(embedding, map, request.tokens.clone()),
-            map: grounding.map,
+            tokens: gpi.forward(embedding, weights, request.tokens.clone()),
+            map,
         })
     }
 }

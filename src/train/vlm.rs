@@ -31,7 +31,7 @@ use crate::vlm::{Example, History, SpanTarget, TokenBatch, VlmModel, VlmTokenize
 /// Batches whose examples are drawn together and sorted by length.
 const POOL: usize = 8;
 /// Examples whose words the tokenizer is made of.
-const CORPUS: u64 = 1500;
+const CORPUS: u64 = 4000;
 /// The corpus has indices of its own, far from those of training.
 const CORPUS_FROM: u64 = 1 << 40;
 const RATE_FLOOR: f64 = 0.02;

@@ -136,11 +136,19 @@ pub fn integer_ticks(range: RangeInclusive<f64>, most: usize) -> Vec<(f64, Strin
     ticks_at(range, step, |value| super::numbers::grouped(value.round() as i64))
 }
 
-/// Round values over a range, at most about `most` of them.
+/// Round values over a range, at most about `most` of them; two at least, because one alone tells no scale.
 pub fn ticks(range: RangeInclusive<f64>, most: usize) -> Vec<(f64, String)> {
+    let at = |step: f64| {
+        let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
+        ticks_at(range.clone(), step, |value| super::numbers::fixed(value, decimals))
+    };
     let step = round_step((range.end() - range.start()) / most.max(1) as f64);
-    let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
-    ticks_at(range, step, |value| super::numbers::fixed(value, decimals))
+    let found = at(step);
+    if found.len() < 2 {
+        at(round_step(step * 0.4))
+    } else {
+        found
+    }
 }
 
 fn ticks_at(range: RangeInclusive<f64>, step: f64, label: impl Fn(f64) -> String) -> Vec<(f64, String)> {
@@ -189,6 +197,7 @@ mod tests {
         assert_eq!(labels(ticks(-0.031..=0.012, 4)), "−0.02 0.00");
         assert_eq!(labels(integer_ticks(0.0..=3.0, 10)), "0 1 2 3");
         assert_eq!(labels(integer_ticks(0.0..=100.0, 6)), "0 20 40 60 80 100");
+        assert_eq!(labels(ticks(0.55..=1.95, 2)), "1.0 1.5");
         assert!(ticks(0.0..=f64::NAN, 5).is_empty());
     }
 

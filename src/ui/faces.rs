@@ -97,6 +97,24 @@ pub enum BannerAnswer {
     Copy,
 }
 
+/// Width that the banner's icon and buttons take.
+const BANNER_SIDES: f32 = 140.0;
+
+/// How high a banner with this text is: known beforehand, it needs no frame to find its size.
+pub fn banner_height(ui: &Ui, what: &str, kept: &str, advice: &str) -> f32 {
+    let width = (ui.available_width() - BANNER_SIDES).max(100.0);
+    let height = |text: &str, family| {
+        let font = egui::FontId::new(super::theme::BODY, family);
+        let galley = ui
+            .painter()
+            .layout(text.to_owned(), font, egui::Color32::PLACEHOLDER, width);
+        galley.size().y
+    };
+    let rest = format!("{kept} {advice}");
+    let lines = height(what, semibold()) + height(rest.trim(), egui::FontFamily::Proportional) + 1.0;
+    lines.max(24.0) + 14.0
+}
+
 /// What happened, what was kept, what to do. An error is red, a refusal amber.
 pub fn banner_ui(ui: &mut Ui, error: bool, what: &str, kept: &str, advice: &str) -> BannerAnswer {
     let p = Palette::of(ui);
@@ -108,7 +126,7 @@ pub fn banner_ui(ui: &mut Ui, error: bool, what: &str, kept: &str, advice: &str)
     let mut answer = BannerAnswer::None;
     let frame = Frame::NONE.fill(fill).inner_margin(Margin::symmetric(10, 7));
     frame.show(ui, |ui| {
-        ui.horizontal(|ui| {
+        ui.horizontal_centered(|ui| {
             let (icon, _) = ui.allocate_exact_size(vec2(16.0, 16.0), egui::Sense::hover());
             icons::paint(ui.painter(), icon, Icon::Warning, color);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -120,6 +138,7 @@ pub fn banner_ui(ui: &mut Ui, error: bool, what: &str, kept: &str, advice: &str)
                 }
                 ui.with_layout(Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 1.0;
+                    ui.set_max_width(ui.available_width());
                     ui.add(egui::Label::new(RichText::new(what).color(color).family(semibold())).wrap());
                     let rest = format!("{kept} {advice}");
                     if !rest.trim().is_empty() {

@@ -136,17 +136,16 @@ pub fn with_keys(ctx: &Context, text: &str, act: Act) -> String {
     format!("{text}\n{}", label(ctx, act))
 }
 
-/// The acts whose keys were pressed since the last frame. None while a text field has the focus; and a key that moves
-/// or presses a focused widget (arrows, space, Home, End) belongs to that widget.
+/// The acts whose keys were pressed since the last frame. None while a text field has the focus, but for those of the
+/// function keys, which no text field knows; and a key that moves or presses a focused widget (arrows, space, Home, End)
+/// belongs to that widget.
 pub fn pressed(ctx: &Context) -> Vec<Act> {
-    if ctx.text_edit_focused() {
-        return Vec::new();
-    }
+    let typing = ctx.text_edit_focused();
     let widget_focused = ctx.egui_wants_keyboard_input();
     ctx.input_mut(|input| {
         // A key that is held walks through steps, but it does not run and pause in turns.
         input.events.retain(|event| match event {
-            Event::Key { key, repeat, .. } => !repeat || matches!(key, Key::ArrowLeft | Key::ArrowRight),
+            Event::Key { key, repeat, .. } => typing || !repeat || matches!(key, Key::ArrowLeft | Key::ArrowRight),
             _ => true,
         });
         let mut acts = Vec::new();
@@ -157,7 +156,8 @@ pub fn pressed(ctx: &Context) -> Vec<Act> {
                     binding.keys.logical_key,
                     Key::Space | Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End | Key::Escape
                 );
-                if widget_focused && widgets_own {
+                let function_key = matches!(binding.keys.logical_key, Key::F1 | Key::F11);
+                if typing && !function_key || widget_focused && widgets_own {
                     continue;
                 }
                 // Each press counts: a step is not lost when two fall into one frame.

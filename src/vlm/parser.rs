@@ -109,7 +109,7 @@ fn sub_goal(answer: &str, range: Range<usize>) -> Option<ParsedSubGoal> {
         "" => Vec::new(),
         _ => listed.split(',').map(|object| object.trim().to_owned()).collect(),
     };
-    if objects.iter().any(|object| object.is_empty()) {
+    if objects.iter().any(String::is_empty) {
         return None;
     }
     Some(ParsedSubGoal {

@@ -1,6 +1,7 @@
 //! A checkpoint folder: `config.json`, `*.safetensors` with the keys `encoder.` `target_encoder.` `predictor.`
 //! `heads.` `gpi.` `vlm.` `latent_stats.`, `tokenizer.json` and `card.md`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{NamedTensor, Tensors, WeightsError, atomic, write_tensors};
@@ -28,7 +29,12 @@ impl Checkpoint {
     /// The folder lacks a file, the configuration is invalid, or the weights are damaged.
     pub fn open(folder: &Path) -> Result<Self, WeightsError> {
         let config = folder.join(CONFIG);
-        let text = std::fs::read_to_string(&config).map_err(WeightsError::read(&config))?;
+        let text = std::fs::read_to_string(&config).map_err(|err| match err.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => WeightsError::NoCheckpoint {
+                path: folder.to_owned(),
+            },
+            _ => WeightsError::read(&config)(err),
+        })?;
         let config = Config::from_json(&text, &config.display().to_string())?;
         let tensors = Tensors::open(folder)?;
         let hash = content_hash(folder)?;

@@ -49,7 +49,7 @@ fn strict<M: Module>(
     if !plan.report.is_clean() {
         return Err(WeightsError::Unclean {
             source_name: tensors.path().display().to_string(),
-            report: plan.report,
+            report: Box::new(plan.report),
         });
     }
     plan.carry_out(module, tensors, prefix, format)

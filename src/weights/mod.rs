@@ -40,6 +40,11 @@ pub enum WeightsError {
     Damaged { path: PathBuf, what: String },
     #[error("{} holds other things and is no checkpoint: nothing was written. Name a new folder.", path.display())]
     Occupied { path: PathBuf },
+    #[error(
+        "{} is no checkpoint: it has no config.json. Name a folder with config.json and *.safetensors, such as checkpoints/nano.",
+        path.display()
+    )]
+    NoCheckpoint { path: PathBuf },
     #[error("{} holds no weights: expected a .safetensors file, or a folder with at least one.", path.display())]
     NoWeights { path: PathBuf },
     #[error("Could not read {}: tensor {name} is {dtype}, expected f32, f16, bf16 or f64.", path.display())]
@@ -50,7 +55,10 @@ pub enum WeightsError {
         misfits: Vec<Mismatch>,
     },
     #[error("Could not read {source_name}: {report}. Choose the preset it was made with, or another file.")]
-    Unclean { source_name: String, report: LoadReport },
+    Unclean {
+        source_name: String,
+        report: Box<LoadReport>,
+    },
     #[error("Could not read {}: {what}. Start the run again, or choose an earlier checkpoint of it.", path.display())]
     State { path: PathBuf, what: String },
     #[error(transparent)]

@@ -1,9 +1,16 @@
 //! The program from outside, from data over training and planning to measurements, with models of a few thousand
 //! parameters.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may say with a panic that something went wrong"
+)]
+
+mod measure;
 mod plan;
 mod precision;
 mod resume;
 mod studio;
 mod support;
 mod train;
+mod window;

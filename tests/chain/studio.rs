@@ -78,8 +78,9 @@ fn the_window_makes_the_plan_of_the_command_line_to_the_byte() {
     let plan = |text: &str| {
         assert!(engine.send(Command::Plan {
             task: text.to_owned(),
-            seed: 7
-        }))
+            seed: 7,
+            then: None,
+        }));
     };
     plan(TASK);
     until(&engine, "planned", |board| board.phase == Phase::Paused);
@@ -129,6 +130,7 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
             Command::Plan {
                 task: "stack the orange ball".to_owned(),
                 seed: 7,
+                then: Some(Until::End),
             },
             "orange",
         ),
@@ -136,6 +138,7 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
             Command::Plan {
                 task: "  ".to_owned(),
                 seed: 7,
+                then: Some(Until::End),
             },
             "The task is empty",
         ),
@@ -157,7 +160,8 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
     }
     assert!(engine.send(Command::Plan {
         task: TASK.to_owned(),
-        seed: 7
+        seed: 7,
+        then: None,
     }));
     until(&engine, "planned", |board| board.phase == Phase::Paused);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use thinkjepa::app::{AppOptions, Studio, measure, prepare};
+use thinkjepa::app::{AppOptions, Script, Studio, measure, prepare};
 use thinkjepa::engine::{Command, Engine, Level, Phase, Stage, TrainingRequest, TrainingState, Until};
 use thinkjepa::recording::Outcome;
 
@@ -34,7 +34,8 @@ fn quiet() -> Engine {
 fn plan(engine: &Engine, task: &str) {
     assert!(engine.send(Command::Plan {
         task: task.to_owned(),
-        seed: 7
+        seed: 7,
+        then: None,
     }));
 }
 
@@ -108,6 +109,76 @@ fn refused_input_changes_nothing() {
 }
 
 #[test]
+fn a_refused_request_starts_no_run_and_lets_one_go_on() {
+    let engine = quiet();
+    plan(&engine, "stack");
+    until(&engine, "planning", |engine| engine.board().phase == Phase::Paused);
+    engine.send(Command::Plan {
+        task: "refuse".to_owned(),
+        seed: 7,
+        then: Some(Until::End),
+    });
+    until(&engine, "refusing", |engine| engine.board().failure.is_some());
+    engine.send(Command::DismissFailure);
+    until(&engine, "dismissing", |engine| engine.board().failure.is_none());
+    assert_eq!(
+        (engine.board().phase, engine.recording().steps.len()),
+        (Phase::Paused, 0)
+    );
+
+    plan(&engine, "hang");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "hanging", |engine| engine.recording().steps.len() == 2);
+    engine.send(Command::LoadCheckpoint(PathBuf::from("broken")));
+    until(&engine, "going on", |engine| {
+        let board = engine.board();
+        board.failure.is_some() && board.phase == Phase::Running
+    });
+    assert_eq!(
+        (engine.recording().task.as_str(), engine.recording().steps.len()),
+        ("hang", 2)
+    );
+}
+
+#[test]
+fn a_window_that_drives_itself_plans_runs_and_exports() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("plan.json");
+    let options = AppOptions {
+        examples: vec!["stack".to_owned()],
+        seed: 7,
+        script: Some(Script {
+            run: true,
+            exports: vec![path.clone()],
+            ..Script::default()
+        }),
+        ..AppOptions::default()
+    };
+    let mut engine = Some(quiet());
+    let mut studio = None;
+    let mut window = Harness::<()>::builder()
+        .with_size([1600.0, 1000.0])
+        .with_context_setup(prepare)
+        .build_ui(|ui| {
+            let studio = studio.get_or_insert_with(|| {
+                Studio::with_engine(
+                    ui.ctx(),
+                    &options,
+                    engine.take().expect("the first frame makes the app"),
+                )
+            });
+            studio.frame_ui(ui);
+        });
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < PATIENCE, "nothing was exported");
+        window.step();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(window.query_by_label_contains("Reached after").is_some());
+}
+
+#[test]
 fn files_are_written_while_the_planner_works() {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = quiet();
@@ -174,7 +245,7 @@ fn a_panic_in_a_worker_leaves_the_recording_and_a_working_window() {
     let options = AppOptions {
         examples: vec!["stack".to_owned()],
         seed: 7,
-        plan_at_once: false,
+        ..AppOptions::default()
     };
     let mut engine = Some(engine);
     let mut studio = None;
@@ -211,11 +282,12 @@ fn a_panic_in_a_worker_leaves_the_recording_and_a_working_window() {
 #[test]
 fn the_windows_own_time_is_measured_while_an_episode_runs() {
     let options = AppOptions {
-        examples: vec!["stack".to_owned()],
+        // Its third step lasts until the window closes.
+        examples: vec!["hang".to_owned()],
         seed: 7,
-        plan_at_once: false,
+        ..AppOptions::default()
     };
-    let times = measure(quiet(), &options, 12);
+    let (times, _) = measure(quiet(), &options, 12).expect("the script plans");
     assert_eq!(times.frames, 12);
     assert!(
         times.p50_ms > 0.0 && times.p50_ms <= times.p95_ms && times.p95_ms <= times.max_ms,

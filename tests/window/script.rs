@@ -82,7 +82,7 @@ impl Session for Script {
                 recording.steps.push(Arc::new(thinkjepa::recording::StepRecord {
                     action: None,
                     ..(*full.steps[self.at]).clone()
-                }))
+                }));
             });
             return Ok(Advance::Switched);
         }

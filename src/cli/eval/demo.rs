@@ -1,32 +1,40 @@
-//! Suite demo: typed tasks through language model, goals, world model and planner, judged by the physical world.
+//! Suite demo: typed tasks through language model, goals, world model and planner, judged by the physical world; and
+//! beside it what comes out when something else stands in the place of the language model's list.
 
-use std::sync::atomic::Ordering;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Bench, Eval, Words, finish, value_of};
+use super::args::{Baseline, phrasing_name};
+use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
+use crate::config::PlanConfig;
+use crate::eval::baselines::{Teacher, Truth, WholeTask};
+use crate::eval::chain::{Run, TaskRun, run_random};
+use crate::eval::hand::Moment;
 use crate::eval::{EpisodeOutcome, EvalEpisode, EvalReport, Machine, Rate, demo_suite, listing};
-use crate::planner::{Episode, EpisodeSetup, run_episode};
-use crate::recording::{Outcome, Recording};
+use crate::planner::{Models, PlannerError};
 use crate::sim::Scene;
-use crate::sim::tasks::{Phrasing, TaskBook, list_is_right};
+use crate::sim::tasks::{TaskBook, list_is_right};
 
 pub(super) fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
-    let phrasing = match eval.phrasing {
-        Words::Seen => Phrasing::Seen,
-        Words::HeldOut => Phrasing::HeldOut,
-    };
     let suite = demo_suite(
         &TaskBook::built_in()?,
         &scene.start(0)?,
         eval.seed,
         eval.episodes,
-        phrasing,
+        eval.phrasing(),
+        eval.horizon(),
     );
     if suite.len() < eval.episodes {
+        let asked = eval
+            .horizon()
+            .map_or("two or three".to_owned(), |horizon| horizon.to_string());
         return Err(CliError::new(format!(
-            "No task of two or three sub-goals can be drawn in scene {}. Choose one with more blocks and pads.",
+            "No task of {asked} sub-goals can be drawn in scene {}. Choose one with more blocks and pads.",
             scene.name
         )));
     }
@@ -48,91 +56,191 @@ pub(super) fn list(eval: &Eval, scene: &Scene, console: &Console) -> CliResult {
 }
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
-    let models = bench.system.models()?;
     let suite = suite(eval, &bench.scene)?;
-    let size = bench.config.world_model.image_size;
+    let runner = Runner::new(bench, eval.baseline())?;
     let cancel = console.on_interrupt()?;
     let bar = console.progress(suite.len() as u64, "episodes");
-    let mut outcomes: Vec<EpisodeOutcome> = Vec::new();
-    let (mut lists_right, mut declared, mut unparsed) = (Vec::new(), Vec::new(), 0);
-    let (mut replans, mut steps) = (0, 0);
+    let mut runs: Vec<(&EvalEpisode, TaskRun)> = Vec::new();
     for one in &suite {
-        let mut world = one.world(size);
-        let setup = EpisodeSetup {
-            task: one.task.text.clone(),
-            scene: bench.scene.name.clone(),
-            seed: one.seed,
-            checkpoint_name: bench.system.name.clone(),
-            checkpoint_hash: bench.system.hash.clone(),
-            scene_objects: one.state.object_names(),
-            // Nobody looks.
-            view_height_px: 1,
-        };
-        let mut episode = Episode::new(setup, bench.config.plan.clone());
-        let outcome = run_episode(
-            &mut episode,
-            &mut world,
-            &models,
-            None,
-            &mut |_| (),
-            &mut |_, _| (),
-            &cancel,
-        )?;
+        let run = runner.run(one, None, &cancel)?;
         if cancel.load(Ordering::Relaxed) {
             break;
         }
-        let recording = episode.recording().snapshot();
-        outcomes.push(EpisodeOutcome {
-            template: one.task.template.clone(),
-            horizon: one.horizon,
-            solved: one.task.solved(world.state()),
-        });
-        lists_right.push(list_is_right(&first_list(&recording), &one.world(size), &one.task));
-        declared.push(outcome == Outcome::Reached);
-        unparsed += usize::from(matches!(outcome, Outcome::Unparsed { .. }));
-        replans += recording.replans.len();
-        steps += episode.step();
+        runs.push((one, run));
         bar.inc(1);
-        bar.set_message(format!(
-            "{}",
-            Rate::among(outcomes.iter().map(|outcome| outcome.solved))
-        ));
+        bar.set_message(format!("{}", Rate::among(runs.iter().map(|(_, run)| run.solved))));
     }
     bar.finish_and_clear();
     let interrupted = cancel.load(Ordering::Relaxed);
-    let more = json!({ "phrasing": eval.phrasing.name() });
-    let machine = Machine::here(&bench.selected.id.to_string());
-    let mut report = EvalReport::new(
-        eval.suite.name(),
-        &outcomes,
-        bench.settings(more),
-        vec![eval.seed],
-        machine,
-    );
-    let count = outcomes.len().max(1) as f64;
-    let lists = Rate::among(lists_right.iter().copied());
-    report.measured = json!({
-        "lists_right": value_of(&lists),
-        "declared": value_of(&Rate::among(declared.iter().copied())),
-        "solved_where_list_right": value_of(&Rate::among(
-            outcomes.iter().zip(&lists_right).filter(|(_, right)| **right).map(|(outcome, _)| outcome.solved),
-        )),
-        "unparsed": unparsed,
-        "replans_per_episode": replans as f64 / count,
-        "steps_per_episode": steps as f64 / count,
-        "interrupted": interrupted,
-    });
-    console.line(&format!("{:<28} {lists}", "first list right"));
+    let mut report = report(eval, bench, &runs, json!({ "disturb": false }));
+    report.measured = measured(&runner, &runs, interrupted);
+    for (key, what) in [
+        ("lists_right", "first list right"),
+        ("solved_in_budget", "solved in the baselines' steps"),
+        ("held_on_the_way", "solved at some time"),
+    ] {
+        if let Ok(rate) = serde_json::from_value::<Rate>(report.measured[key].clone()) {
+            console.line(&format!("{what:<28} {rate}"));
+        }
+    }
     finish(&report, &eval.output, console)?;
     Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
 }
 
-/// The sub-goals of the first answer: those before the first re-plan's.
-fn first_list(recording: &Recording) -> Vec<String> {
-    let later: usize = recording.replans.iter().map(|replan| replan.sub_goals.len()).sum();
-    let first = recording.sub_goals.len().saturating_sub(later);
-    recording.sub_goals[..first]
+/// The report's frame: rates, settings and machine.
+pub(super) fn report(eval: &Eval, bench: &Bench, runs: &[(&EvalEpisode, TaskRun)], more: Value) -> EvalReport {
+    let outcomes: Vec<EpisodeOutcome> = runs
         .iter()
-        .map(|record| record.text.clone())
-        .collect()
+        .map(|(one, run)| EpisodeOutcome {
+            template: one.task.template.clone(),
+            horizon: one.horizon,
+            solved: run.solved,
+        })
+        .collect();
+    let mut settings = bench.settings(json!({
+        "phrasing": phrasing_name(eval.phrasing()),
+        "horizon": eval.horizon(),
+        "baseline": eval.baseline().name(),
+    }));
+    if let (Some(all), Value::Object(more)) = (settings.as_object_mut(), more) {
+        all.extend(more);
+    }
+    let machine = Machine::here(&bench.selected.id.to_string());
+    EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine)
+}
+
+/// Runs episodes with what stands in the place of the language model's list.
+pub(super) struct Runner<'a> {
+    bench: &'a Bench,
+    baseline: Baseline,
+    /// None for random motion, which needs none.
+    models: Option<Models<'a>>,
+}
+
+impl<'a> Runner<'a> {
+    pub fn new(bench: &'a Bench, baseline: Baseline) -> Result<Self, CliError> {
+        let models = match baseline {
+            Baseline::Random => None,
+            Baseline::None | Baseline::Flat | Baseline::TrueLists => Some(bench.system.models()?),
+        };
+        Ok(Self {
+            bench,
+            baseline,
+            models,
+        })
+    }
+
+    /// Steps of a baseline without sub-goals: what the sub-goals of the shortest list have together before the language
+    /// model would be asked again.
+    fn budget(&self, one: &EvalEpisode) -> usize {
+        one.horizon * self.bench.config.plan.t_max
+    }
+
+    pub fn run(&self, one: &EvalEpisode, moment: Option<Moment>, cancel: &AtomicBool) -> Result<TaskRun, PlannerError> {
+        let Some(models) = self.models else {
+            return Ok(run_random(one, self.budget(one)));
+        };
+        let plan = &self.bench.config.plan;
+        let flat = PlanConfig {
+            t_max: self.budget(one),
+            max_replans: 0,
+            ..plan.clone()
+        };
+        let truth: Truth = Rc::new(RefCell::new(one.state.clone()));
+        let teacher = Teacher {
+            task: one.task.clone(),
+            truth: truth.clone(),
+        };
+        let (config, models) = match self.baseline {
+            Baseline::Flat => (
+                &flat,
+                Models {
+                    reasoner: &WholeTask,
+                    ..models
+                },
+            ),
+            Baseline::TrueLists => (
+                plan,
+                Models {
+                    reasoner: &teacher,
+                    ..models
+                },
+            ),
+            Baseline::None | Baseline::Random => (plan, models),
+        };
+        let run = Run {
+            scene: &self.bench.scene.name,
+            checkpoint: (&self.bench.system.name, &self.bench.system.hash),
+            config,
+            frame_px: self.bench.config.world_model.image_size,
+            truth,
+        };
+        run.task(one, &models, moment, cancel)
+    }
+}
+
+fn measured(runner: &Runner, runs: &[(&EvalEpisode, TaskRun)], interrupted: bool) -> Value {
+    let count = runs.len().max(1) as f64;
+    let rate = |of: &dyn Fn(&EvalEpisode, &TaskRun) -> bool| {
+        value_of(&Rate::among(runs.iter().map(|(one, run)| of(one, run))))
+    };
+    let steps: usize = runs.iter().map(|(_, run)| run.steps).sum();
+    let mut measured = json!({
+        "steps_per_episode": steps as f64 / count,
+        "held_on_the_way": rate(&|_, run| run.held_on_the_way),
+        "interrupted": interrupted,
+    });
+    let Some(all) = measured.as_object_mut() else {
+        return measured;
+    };
+    if matches!(runner.baseline, Baseline::Flat | Baseline::Random) {
+        all.insert(
+            "budget".to_owned(),
+            json!("t_max steps for each sub-goal of the shortest list"),
+        );
+    }
+    if runner.baseline == Baseline::Random {
+        return measured;
+    }
+    all.insert("declared".to_owned(), rate(&|_, run| run.declared));
+    all.insert("declarations_true".to_owned(), declarations(runs));
+    if runner.baseline == Baseline::Flat {
+        return measured;
+    }
+    let frame_px = runner.bench.config.world_model.image_size;
+    let right: Vec<bool> = runs
+        .iter()
+        .map(|(one, run)| list_is_right(&run.first_list, &one.world(frame_px), &one.task))
+        .collect();
+    let solved_where_right = runs.iter().zip(&right).filter(|(_, right)| **right);
+    let replans: usize = runs.iter().map(|(_, run)| run.replans).sum();
+    let more = [
+        ("lists_right", value_of(&Rate::among(right.iter().copied()))),
+        (
+            "solved_where_list_right",
+            value_of(&Rate::among(solved_where_right.map(|((_, run), _)| run.solved))),
+        ),
+        // What the baselines without sub-goals compare with: they get no more steps than this.
+        (
+            "solved_in_budget",
+            rate(&|one, run| run.solved && run.steps <= runner.budget(one)),
+        ),
+        ("unparsed", json!(runs.iter().filter(|(_, run)| run.unparsed).count())),
+        ("replans_per_episode", json!(replans as f64 / count)),
+    ];
+    all.extend(more.map(|(key, value)| (key.to_owned(), value)));
+    measured
+}
+
+/// How often a sub-goal that was declared reached was so in the world, by kind.
+fn declarations(runs: &[(&EvalEpisode, TaskRun)]) -> Value {
+    let mut by_kind: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
+    for declared in runs.iter().flat_map(|(_, run)| &run.declarations) {
+        by_kind.entry(declared.kind).or_default().push(declared.achieved);
+    }
+    let rates: BTreeMap<&str, Rate> = by_kind
+        .into_iter()
+        .map(|(kind, achieved)| (kind, Rate::among(achieved)))
+        .collect();
+    value_of(&rates)
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
+use super::args::phrasing_name;
 use super::{Bench, Eval, demo, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::data::target_map;
@@ -80,7 +81,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let mass = map_mass(vlm, bench, &suite, &frames)?;
     let unread = seen.iter().filter(|answer| answer.sub_goals.is_empty()).count();
     let machine = Machine::here(&bench.selected.id.to_string());
-    let settings = bench.settings(json!({ "phrasing": eval.phrasing.name() }));
+    let settings = bench.settings(json!({ "phrasing": phrasing_name(eval.phrasing()), "horizon": eval.horizon() }));
     let mut report = EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine);
     report.measured = json!({
         "depends_on_frame": value_of(&where_seen(&right)),

@@ -1,124 +1,28 @@
 //! `thinkjepa eval`: how often planning reaches what it should, with intervals.
 
+mod args;
 mod demo;
 mod lists;
 mod oracle;
+mod recovery;
+mod swap;
+mod world;
 
-use std::path::PathBuf;
-
-use clap::Args;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{CliError, CliResult, Console, DeviceArgs, OutputArgs, Subcommand, checkpoint};
-use crate::config::{Config, CostTerm};
+pub use args::Eval;
+use args::Suite;
+
+use super::{CliError, CliResult, Console, OutputArgs, Subcommand, checkpoint};
+use crate::config::Config;
 use crate::device::Selected;
-use crate::eval::{EvalReport, Rate};
-use crate::sim::{DEMO_SCENE, Scene};
+use crate::eval::EvalReport;
+use crate::sim::Scene;
 use crate::system::System;
 use crate::weights::Checkpoint;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Suite {
-    /// One sub-goal at a time, toward goals that are given: the world model and the planner
-    Oracle,
-    /// The same tasks to the language model alone, its lists carried out by the expert
-    Lists,
-    /// Typed tasks of two and three sub-goals: the whole chain
-    Demo,
-}
-
-impl Suite {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Oracle => "oracle",
-            Self::Lists => "lists",
-            Self::Demo => "demo",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Goals {
-    /// The encoded picture of the sub-goal achieved
-    Oracle,
-    /// What language model and goal projection interface make of the sub-goal's text
-    Gpi,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    Reach,
-    Pick,
-    Place,
-    Stack,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Cost {
-    Similarity,
-    Content,
-    Gate,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Words {
-    /// Phrasings that are trained on
-    Seen,
-    /// Phrasings that are for measurements alone
-    HeldOut,
-}
-
-impl Words {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Seen => "seen",
-            Self::HeldOut => "held_out",
-        }
-    }
-}
-
-#[derive(Args)]
-pub struct Eval {
-    /// What to measure
-    #[arg(long, value_enum)]
-    suite: Suite,
-    /// Episodes; in suite oracle, of each kind
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    episodes: usize,
-    /// Drives starts, tasks, planning and sampling
-    #[arg(long, value_name = "N", default_value_t = 9001)]
-    seed: u64,
-    /// Suite oracle: kinds of sub-goals, with commas between them [default: all with oracle goals, all but reach with gpi]
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
-    kinds: Vec<Kind>,
-    /// Suite oracle: where goals come from
-    #[arg(long, value_enum, default_value = "oracle")]
-    goals: Goals,
-    /// Suites demo and lists: phrasings of the tasks
-    #[arg(long, value_enum, default_value = "seen")]
-    phrasing: Words,
-    /// What the planner minimises, instead of the checkpoint's setting
-    #[arg(long, value_enum)]
-    cost: Option<Cost>,
-    /// Suite oracle: fit the similarity's temperature on these episodes and write it into the checkpoint
-    #[arg(long)]
-    calibrate: bool,
-    /// List templates with their horizons, and measure nothing
-    #[arg(long)]
-    list: bool,
-    /// A scene under scenes/, or a RON file of your own
-    #[arg(long, value_name = "NAME|FILE", default_value = DEMO_SCENE)]
-    scene: String,
-    /// A checkpoint folder [default: checkpoints/nano]
-    #[arg(long, value_name = "FOLDER")]
-    checkpoint: Option<PathBuf>,
-    #[command(flatten)]
-    device: DeviceArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-/// What both suites measure with.
+/// What every suite measures with.
 struct Bench {
     checkpoint: Checkpoint,
     system: System,
@@ -133,14 +37,7 @@ impl Subcommand for Eval {
     }
 
     fn check(&self) -> Result<(), CliError> {
-        if self.episodes == 0 {
-            return Err(CliError::new("--episodes is 0, expected at least 1."));
-        }
-        if self.calibrate && (self.suite != Suite::Oracle || self.list) {
-            return Err(CliError::new(
-                "--calibrate fits on single sub-goals: use it with --suite oracle, without --list.",
-            ));
-        }
+        self.fits()?;
         self.output.check()
     }
 
@@ -149,17 +46,15 @@ impl Subcommand for Eval {
         if self.list {
             return match self.suite {
                 Suite::Oracle => oracle::list(self, &scene, console),
+                Suite::Swap => swap::list(self, &scene, console),
                 Suite::Demo | Suite::Lists => demo::list(self, &scene, console),
+                Suite::World => Err(CliError::new("Suite world has no templates to list.")),
             };
         }
         let checkpoint = checkpoint::open(self.checkpoint.as_deref())?;
         let mut config = checkpoint.config.clone();
         if let Some(cost) = self.cost {
-            config.plan.cost.term = match cost {
-                Cost::Similarity => CostTerm::Similarity,
-                Cost::Content => CostTerm::Content,
-                Cost::Gate => CostTerm::Gate,
-            };
+            config.plan.cost.term = cost.term();
         }
         let selected = self.device.open(&config)?;
         let system = checkpoint::load(&checkpoint, &selected, console)?;
@@ -172,8 +67,11 @@ impl Subcommand for Eval {
         };
         match self.suite {
             Suite::Oracle => oracle::run(self, &bench, console),
+            Suite::Swap => swap::run(self, &bench, console),
             Suite::Lists => lists::run(self, &bench, console),
+            Suite::Demo if self.disturb => recovery::run(self, &bench, console),
             Suite::Demo => demo::run(self, &bench, console),
+            Suite::World => world::run(self, &bench, console),
         }
     }
 }
@@ -208,7 +106,7 @@ fn finish(report: &EvalReport, output: &OutputArgs, console: &Console) -> Result
     console.document(output, report)
 }
 
-/// A rate as a document's value.
-fn value_of(rate: &Rate) -> Value {
-    serde_json::to_value(rate).unwrap_or_default()
+/// A rate or a figure as a document's value.
+fn value_of<T: Serialize>(figure: &T) -> Value {
+    serde_json::to_value(figure).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ mod texture;
 
 use std::sync::Arc;
 
+use egui::emath::GuiRounding as _;
 use egui::{
     Align, Align2, FontId, Layout, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
@@ -63,6 +64,7 @@ fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         };
         ui.label(RichText::new(text).size(SMALL).color(color));
     }
+    ui.add_space(6.0);
     if let Some(step) = view.shown(state) {
         let vacuum = if step.vacuum { "Holding" } else { "Empty gripper" };
         ui.label(RichText::new(vacuum).size(SMALL).color(p.weak))
@@ -89,7 +91,9 @@ fn picture_ui(
     let aspect = frame.width.max(1) as f32 / frame.height.max(1) as f32;
     let room = area.shrink(8.0);
     let height = room.height().min(room.width() / aspect);
-    let rect = Rect::from_center_size(room.center(), vec2(height * aspect, height));
+    // The shader draws whole pixels: on a fraction of one, the picture would stick out under the map.
+    let rect = Rect::from_center_size(room.center(), vec2(height * aspect, height))
+        .round_to_pixels(ui.ctx().pixels_per_point());
     let Some(texture) = state.camera.texture.get(ui.ctx(), frame, state.camera.models_eye) else {
         let text = format!(
             "This frame has {} bytes, not 3 x {} x {}.",
@@ -132,11 +136,11 @@ fn picture_ui(
     let painter = painter.with_clip_rect(rect);
     if let Some(info) = view.board.info.as_deref() {
         let lens = overlay::Lens { rect, info };
+        // Where nothing is planned from the frame yet: the plan that led to it, as in the panel beside it.
         if state.camera.plans
-            && !step.cem.is_empty()
-            && let Some((_, cem)) = view.iteration(state)
+            && let (Some(planned), Some((_, cem))) = (view.planned(state), view.iteration(state))
         {
-            overlay::fans(&painter, p, &lens, step, cem, state.selection.elite);
+            overlay::fans(&painter, p, &lens, planned, cem, state.selection.elite);
         }
         if state.camera.goal
             && let Some(index) = sub_goal
@@ -226,7 +230,9 @@ fn footer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(inner).layout(layout));
     let ui = &mut ui;
     ui.spacing_mut().interact_size.y = 22.0;
-    ui.label(RichText::new("Attention").size(SMALL).color(p.weak));
+    if ui.available_width() > 440.0 {
+        ui.label(RichText::new("Attention").size(SMALL).color(p.weak));
+    }
     for (grid, text, tip) in [
         (MapGrid::Off, "Off", "Show the picture alone"),
         (
@@ -274,21 +280,22 @@ fn footer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         }
     }
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let eye = widgets::icon_toggle(
-            ui,
-            true,
-            state.camera.models_eye,
-            Icon::Live,
-            "Model's eye",
-            "Model's eye",
-        );
+        // Words go first where there is no room.
+        let word = if ui.available_width() > 115.0 {
+            "Model's eye"
+        } else {
+            ""
+        };
+        let eye = widgets::icon_toggle(ui, true, state.camera.models_eye, Icon::Live, word, "Model's eye");
         if eye
             .on_hover_text("The frame x_t at the resolution that the encoder gets")
             .clicked()
         {
             state.camera.models_eye = !state.camera.models_eye;
         }
-        map_scale_ui(ui, state, view);
+        if ui.available_width() > 190.0 {
+            map_scale_ui(ui, state, view);
+        }
     });
 }
 

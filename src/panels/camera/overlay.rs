@@ -52,20 +52,16 @@ pub fn fans(
             continue;
         }
         let goodness = 1.0 - index as f32 / count.max(2) as f32;
-        let alpha = if selected.is_some() {
-            0.35
-        } else {
-            0.55 + 0.45 * goodness
-        };
+        let alpha = if selected.is_some() { 0.35 } else { 0.7 + 0.3 * goodness };
         let color = cost_ramp(goodness).gamma_multiply(alpha);
-        let width = if index == 0 { 2.2 } else { 1.3 };
+        let width = if index == 0 { 3.0 } else { 1.8 };
         let points: Vec<Pos2> = std::iter::once(from)
             .chain(path.iter().map(|&at| lens.gripper(at)))
             .collect();
         let end = points.last().copied();
         edged_line(painter, points, width, color, p.over_edge.gamma_multiply(0.45 * alpha));
         if let Some(end) = end {
-            painter.circle_filled(end, 2.0, color);
+            painter.circle_filled(end, width, color);
         }
     }
     let marked = selected.unwrap_or(0);

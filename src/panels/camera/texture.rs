@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
+use egui::{Color32, ColorImage, Context, TextureHandle, TextureId, TextureOptions};
 
 use crate::sim::Frame;
 
@@ -49,11 +49,9 @@ fn color_image(frame: &Frame) -> Option<ColorImage> {
     }
     let (red, rest) = frame.rgb.split_at(plane);
     let (green, blue) = rest.split_at(plane);
-    let mut rgb = Vec::with_capacity(3 * plane);
-    for ((&r, &g), &b) in red.iter().zip(green).zip(blue) {
-        rgb.extend([r, g, b]);
-    }
-    Some(ColorImage::from_rgb([frame.width, frame.height], &rgb))
+    let planes = red.iter().zip(green).zip(blue);
+    let pixels = planes.map(|((&r, &g), &b)| Color32::from_rgb(r, g, b)).collect();
+    Some(ColorImage::new([frame.width, frame.height], pixels))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::ui::{Palette, numbers};
 
 /// Room for the labels left of a chart.
 const LABELS: f32 = 40.0;
+/// From the top of a chart up to the middle of its title.
+const TITLE: f32 = 15.0;
 const BINS: usize = 28;
 /// The dimensions of an action, with their units.
 const ACTION: [(&str, &str); 3] = [
@@ -80,11 +82,12 @@ pub(super) fn costs_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, in
         cost_ramp(0.55)
     };
     let curves: [(&str, fn(&Costs) -> f64, Color32, f32); 3] = [
-        ("mean", |costs| costs.mean, p.edge, 1.5),
-        ("elite", |costs| costs.elite, p.weak, 1.5),
+        ("mean", |costs| costs.mean, p.weak, 1.3),
+        ("elite", |costs| costs.elite, p.text, 1.5),
         ("best", |costs| costs.best, best, 2.2),
     ];
-    let mut at = pos2(plot.right() - 150.0, plot.top() + 2.0);
+    // The legend stands in the row of the title, where no curve can pass under it.
+    let mut at = pos2(plot.right() - 150.0, plot.top() - TITLE);
     for (word, pick, color, width) in curves {
         let points: Vec<[f64; 2]> = all
             .iter()
@@ -207,7 +210,7 @@ pub(super) fn histogram_ui(ui: &mut Ui, step: &StepRecord, iteration: &CemIterat
         chart::legend_entry(
             painter,
             p,
-            pos2(plot.right() - 74.0, plot.top()),
+            pos2(plot.right() - 78.0, plot.top() - TITLE),
             p.strong,
             "worst elite",
         );

@@ -17,9 +17,14 @@ use crate::ui::{Palette, faces, numbers, widgets};
 pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let step = view.planned(state);
+    let title = if ui.available_width() > 380.0 {
+        "Cross-entropy method"
+    } else {
+        "CEM"
+    };
     faces::panel_ui(
         ui,
-        "Cross-entropy method",
+        title,
         |ui| {
             if let Some(step) = step.filter(|step| step.plan_secs > 0.0) {
                 let text = numbers::duration(std::time::Duration::from_secs_f64(step.plan_secs));

@@ -8,7 +8,7 @@ use rand::{Rng, RngExt, seq::SliceRandom};
 use super::arrangement::Arrangement;
 use super::check::expert_solves;
 use super::layout::{Mix, lay_out, legible, nearly_legible};
-use super::phrase::fill;
+use super::phrase::{fill, politely, spell};
 use super::strategist::{Plan, decompose, goals_hold, shortest};
 use super::template::{Binding, Kind, Object, TaskBook, Template};
 use super::{Goal, Phrasing, Task};
@@ -112,10 +112,14 @@ impl TaskSampler {
             Phrasing::Seen => &template.seen,
             Phrasing::HeldOut => &template.held_out,
         };
-        let pattern = patterns.get(rng.random_range(0..patterns.len().max(1)))?;
+        let pattern = spell(patterns.get(rng.random_range(0..patterns.len().max(1)))?, rng);
+        let text = fill(&pattern, &slots, &state, rng);
         let task = Task {
             template: template.name.clone(),
-            text: fill(pattern, &slots, &state, rng),
+            text: match phrasing {
+                Phrasing::Seen => politely(text, rng),
+                Phrasing::HeldOut => text,
+            },
             phrasing,
             goals,
         };

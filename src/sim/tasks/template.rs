@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Goal;
 use super::arrangement::{Arrangement, Place};
+use super::phrase::spellings;
 use crate::sim::{Target, WorldState};
 
 /// The tasks that ship with the program.
@@ -91,7 +92,7 @@ pub struct Template {
     #[serde(default)]
     pub found: Vec<(String, Finder)>,
     pub goals: Vec<GoalPattern>,
-    /// Phrasings for training.
+    /// Phrasings for training; of a group "(put|place)" one alternative is taken at random.
     pub seen: Vec<String>,
     /// Phrasings for evaluation alone.
     pub held_out: Vec<String>,
@@ -257,8 +258,8 @@ impl Template {
             return refuse("weight", self.weight.to_string(), "a number above 0");
         }
         for (field, phrasings) in [("seen", &self.seen), ("held_out", &self.held_out)] {
-            for phrasing in phrasings {
-                let named = slots_of(phrasing);
+            for phrasing in phrasings.iter().flat_map(|phrasing| spellings(phrasing)) {
+                let named = slots_of(&phrasing);
                 let known = |name: &&str| self.slots.iter().any(|(slot, _)| slot == name);
                 if !named.iter().all(known) || !self.slots.iter().all(|(slot, _)| named.contains(&slot.as_str())) {
                     return refuse(
@@ -356,7 +357,10 @@ mod tests {
         let seen: Vec<String> = book
             .templates
             .iter()
-            .flat_map(|template| template.seen.iter().map(|text| kinds(template, text)))
+            .flat_map(|template| {
+                let texts = template.seen.iter().flat_map(|text| spellings(text));
+                texts.map(|text| kinds(template, &text))
+            })
             .collect();
         let known: BTreeSet<String> = seen.iter().flat_map(|text| words(text)).collect();
         for template in &book.templates {

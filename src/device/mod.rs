@@ -4,9 +4,9 @@
 //! being told what to do than on doing it. Each candidate is tried in a child process, since a driver that is broken
 //! can take its process with it. A software adapter (llvmpipe, lavapipe) is never chosen: the CPU itself is faster.
 
+mod child;
+
 use std::fmt;
-use std::io::Read;
-use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,13 +17,15 @@ use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind, Distribution, Tensor};
 use serde::{Deserialize, Serialize};
 
+pub use child::{ChoiceLine, ProbeLine};
+
+use child::{choose_in_child, probe_in_child};
+
 use crate::config::{Config, Precision};
 use crate::nn::{computing_in, dtype, wide_softmax};
 
 /// How long a candidate is measured, after its first result.
 const PROBE_SECS: f64 = 2.0;
-/// A card's first result waits for its shaders; after this a candidate is given up.
-const PROBE_LIMIT_SECS: u64 = 30;
 
 /// What the user asked for with `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,13 @@ impl fmt::Display for DeviceChoice {
 impl Serialize for DeviceChoice {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceChoice {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -303,20 +312,18 @@ pub struct Selected {
     pub why: String,
 }
 
-/// Opens what the user asked for. A card that was named is first tried in a child process, so that a driver that
-/// fails is an error and not the end of the program.
+/// Opens what the user asked for. Cards are looked for and tried in a child process, so that a driver that fails is an
+/// error and not the end of the program, and that what it prints is nobody's concern.
 ///
 /// # Errors
 /// What was named is not there or does not work. `auto` always answers.
 pub fn select(choice: DeviceChoice, workload: Workload) -> Result<Selected, DeviceError> {
     match choice {
         DeviceChoice::Auto => {
-            let verdicts = judge(candidates(), |id| probe_in_child(id, workload));
-            let chosen = verdicts.iter().find(|verdict| verdict.chosen);
-            let (id, why) = match chosen {
-                Some(verdict) => (verdict.candidate.id, verdict.why.clone()),
-                None => (DeviceChoice::Cpu, "nothing else answered".to_owned()),
-            };
+            let ChoiceLine { id, why } = choose_in_child(workload).unwrap_or_else(|what| ChoiceLine {
+                id: DeviceChoice::Cpu,
+                why: format!("the search for graphics cards failed: {what}"),
+            });
             Ok(Selected {
                 id,
                 device: open(id)?,
@@ -359,6 +366,11 @@ pub struct Verdict {
     pub steps_per_sec: Option<f64>,
     pub chosen: bool,
     pub why: String,
+}
+
+/// [`judge`]s every device of this machine, each measured in a child process.
+pub fn judge_all(workload: Workload) -> Vec<Verdict> {
+    judge(candidates(), |id| probe_in_child(id, workload))
 }
 
 /// Measures whatever may be chosen and chooses the fastest. With nothing but the CPU there is nothing to measure.
@@ -488,66 +500,6 @@ pub fn probe_here(choice: DeviceChoice, workload: Workload) -> Result<f64, Devic
         steps += 1;
     }
     Ok(f64::from(steps) / began.elapsed().as_secs_f64())
-}
-
-/// What `thinkjepa doctor --probe` prints, one line of JSON.
-#[derive(Serialize, Deserialize)]
-pub struct ProbeLine {
-    pub steps_per_sec: f64,
-}
-
-/// Measures a device in a child of this program.
-///
-/// # Errors
-/// Why there is no figure, in words.
-pub fn probe_in_child(choice: DeviceChoice, workload: Workload) -> Result<f64, String> {
-    let program = std::env::current_exe().map_err(|err| err.to_string())?;
-    let workload = serde_json::to_string(&workload).map_err(|err| err.to_string())?;
-    let mut child = Command::new(program)
-        .args(["doctor", "--probe", &choice.to_string(), "--workload", &workload])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|err| err.to_string())?;
-    // Read beside waiting: a child that fills its pipe would wait for us as we wait for it.
-    let streams = (child.stdout.take(), child.stderr.take());
-    let (out, err) = (read_all(streams.0), read_all(streams.1));
-    let limit = Instant::now() + Duration::from_secs(PROBE_LIMIT_SECS);
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < limit => std::thread::sleep(Duration::from_millis(10)),
-            Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("no answer within {PROBE_LIMIT_SECS} s"));
-            }
-            Err(err) => return Err(err.to_string()),
-        }
-    };
-    let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
-    if !status.success() {
-        let said = err
-            .lines()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or("it said nothing");
-        return Err(format!("{status}, {said}"));
-    }
-    let line: ProbeLine = serde_json::from_str(out.trim()).map_err(|err| err.to_string())?;
-    Ok(line.steps_per_sec)
-}
-
-fn read_all(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut stream) = stream {
-            // What could be read before an error is still worth showing.
-            let _ = stream.read_to_end(&mut bytes);
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }
 
 #[cfg(test)]

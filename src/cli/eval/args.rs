@@ -1,0 +1,280 @@
+//! What `thinkjepa eval` is asked, and which of its options go together.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::{CliError, DeviceArgs, OutputArgs};
+use crate::config::CostTerm;
+use crate::eval::maps::MapSource;
+use crate::sim::tasks::Phrasing;
+use crate::sim::{DEMO_SCENE, OracleKind};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Suite {
+    /// One sub-goal at a time, toward goals that are given: the world model and the planner
+    Oracle,
+    /// Whether a goal made from a text follows when the text names another object
+    Swap,
+    /// The same tasks as demo to the language model alone, its lists carried out by the expert
+    Lists,
+    /// Typed tasks of two and three sub-goals: the whole chain
+    Demo,
+    /// Fresh episodes: open-loop error against persistence, and what a linear read-out finds in the latents
+    World,
+}
+
+impl Suite {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Oracle => "oracle",
+            Self::Swap => "swap",
+            Self::Lists => "lists",
+            Self::Demo => "demo",
+            Self::World => "world",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Goals {
+    /// The encoded picture of the sub-goal achieved
+    Oracle,
+    /// What language model and goal projection interface make of the sub-goal's text
+    Gpi,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    Reach,
+    Pick,
+    Place,
+    Stack,
+}
+
+impl Kind {
+    pub fn oracle(self) -> OracleKind {
+        match self {
+            Self::Reach => OracleKind::Reach,
+            Self::Pick => OracleKind::Pick,
+            Self::Place => OracleKind::Place,
+            Self::Stack => OracleKind::Stack,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Map {
+    /// The language model's own
+    Vlm,
+    /// Its values on other patches, drawn from the seed
+    Shuffled,
+    /// The same everywhere
+    Uniform,
+    /// Where the named objects really are
+    True,
+}
+
+impl Map {
+    pub fn source(self) -> MapSource {
+        match self {
+            Self::Vlm => MapSource::Vlm,
+            Self::Shuffled => MapSource::Shuffled,
+            Self::Uniform => MapSource::Uniform,
+            Self::True => MapSource::True,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Baseline {
+    /// The whole chain
+    None,
+    /// No decomposition: one goal from the task's own text, with as many steps as the list's sub-goals have together
+    Flat,
+    /// Smooth random motion for as many steps
+    Random,
+    /// The true list in the place of the language model's; goals are made from its texts as ever
+    TrueLists,
+}
+
+impl Baseline {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Flat => "flat",
+            Self::Random => "random",
+            Self::TrueLists => "true_lists",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Cost {
+    Similarity,
+    Content,
+    Gate,
+}
+
+impl Cost {
+    pub fn term(self) -> CostTerm {
+        match self {
+            Self::Similarity => CostTerm::Similarity,
+            Self::Content => CostTerm::Content,
+            Self::Gate => CostTerm::Gate,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Words {
+    /// Phrasings that are trained on
+    Seen,
+    /// Phrasings that are for measurements alone
+    HeldOut,
+}
+
+#[derive(Args)]
+pub struct Eval {
+    /// What to measure
+    #[arg(long, value_enum)]
+    pub(super) suite: Suite,
+    /// Episodes or scenes; in suite oracle, of each kind
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) episodes: usize,
+    /// Drives starts, tasks, planning and sampling
+    #[arg(long, value_name = "N", default_value_t = 9001)]
+    pub(super) seed: u64,
+    /// Suite oracle: kinds of sub-goals, with commas between them [default: all with oracle goals, all but reach with gpi]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
+    pub(super) kinds: Vec<Kind>,
+    /// Suite oracle: where goals come from [default: oracle]
+    #[arg(long, value_enum)]
+    pub(super) goals: Option<Goals>,
+    /// Suite oracle with --goals gpi: the map in the place of the language model's, for the goal and for the predictor's
+    /// attention [default: vlm]
+    #[arg(long, value_enum)]
+    pub(super) map: Option<Map>,
+    /// Suites demo and lists: phrasings of the tasks [default: seen]
+    #[arg(long, value_enum)]
+    pub(super) phrasing: Option<Words>,
+    /// Suites demo and lists: only tasks of so many sub-goals [default: both]
+    #[arg(long, value_name = "2|3", value_parser = clap::value_parser!(u64).range(2..=3))]
+    pub(super) horizon: Option<u64>,
+    /// Suite demo: what stands in the place of the language model's list [default: none]
+    #[arg(long, value_enum)]
+    pub(super) baseline: Option<Baseline>,
+    /// Suite demo: a block that the work left is about is moved by hand in the middle of each episode; episodes in which
+    /// none can be moved do not count, and the others are also run undisturbed
+    #[arg(long)]
+    pub(super) disturb: bool,
+    /// What the planner minimises, instead of the checkpoint's setting
+    #[arg(long, value_enum)]
+    pub(super) cost: Option<Cost>,
+    /// Suite oracle: fit the similarity's temperature on these episodes and write it into the checkpoint
+    #[arg(long)]
+    pub(super) calibrate: bool,
+    /// List templates with their horizons, and measure nothing
+    #[arg(long)]
+    pub(super) list: bool,
+    /// A scene under scenes/, or a RON file of your own
+    #[arg(long, value_name = "NAME|FILE", default_value = DEMO_SCENE)]
+    pub(super) scene: String,
+    /// A checkpoint folder [default: checkpoints/nano]
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+impl Eval {
+    pub(super) fn goals(&self) -> Goals {
+        self.goals.unwrap_or(Goals::Oracle)
+    }
+
+    pub(super) fn map(&self) -> MapSource {
+        self.map.map_or(MapSource::Vlm, Map::source)
+    }
+
+    pub(super) fn baseline(&self) -> Baseline {
+        self.baseline.unwrap_or(Baseline::None)
+    }
+
+    pub(super) fn horizon(&self) -> Option<usize> {
+        self.horizon.map(|horizon| horizon as usize)
+    }
+
+    pub(super) fn phrasing(&self) -> Phrasing {
+        match self.phrasing {
+            None | Some(Words::Seen) => Phrasing::Seen,
+            Some(Words::HeldOut) => Phrasing::HeldOut,
+        }
+    }
+
+    /// Says which options do not go together.
+    ///
+    /// # Errors
+    /// Two that do not.
+    pub(super) fn fits(&self) -> Result<(), CliError> {
+        use Suite::{Demo, Lists, Oracle};
+        if self.episodes == 0 {
+            return Err(CliError::new("--episodes is 0, expected at least 1."));
+        }
+        let of_suites: [(bool, &str, &[Suite]); 10] = [
+            (self.calibrate, "--calibrate", &[Oracle]),
+            (!self.kinds.is_empty(), "--kinds", &[Oracle]),
+            (self.goals.is_some(), "--goals", &[Oracle]),
+            (self.map.is_some(), "--map", &[Oracle]),
+            (self.phrasing.is_some(), "--phrasing", &[Demo, Lists]),
+            (self.horizon.is_some(), "--horizon", &[Demo, Lists]),
+            (self.baseline.is_some(), "--baseline", &[Demo]),
+            (self.disturb, "--disturb", &[Demo]),
+            (self.cost.is_some(), "--cost", &[Oracle, Demo]),
+            (self.list, "--list", &[Oracle, Suite::Swap, Demo, Lists]),
+        ];
+        for (given, option, suites) in of_suites {
+            if given && !suites.contains(&self.suite) {
+                let suites: Vec<String> = suites.iter().map(|suite| format!("--suite {}", suite.name())).collect();
+                let (suite, suites) = (self.suite.name(), suites.join(" or "));
+                return Err(CliError::new(format!(
+                    "{option} says nothing to suite {suite}: use it with {suites}."
+                )));
+            }
+        }
+        let own_map = self.map() == MapSource::Vlm;
+        let own_list = matches!(self.baseline(), Baseline::None | Baseline::TrueLists);
+        let refusals = [
+            (
+                self.map.is_some() && self.goals() != Goals::Gpi,
+                "--map is for goals that are made from language: use it with --goals gpi.",
+            ),
+            (
+                self.calibrate && !own_map,
+                "--calibrate fits on goals as they are planned with: leave --map out.",
+            ),
+            (
+                self.calibrate && self.list,
+                "--calibrate needs episodes, and --list runs none: leave one of them out.",
+            ),
+            (
+                self.disturb && !own_list,
+                "--disturb interferes between sub-goals, and this baseline has none: use it with --baseline none or \
+                 true-lists.",
+            ),
+        ];
+        match refusals.into_iter().find(|(refused, _)| *refused) {
+            Some((_, why)) => Err(CliError::new(why)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How a report calls a phrasing.
+pub(super) fn phrasing_name(phrasing: Phrasing) -> &'static str {
+    match phrasing {
+        Phrasing::Seen => "seen",
+        Phrasing::HeldOut => "held_out",
+    }
+}

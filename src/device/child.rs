@@ -1,0 +1,97 @@
+//! Questions about devices that a child of this program answers, one line of JSON each: a driver that ends its process,
+//! hangs or talks takes the child with it and nothing else.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceChoice, Workload};
+
+/// A card's first result waits for its shaders; after this a candidate is given up.
+const PROBE_LIMIT_SECS: u64 = 30;
+/// Every candidate may take its time.
+const CHOICE_LIMIT_SECS: u64 = 4 * PROBE_LIMIT_SECS;
+
+/// What `thinkjepa doctor --probe` prints.
+#[derive(Serialize, Deserialize)]
+pub struct ProbeLine {
+    pub steps_per_sec: f64,
+}
+
+/// What `thinkjepa doctor --choose` prints.
+#[derive(Serialize, Deserialize)]
+pub struct ChoiceLine {
+    pub id: DeviceChoice,
+    pub why: String,
+}
+
+/// Measures a device in a child of this program: steps a second.
+///
+/// # Errors
+/// Why there is no figure, in words.
+pub(super) fn probe_in_child(choice: DeviceChoice, workload: Workload) -> Result<f64, String> {
+    let line: ProbeLine = ask(&["--probe", &choice.to_string()], workload, PROBE_LIMIT_SECS)?;
+    Ok(line.steps_per_sec)
+}
+
+/// Looks for cards and chooses the fastest device in a child of this program.
+///
+/// # Errors
+/// Why there is no choice, in words.
+pub(super) fn choose_in_child(workload: Workload) -> Result<ChoiceLine, String> {
+    ask(&["--choose"], workload, CHOICE_LIMIT_SECS)
+}
+
+fn ask<T: DeserializeOwned>(question: &[&str], workload: Workload, limit_secs: u64) -> Result<T, String> {
+    let program = std::env::current_exe().map_err(|err| err.to_string())?;
+    let workload = serde_json::to_string(&workload).map_err(|err| err.to_string())?;
+    let mut child = Command::new(program)
+        .arg("doctor")
+        .args(question)
+        .args(["--workload", &workload])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|err| err.to_string())?;
+    // Read beside waiting: a child that fills its pipe would wait for us as we wait for it.
+    let streams = (child.stdout.take(), child.stderr.take());
+    let (out, err) = (read_all(streams.0), read_all(streams.1));
+    let limit = Instant::now() + Duration::from_secs(limit_secs);
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < limit => std::thread::sleep(Duration::from_millis(10)),
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("no answer within {limit_secs} s"));
+            }
+            Err(err) => return Err(err.to_string()),
+        }
+    };
+    let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
+    if !status.success() {
+        let said = err
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("it said nothing");
+        return Err(format!("{status}, {said}"));
+    }
+    serde_json::from_str(out.trim()).map_err(|err| err.to_string())
+}
+
+fn read_all(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            // What could be read before an error is still worth showing.
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}

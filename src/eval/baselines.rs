@@ -1,0 +1,210 @@
+//! What stands in the place of the language model's list, to see what that is worth: the whole task as one sub-goal, the
+//! teacher's list, and no thought at all.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::planner::{Answer, ModelError, Question, Reasoner, SubGoal};
+use crate::random::{Stream, rng};
+use crate::sim::tasks::{Task, decompose};
+use crate::sim::{Action, WorldState};
+
+/// Keeps the random motion's numbers apart from others of the stream.
+const MOTION: u64 = 4;
+/// Of the velocity, what is kept and what is new at each step: as the training data's random motion.
+const KEPT: f32 = 0.8;
+const NEW: f32 = 0.45;
+const FIRST: f32 = 0.7;
+/// Chance per step that the grip flips.
+const FLIP: f64 = 0.18;
+/// The grip's strength; only its sign counts.
+const GRIP: f32 = 0.6;
+
+/// The true state of a world while an episode runs in it: for what is allowed to know it, never for a model or the planner.
+pub type Truth = Rc<RefCell<WorldState>>;
+
+/// Answers every question with the task itself as the only sub-goal: planning without decomposition.
+pub struct WholeTask;
+
+impl Reasoner for WholeTask {
+    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+        let sub_goal = SubGoal {
+            text: question.task.to_owned(),
+            // Naming the objects would be a thought.
+            objects: Vec::new(),
+        };
+        Ok(spoken(vec![sub_goal], on_text))
+    }
+}
+
+/// Answers with the shortest list that solves the task from the true state of that moment.
+pub struct Teacher {
+    pub task: Task,
+    pub truth: Truth,
+}
+
+impl Reasoner for Teacher {
+    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+        let plan = decompose(&self.task, &self.truth.borrow());
+        let mut list: Vec<SubGoal> = plan
+            .into_iter()
+            .flat_map(|plan| plan.sub_goals)
+            .map(|sub_goal| SubGoal {
+                text: sub_goal.text,
+                objects: sub_goal.objects,
+            })
+            .collect();
+        // All is done, or nothing can be: what failed is tried again, since an answer has to say something.
+        let failed = question.history.and_then(|history| history.failed.last());
+        if let Some(failed) = failed.filter(|_| list.is_empty()) {
+            list.push(SubGoal {
+                text: failed.clone(),
+                objects: Vec::new(),
+            });
+        }
+        Ok(spoken(list, on_text))
+    }
+}
+
+fn spoken(sub_goals: Vec<SubGoal>, on_text: &mut dyn FnMut(&str)) -> Answer {
+    let lines: Vec<String> = sub_goals
+        .iter()
+        .enumerate()
+        .map(|(i, sub_goal)| format!("{}. [{}] | [{}]", i + 1, sub_goal.text, sub_goal.objects.join(", ")))
+        .collect();
+    let text = lines.join("\n");
+    on_text(&text);
+    Answer {
+        text,
+        reasoning: String::new(),
+        sub_goals,
+    }
+}
+
+/// Smooth random motion with a grip that flips now and then, as in the random part of the training data.
+#[derive(Clone, Debug)]
+pub struct RandomMotion {
+    rng: ChaCha8Rng,
+    velocity: [f32; 2],
+    grip: bool,
+}
+
+impl RandomMotion {
+    /// The motion of one episode's seed.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = rng(seed, Stream::Eval, 0, MOTION);
+        let velocity = std::array::from_fn(|_| FIRST * normal(&mut rng));
+        let grip = rng.random_bool(0.5);
+        Self { rng, velocity, grip }
+    }
+
+    pub fn act(&mut self) -> Action {
+        self.velocity = self.velocity.map(|v| KEPT * v + NEW * normal(&mut self.rng));
+        self.grip ^= self.rng.random_bool(FLIP);
+        let [dx, dy] = self.velocity.map(|v| v.clamp(-1.0, 1.0));
+        [dx, dy, if self.grip { GRIP } else { -GRIP }]
+    }
+}
+
+fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    StandardNormal.sample(rng)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::eval::demo_suite;
+    use crate::sim::Scene;
+    use crate::sim::tasks::{Phrasing, TaskBook, list_is_right};
+    use crate::vlm::History;
+
+    fn ask(reasoner: &dyn Reasoner, task: &str, history: Option<&History>) -> Vec<String> {
+        let frame = crate::sim::Frame {
+            width: 1,
+            height: 1,
+            rgb: std::sync::Arc::new([0u8; 3]),
+        };
+        let question = Question {
+            frame: &frame,
+            task,
+            history,
+            temperature: 0.0,
+            seed: 0,
+            cancel: &AtomicBool::new(false),
+        };
+        let mut said = String::new();
+        let answer = reasoner.reason(&question, &mut |piece| said.push_str(piece)).unwrap();
+        assert_eq!(said, answer.text);
+        answer.sub_goals.into_iter().map(|sub_goal| sub_goal.text).collect()
+    }
+
+    #[test]
+    fn the_whole_task_is_one_sub_goal() {
+        assert_eq!(ask(&WholeTask, "clear the yellow pad", None), ["clear the yellow pad"]);
+    }
+
+    #[test]
+    fn the_teacher_s_list_is_right_from_wherever_the_world_is() {
+        let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
+        let suite = demo_suite(&TaskBook::built_in().unwrap(), &furniture, 3, 20, Phrasing::Seen, None);
+        for one in &suite {
+            let mut world = one.world(8);
+            let truth = Rc::new(RefCell::new(world.state().clone()));
+            let teacher = Teacher {
+                task: one.task.clone(),
+                truth: truth.clone(),
+            };
+            let list = ask(&teacher, &one.task.text, None);
+            assert!(
+                list.len() == one.horizon && list_is_right(&list, &world, &one.task),
+                "{list:?}"
+            );
+            // One sub-goal further, one sub-goal less.
+            assert!(crate::sim::tasks::run_primitive(&mut world, one.primitives[0]));
+            truth.replace(world.state().clone());
+            let rest = ask(&teacher, &one.task.text, None);
+            assert_eq!(rest.len(), list.len() - 1);
+            assert!(list_is_right(&rest, &world, &one.task), "{rest:?}");
+        }
+        let one = &suite[0];
+        let mut world = one.world(8);
+        for &primitive in &one.primitives {
+            assert!(crate::sim::tasks::run_primitive(&mut world, primitive));
+        }
+        let teacher = Teacher {
+            task: one.task.clone(),
+            truth: Rc::new(RefCell::new(world.state().clone())),
+        };
+        let history = History {
+            reached: vec![],
+            failed: vec!["pick up the red block".to_owned()],
+        };
+        assert_eq!(
+            ask(&teacher, &one.task.text, Some(&history)),
+            ["pick up the red block"],
+            "nothing is left"
+        );
+    }
+
+    #[test]
+    fn random_motion_is_the_seed_s_smooth_and_within_bounds() {
+        let actions = |seed| {
+            let mut motion = RandomMotion::new(seed);
+            (0..200).map(|_| motion.act()).collect::<Vec<Action>>()
+        };
+        let first = actions(1);
+        assert_eq!(first, actions(1));
+        assert_ne!(first, actions(2));
+        assert!(first.iter().flatten().all(|value| value.abs() <= 1.0));
+        // Neighbouring steps go the same way far more often than not.
+        let same = first.windows(2).filter(|pair| pair[0][0] * pair[1][0] > 0.0).count();
+        assert!(same > 130, "{same}");
+        assert!(first.iter().any(|action| action[2] > 0.0) && first.iter().any(|action| action[2] < 0.0));
+    }
+}

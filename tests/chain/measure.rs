@@ -1,0 +1,274 @@
+//! `thinkjepa eval` from outside: every suite and every option runs on a checkpoint of a few thousand random numbers, says
+//! in its report what it did, gives the same figures again, and refuses options that do not go together.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{document, run_in, untrained, with_list, world_alone};
+
+fn eval(folder: &Path, args: &[&str], code: i32) -> Value {
+    document(
+        &run_in(folder, &[&["eval", "--device", "cpu", "--json"], args].concat(), &[]),
+        code,
+    )
+}
+
+fn in_tiny(folder: &Path, args: &[&str]) -> Value {
+    eval(folder, &[&["--checkpoint", "tiny"], args].concat(), 0)
+}
+
+/// The figures of a report, without where and how fast they were made.
+fn figures(mut report: Value) -> Value {
+    let all = report.as_object_mut().unwrap();
+    all.remove("machine");
+    if let Some(kinds) = all["measured"]["by_kind"].as_object_mut() {
+        kinds.values_mut().for_each(|kind| {
+            kind.as_object_mut().unwrap().remove("plan_ms");
+        });
+    }
+    report
+}
+
+#[test]
+fn options_that_do_not_go_together_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--suite", "demo", "--map", "true"], &["--map", "--suite oracle"]),
+        (&["--suite", "oracle", "--map", "uniform"], &["--map", "--goals gpi"]),
+        (
+            &["--suite", "oracle", "--goals", "gpi", "--map", "true", "--calibrate"],
+            &["--calibrate", "leave --map out"],
+        ),
+        (
+            &["--suite", "lists", "--baseline", "flat"],
+            &["--baseline", "--suite demo"],
+        ),
+        (
+            &["--suite", "demo", "--baseline", "random", "--disturb"],
+            &["--disturb", "true-lists"],
+        ),
+        (
+            &["--suite", "swap", "--horizon", "2"],
+            &["--horizon", "--suite demo or --suite lists"],
+        ),
+        (&["--suite", "demo", "--horizon", "4"], &["4"]),
+        (&["--suite", "demo", "--kinds", "pick"], &["--kinds", "--suite oracle"]),
+        (&["--suite", "demo", "--goals", "gpi"], &["--goals", "--suite oracle"]),
+        (
+            &["--suite", "oracle", "--phrasing", "held-out"],
+            &["--phrasing", "demo"],
+        ),
+        (&["--suite", "world", "--cost", "gate"], &["--cost"]),
+        (&["--suite", "world", "--list"], &["--list", "world"]),
+        (&["--suite", "swap", "--episodes", "0"], &["--episodes is 0"]),
+        (&["--suite", "demo", "--calibrate"], &["--calibrate", "--suite oracle"]),
+    ];
+    for (args, words) in cases {
+        let report = eval(folder.path(), args, 2);
+        let error = report["error"].as_str().unwrap();
+        for word in *words {
+            assert!(error.contains(word), "{args:?} said: {error}");
+        }
+    }
+    world_alone(&folder.path().join("world"));
+    let refused = eval(folder.path(), &["--suite", "swap", "--checkpoint", "world"], 2);
+    assert!(refused["error"].as_str().unwrap().contains("vision-language model"));
+}
+
+#[test]
+fn goals_from_language_are_measured_with_every_map() {
+    let folder = tempfile::tempdir().unwrap();
+    untrained(&folder.path().join("tiny"));
+    let run = |map: &str| {
+        let args = [
+            "--suite",
+            "oracle",
+            "--goals",
+            "gpi",
+            "--kinds",
+            "pick",
+            "--episodes",
+            "2",
+            "--map",
+            map,
+        ];
+        figures(in_tiny(folder.path(), &args))
+    };
+    for map in ["vlm", "shuffled", "uniform", "true"] {
+        let report = run(map);
+        assert_eq!((&report["settings"]["map"], &report["n"]), (&map.into(), &2.into()));
+        let declared = &report["measured"]["declarations"]["declared"];
+        assert_eq!(declared["n"], 2, "{declared}");
+        assert_eq!(report, run(map), "the same seed, the same figures");
+    }
+    let without = figures(in_tiny(
+        folder.path(),
+        &[
+            "--suite",
+            "oracle",
+            "--goals",
+            "gpi",
+            "--kinds",
+            "pick",
+            "--episodes",
+            "2",
+        ],
+    ));
+    assert_eq!(without, run("vlm"), "the language model's own map is the default");
+    let oracle = in_tiny(
+        folder.path(),
+        &["--suite", "oracle", "--kinds", "pick", "--episodes", "1"],
+    );
+    assert_eq!(oracle["settings"]["map"], Value::Null);
+}
+
+#[test]
+fn swapped_objects_are_measured_by_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    untrained(&folder.path().join("tiny"));
+    let run = || {
+        figures(in_tiny(
+            folder.path(),
+            &["--suite", "swap", "--episodes", "6", "--seed", "3"],
+        ))
+    };
+    let report = run();
+    assert_eq!(report, run());
+    assert_eq!(report["n"], 6);
+    let kinds = report["by_template"].as_object().unwrap();
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["pick", "place", "stack"]);
+    assert!(kinds.values().all(|kind| kind["n"] == 2));
+    let measured = &report["measured"];
+    let ratio = &measured["median_share_of_distance"];
+    // An interface that was never trained does not know one text from another.
+    assert!(ratio["value"].as_f64().unwrap() < 0.5, "{measured}");
+    assert_eq!((ratio["ci95"].as_array().unwrap().len(), &ratio["n"]), (2, &6.into()));
+    for goal in ["first", "second"] {
+        assert!(measured["median_error_m"][goal]["value"].as_f64().unwrap() > 0.0);
+    }
+    assert!(measured["by_kind"]["place"]["median_share_of_distance"].is_object());
+    let list = eval(folder.path(), &["--suite", "swap", "--list", "--episodes", "4"], 0);
+    assert_eq!(list["templates"]["pick"]["1"], 2);
+}
+
+#[test]
+fn baselines_stand_beside_the_chain_on_the_same_episodes() {
+    let folder = tempfile::tempdir().unwrap();
+    with_list(&folder.path().join("tiny"));
+    let run = |more: &[&str]| {
+        let args = ["--suite", "demo", "--episodes", "3", "--horizon", "2"];
+        figures(in_tiny(folder.path(), &[&args, more].concat()))
+    };
+    let chain = run(&[]);
+    assert_eq!(
+        (&chain["settings"]["baseline"], &chain["settings"]["horizon"]),
+        (&"none".into(), &2.into())
+    );
+    assert_eq!(chain["measured"]["solved_in_budget"]["n"], 3);
+    for baseline in ["flat", "random", "true-lists"] {
+        let report = run(&["--baseline", baseline]);
+        assert_eq!(
+            report,
+            run(&["--baseline", baseline]),
+            "the same seed, the same figures"
+        );
+        assert_eq!(report["settings"]["baseline"], baseline.replace('-', "_"));
+        let templates = |report: &Value| {
+            let templates = report["by_template"].as_object().unwrap();
+            templates
+                .iter()
+                .map(|(name, rate)| (name.clone(), rate["n"].clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(templates(&report), templates(&chain));
+        assert_eq!(report["by_horizon"]["2"]["n"], 3);
+        let measured = &report["measured"];
+        assert_eq!(measured["held_on_the_way"]["n"], 3);
+        let steps = measured["steps_per_episode"].as_f64().unwrap();
+        match baseline {
+            // Two sub-goals of three steps each, all in one.
+            "flat" => assert!(steps == 6.0 && measured["declared"]["solved"] == 0, "{measured}"),
+            "random" => assert!(steps == 6.0 && measured["declared"].is_null(), "{measured}"),
+            _ => assert!(steps == 3.0 && measured["lists_right"]["solved"] == 3, "{measured}"),
+        }
+    }
+}
+
+#[test]
+fn only_episodes_in_which_a_block_was_moved_count_as_disturbed() {
+    let folder = tempfile::tempdir().unwrap();
+    untrained(&folder.path().join("tiny"));
+    let args = [
+        "--suite",
+        "demo",
+        "--episodes",
+        "16",
+        "--horizon",
+        "2",
+        "--baseline",
+        "true-lists",
+        "--disturb",
+    ];
+    let report = figures(in_tiny(folder.path(), &args));
+    assert_eq!(report, figures(in_tiny(folder.path(), &args)));
+    let measured = &report["measured"];
+    let count = |key: &str| measured[key].as_u64().unwrap();
+    assert_eq!(
+        count("disturbed") + count("not_about_a_free_block") + count("nothing_moved"),
+        16,
+        "{measured}"
+    );
+    assert_eq!(report["n"], measured["disturbed"]);
+    assert_eq!(measured["undisturbed"]["n"], measured["disturbed"]);
+    // Nothing is ever reached by these weights: what is moved is moved on the way to the first grasp.
+    assert!(count("disturbed") > 0);
+    assert_eq!(measured["by_moment"]["on_the_way"]["n"], measured["disturbed"]);
+    for moved in measured["moved"].as_array().unwrap() {
+        assert_eq!(moved["step"], 3, "{moved}");
+        assert_ne!(moved["from_m"], moved["to_m"]);
+    }
+    assert_eq!(report["settings"]["disturb"], true);
+}
+
+#[test]
+fn the_world_model_is_probed_on_fresh_episodes() {
+    let folder = tempfile::tempdir().unwrap();
+    world_alone(&folder.path().join("tiny"));
+    let run = || figures(in_tiny(folder.path(), &["--suite", "world", "--episodes", "3"]));
+    let report = run();
+    assert_eq!(report, run());
+    assert_eq!(report["settings"]["episodes_fitted"], 18);
+    let measured = &report["measured"];
+    for ahead in ["1", "4", "8"] {
+        for of in ["tokens", "pooled", "content", "gripper_xy", "flags"] {
+            let error = &measured["open_loop"][ahead][of]["error_over_persistence"];
+            assert!(
+                error["value"].as_f64().unwrap() > 0.0 && error["n"] == 3,
+                "{ahead} {of}: {error}"
+            );
+        }
+    }
+    for features in ["pooled", "tokens", "tokens_perceptron"] {
+        let read_out = &measured["read_out"][features];
+        for figure in [
+            "gripper_m",
+            "blocks_m",
+            "gripper_chance_m",
+            "blocks_chance_m",
+            "held",
+            "held_chance",
+        ] {
+            let value = read_out["found"][figure]["value"].as_f64().unwrap();
+            assert!((0.0..1.0).contains(&value), "{figure}: {value}");
+        }
+        assert_eq!(read_out["found"]["by_block_m"].as_object().unwrap().len(), 3);
+        assert!(read_out["moved"]["8"]["blocks"].as_u64().unwrap() > 0);
+    }
+    // Random convolutions of a picture still tell where the gripper is.
+    let found = &measured["read_out"]["tokens"]["found"];
+    assert!(
+        found["gripper_m"]["value"].as_f64().unwrap() < found["gripper_chance_m"]["value"].as_f64().unwrap(),
+        "{found}"
+    );
+}

@@ -1,0 +1,185 @@
+//! The real window with a real system behind it, driven through its widgets: a task typed, planned, run and exported is
+//! the plan of the command line to the byte, and a mistake is said and touches nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::accesskit::Role;
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use thinkjepa::app::{AppOptions, Studio, prepare};
+use thinkjepa::device::DeviceChoice;
+use thinkjepa::engine::{Engine, Phase};
+use thinkjepa::sim::DEMO_SCENE;
+use thinkjepa::studio::{StudioSettings, start};
+
+use crate::support::{TASK, run_in, text, with_list};
+
+/// The app, made at its first frame.
+struct Seat {
+    engine: Option<Engine>,
+    studio: Option<Studio>,
+}
+
+/// The window, and what a user does to it.
+struct Window(Harness<'static, Seat>);
+
+impl Window {
+    fn open(checkpoint: PathBuf) -> Self {
+        let settings = StudioSettings {
+            checkpoint,
+            scene: DEMO_SCENE.to_owned(),
+            seed: 7,
+            device: DeviceChoice::Cpu,
+        };
+        let engine = start(settings, Arc::new(|| ())).unwrap();
+        let seat = Seat {
+            engine: Some(engine),
+            studio: None,
+        };
+        let options = AppOptions {
+            examples: vec!["pick up the green block".to_owned()],
+            seed: 7,
+            ..AppOptions::default()
+        };
+        let draw = move |ui: &mut egui::Ui, seat: &mut Seat| {
+            if let Some(engine) = seat.engine.take() {
+                seat.studio = Some(Studio::with_engine(ui.ctx(), &options, engine));
+            }
+            seat.studio.as_mut().unwrap().frame_ui(ui);
+        };
+        let harness = Harness::<Seat>::builder()
+            .with_size([1600.0, 1000.0])
+            .with_context_setup(prepare)
+            .build_ui_state(draw, seat);
+        Self(harness)
+    }
+
+    fn phase(&self) -> Phase {
+        self.0.state().studio.as_ref().unwrap().engine().board().phase
+    }
+
+    /// Draws frames until it is so.
+    fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !so(self) {
+            let board = self.0.state().studio.as_ref().unwrap().engine().board();
+            assert!(begun.elapsed() < Duration::from_secs(120), "never {what}: {board:?}");
+            self.0.step();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn says(&mut self, words: &str) {
+        self.until(words, |window| {
+            window.0.query_all_by_label_contains(words).next().is_some()
+        });
+    }
+
+    fn dismiss(&mut self) {
+        self.0.get_by_label("Dismiss the message").click();
+        self.until("dismissed", |window| {
+            window.0.query_by_label("Dismiss the message").is_none()
+        });
+    }
+
+    /// Replaces what stands in a field.
+    fn fill(&mut self, field: &str, words: &str) {
+        self.0.get_by_role_and_label(Role::TextInput, field).focus();
+        self.0.run_steps(2);
+        self.0.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        self.0.key_press(Key::Delete);
+        self.0.run_steps(2);
+        if !words.is_empty() {
+            self.0.get_by_role_and_label(Role::TextInput, field).type_text(words);
+            self.0.run_steps(2);
+        }
+    }
+
+    fn press(&mut self, button: &str) {
+        self.0.get_by_role_and_label(Role::Button, button).click();
+        self.0.run_steps(2);
+    }
+
+    fn export(&mut self, path: &Path) -> Vec<u8> {
+        self.0.key_press_modifiers(Modifiers::COMMAND, Key::E);
+        self.0.run_steps(2);
+        self.fill("Export file", &path.display().to_string());
+        self.press("Export plan");
+        self.says(&format!("Wrote {}.", path.display()));
+        std::fs::read(path).unwrap()
+    }
+}
+
+#[test]
+fn a_typed_task_is_planned_run_and_exported_as_the_command_line_does_it_to_the_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    with_list(&at("tiny"));
+    let args = [
+        "plan",
+        TASK,
+        "--checkpoint",
+        "tiny",
+        "--seed",
+        "7",
+        "--device",
+        "cpu",
+        "--out",
+        "headless.json",
+    ];
+    let output = run_in(folder.path(), &args, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let headless = std::fs::read(at("headless.json")).unwrap();
+
+    let mut window = Window::open(at("tiny"));
+    window.until("idle", |window| window.phase() == Phase::Idle);
+
+    // Mistakes before there is anything to lose.
+    window.fill("Task", "");
+    window.0.key_press(Key::Enter);
+    window.says("The task is empty");
+    window.dismiss();
+    for (task, words) in [
+        ("stack the orange ball on the red block".to_owned(), "orange"),
+        ("put the red block ".repeat(23), "413 characters"),
+    ] {
+        window.fill("Task", &task);
+        window.press("Plan");
+        window.says(words);
+        window.dismiss();
+        assert_eq!(window.phase(), Phase::Idle, "{task}");
+    }
+
+    window.fill("Task", TASK);
+    window.press("Plan");
+    window.until("finished", |window| window.phase() == Phase::Finished);
+    assert!(
+        window.export(&at("window.json")) == headless,
+        "the window made another plan"
+    );
+
+    // Mistakes that must leave the episode as it is.
+    window.fill("Task", "stack the orange ball on the red block");
+    window.0.key_press(Key::Enter);
+    window.says("orange");
+    window.dismiss();
+    window.0.key_press_modifiers(Modifiers::COMMAND, Key::O);
+    window.0.run_steps(2);
+    window.fill("Checkpoint folder", &at("none").display().to_string());
+    window.press("Load checkpoint");
+    window.says("config.json");
+    window.dismiss();
+    window.0.key_press_modifiers(Modifiers::COMMAND, Key::E);
+    window.0.run_steps(2);
+    window.fill("Export file", &at("no/plan.json").display().to_string());
+    window.press("Export plan");
+    window.says("The episode was not touched");
+    window.dismiss();
+    assert!(
+        window.export(&at("again.json")) == headless,
+        "a mistake changed the episode"
+    );
+}
