@@ -51,7 +51,7 @@ impl Gpi {
     /// Embeddings `e_k` `[B, D_VLM]`, maps `w_k` `[B, N]` of mean 1, and the present tokens `[B, N, D]` to goals `g_k`
     /// `[B, N, D]`. The present is not looked at where the interface was made without context.
     pub fn forward(&self, embedding: Tensor<2>, map: Tensor<2>, present: Tensor<3>) -> Tensor<3> {
-        let format = self.pos.val().dtype();
+        let format = self.lang.fc1.weight.val().dtype();
         let (embedding, map, present) = (embedding.cast(format), map.cast(format), present.cast(format));
         let spread = self.lang.forward(embedding.clone()).unsqueeze_dim::<3>(1) * map.unsqueeze_dim::<3>(2);
         let mut x = spread + self.pos.val().unsqueeze::<3>();

@@ -55,7 +55,7 @@ impl Tower {
 
     /// Pixels `[B, 3, H, W]`, already normalised, to features `[B, P, D_v]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let mut x = pixels.cast(self.position.val().dtype()).permute([0, 2, 3, 1]);
+        let mut x = pixels.cast(self.stem[0].weight.val().dtype()).permute([0, 2, 3, 1]);
         for (i, conv) in self.stem.iter().enumerate() {
             x = conv.forward(x);
             if i + 1 < self.stem.len() {

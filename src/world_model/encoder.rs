@@ -135,7 +135,9 @@ impl Encoder {
             let v = ramp(h).reshape([1, h, 1, 1]).expand([m, h, w, 1]);
             x = Tensor::cat(vec![x, u, v], 3);
         }
-        x = x.cast(self.pos.val().dtype());
+        // Of the parameter that is used next: a fresh one is drawn when it is first looked at, and the order of the draws
+        // belongs to the seed.
+        x = x.cast(self.stem[0].weight.val().dtype());
         let last = self.stem.len() - 1;
         for (i, conv) in self.stem.iter().enumerate() {
             x = conv.forward(x);

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::gelu;
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::config::{ActionConditioning, WorldModelConfig};
 use crate::nn::{Block, BlockShape, layer_norm};
@@ -77,7 +77,7 @@ impl Predictor {
     /// `column_bias` `[B or 1, N]` is the reasoning-guided bias on the context (method, 4.8). A residual predictor works
     /// on the context tokens themselves; any other predicts at mask tokens, in the scale of its training targets.
     pub fn step(&self, state: Tensor<3>, action: Tensor<2>, column_bias: Option<Tensor<2>>) -> Tensor<3> {
-        let state = state.cast(self.format());
+        let state = state.cast(self.action1.weight.val().dtype());
         let condition = self.embed_action(action).unsqueeze_dim::<3>(1);
         if !self.residual {
             return self.step_with_mask_tokens(state, condition, column_bias);
@@ -99,7 +99,6 @@ impl Predictor {
         actions: Option<Tensor<3>>,
         base: Option<Tensor<3>>,
     ) -> Tensor<3> {
-        let context = context.cast(self.format());
         let [b, k, _] = context.dims();
         let [_, m] = target_at.index.dims();
         let frames = self.pos_time.dims()[0];
@@ -126,10 +125,11 @@ impl Predictor {
         let place = at.clone() - frame.clone().mul_scalar(self.tokens as i64);
         let positions = look_up(self.pos.val(), place) + look_up(self.pos_time.val(), frame);
         let masked = self.mask_token.val().unsqueeze::<3>().expand([b, m, dim]);
-        let x = Tensor::cat(vec![self.input.forward(layer_norm(context)), masked], 1) + positions;
+        let context = self.input.forward(layer_norm(context.cast(masked.dtype())));
+        let x = Tensor::cat(vec![context, masked], 1) + positions;
         let out = self.refine(x, condition, None).slice([0..b, k..k + m]);
         match base {
-            Some(base) if self.residual => layer_norm(out + base.cast(self.format())),
+            Some(base) if self.residual => layer_norm(out.clone() + base.cast(out.dtype())),
             _ => out,
         }
     }
@@ -167,15 +167,8 @@ impl Predictor {
         } else {
             action
         };
-        gelu(
-            self.action2
-                .forward(gelu(self.action1.forward(action.cast(self.format())))),
-        )
-    }
-
-    /// The number format of the weights.
-    fn format(&self) -> DType {
-        self.mask_token.val().dtype()
+        let action = action.cast(self.action1.weight.val().dtype());
+        gelu(self.action2.forward(gelu(self.action1.forward(action))))
     }
 
     /// `x` `[B, K, D_p]` through the blocks to `[B, K, D]`; `condition` is `[B, 1 or K, hidden]`.
