@@ -264,7 +264,10 @@ fn later_stages_learn_in_half_precision() {
             // Of the first step, at the same weights but for what a stage makes anew.
             let log = std::fs::read_to_string(at.join(&run).join("metrics.jsonl")).unwrap();
             let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
-            losses.push((stage, first["loss"].as_f64().unwrap()));
+            // Goals of stage 2 are compared in units of the variance of latents that nothing has trained, which is mostly
+            // rounding: of its loss the world model's part is held against single precision.
+            let term = if stage == "2" { "inverse_dynamics" } else { "loss" };
+            losses.push((stage, first[term].as_f64().unwrap()));
         }
     }
     let (full, half) = losses.split_at(3);

@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::phrasing_name;
 use super::{Bench, Eval, demo, finish, value_of};
@@ -20,6 +20,8 @@ use crate::vlm::{Answer, Vlm, parse_answer, plan_prompt};
 const BATCH: usize = 32;
 /// Longer answers than any of the training's.
 const MAX_TOKENS: usize = 256;
+/// Wrong lists that a report shows.
+const MOST_WRONG: usize = 40;
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let vlm = bench.system.vlm()?;
@@ -69,6 +71,28 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
             solved,
         })
         .collect();
+    let wrong: Vec<Value> = suite
+        .iter()
+        .zip(&seen)
+        .zip(&right)
+        .filter(|(_, right)| !**right)
+        .take(MOST_WRONG)
+        .map(|((one, answer), _)| {
+            let list: Vec<&str> = answer.sub_goals.iter().map(|goal| goal.text.as_str()).collect();
+            let shortest: Vec<String> = one
+                .primitives
+                .iter()
+                .map(|one_step| one_step.text(&one.state))
+                .collect();
+            json!({
+                "episode": one.index,
+                "task": one.task.text,
+                "reasoning": answer.reasoning,
+                "list": list,
+                "shortest": shortest,
+            })
+        })
+        .collect();
     let where_seen = |rights: &[bool]| {
         Rate::among(
             suite
@@ -88,6 +112,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         "depends_on_frame_shuffled": value_of(&where_seen(&right_shuffled)),
         "all_shuffled": value_of(&Rate::among(right_shuffled.iter().copied())),
         "unread": unread,
+        "wrong": wrong,
         "map_mass_on_objects": mass,
     });
     console.line(&format!("{:<28} {}", "lists that need the frame", where_seen(&right)));
