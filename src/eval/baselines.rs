@@ -4,23 +4,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
 use crate::planner::{Answer, ModelError, Question, Reasoner, SubGoal};
 use crate::random::{Stream, rng};
 use crate::sim::tasks::{Task, decompose};
-use crate::sim::{Action, WorldState};
+use crate::sim::{Action, RandomMotion, WorldState};
 
 /// Keeps the random motion's numbers apart from others of the stream.
 const MOTION: u64 = 4;
-/// Of the velocity, what is kept and what is new at each step: as the training data's random motion.
-const KEPT: f32 = 0.8;
-const NEW: f32 = 0.45;
-const FIRST: f32 = 0.7;
-/// Chance per step that the grip flips.
-const FLIP: f64 = 0.18;
 /// The grip's strength; only its sign counts.
 const GRIP: f32 = 0.6;
 
@@ -85,33 +77,24 @@ fn spoken(sub_goals: Vec<SubGoal>, on_text: &mut dyn FnMut(&str)) -> Answer {
     }
 }
 
-/// Smooth random motion with a grip that flips now and then, as in the random part of the training data.
+/// The random part of the training data's motion, without a thought.
 #[derive(Clone, Debug)]
-pub struct RandomMotion {
+pub struct RandomPolicy {
     rng: ChaCha8Rng,
-    velocity: [f32; 2],
-    grip: bool,
+    motion: RandomMotion,
 }
 
-impl RandomMotion {
+impl RandomPolicy {
     /// The motion of one episode's seed.
     pub fn new(seed: u64) -> Self {
         let mut rng = rng(seed, Stream::Eval, 0, MOTION);
-        let velocity = std::array::from_fn(|_| FIRST * normal(&mut rng));
-        let grip = rng.random_bool(0.5);
-        Self { rng, velocity, grip }
+        let motion = RandomMotion::new(&mut rng);
+        Self { rng, motion }
     }
 
     pub fn act(&mut self) -> Action {
-        self.velocity = self.velocity.map(|v| KEPT * v + NEW * normal(&mut self.rng));
-        self.grip ^= self.rng.random_bool(FLIP);
-        let [dx, dy] = self.velocity.map(|v| v.clamp(-1.0, 1.0));
-        [dx, dy, if self.grip { GRIP } else { -GRIP }]
+        self.motion.act(GRIP, &mut self.rng)
     }
-}
-
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    StandardNormal.sample(rng)
 }
 
 #[cfg(test)]
@@ -195,7 +178,7 @@ mod tests {
     #[test]
     fn random_motion_is_the_seed_s_smooth_and_within_bounds() {
         let actions = |seed| {
-            let mut motion = RandomMotion::new(seed);
+            let mut motion = RandomPolicy::new(seed);
             (0..200).map(|_| motion.act()).collect::<Vec<Action>>()
         };
         let first = actions(1);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
 use super::EvalEpisode;
-use super::baselines::{RandomMotion, Truth};
+use super::baselines::{RandomPolicy, Truth};
 use super::hand::{Hand, Moment, Moved};
 use crate::config::PlanConfig;
 use crate::planner::{Episode, EpisodeSetup, Models, PlannerError, Progress, run_episode};
@@ -179,7 +179,7 @@ impl Run<'_> {
 pub fn run_random(one: &EvalEpisode, budget: usize) -> TaskRun {
     let truth = Rc::new(RefCell::new(one.state.clone()));
     let mut world = Watched::new(one.world(NO_VIEW_PX), &one.task, truth, None, one.seed);
-    let mut motion = RandomMotion::new(one.seed);
+    let mut motion = RandomPolicy::new(one.seed);
     for _ in 0..budget {
         world.step(motion.act());
     }

@@ -22,7 +22,7 @@ pub use camera::Camera;
 pub use expert::{Expert, Noise, destination};
 pub use interface::{Action, Environment, Frame, Judge, Observation};
 pub use oracle::{OracleKind, OracleTask, achieve, oracle_tasks};
-pub use policy::DataPolicy;
+pub use policy::{DataPolicy, RandomMotion};
 pub use primitive::{GRASP_RADIUS_M, Primitive, Target};
 pub use relations::{Support, is_clear, on_pad, support, upright};
 pub use renderer::render;

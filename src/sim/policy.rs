@@ -15,6 +15,10 @@ const RANDOM_EPISODES: f64 = 0.3;
 const RANDOM_STEPS: f64 = 0.75;
 const RANDOM_FLIP: f64 = 0.18;
 const RANDOM_BLOCK: f64 = 0.1;
+/// Of the velocity: what is kept and what is new at each step, and how fast it begins.
+const KEPT: f32 = 0.8;
+const NEW: f32 = 0.45;
+const FIRST: f32 = 0.7;
 /// Carry to a pad with the first share, onto a block up to the second, else to a free place.
 const TO_PAD: f64 = 0.45;
 const TO_BLOCK: f64 = 0.75;
@@ -23,14 +27,37 @@ const AIM_M: f32 = 0.07;
 /// Chance per step of another idea while nothing is held.
 const CHANGE: f64 = 0.02;
 
+/// Smooth random motion with a grip that flips now and then.
+#[derive(Clone, Copy, Debug)]
+pub struct RandomMotion {
+    velocity: [f32; 2],
+    grip: bool,
+}
+
+impl RandomMotion {
+    pub fn new(rng: &mut ChaCha8Rng) -> Self {
+        Self {
+            velocity: std::array::from_fn(|_| FIRST * normal(rng)),
+            grip: rng.random_bool(0.5),
+        }
+    }
+
+    /// The next action; of the grip's strength only the sign is drawn.
+    pub fn act(&mut self, strength: f32, rng: &mut ChaCha8Rng) -> Action {
+        self.velocity = self.velocity.map(|v| KEPT * v + NEW * normal(rng));
+        self.grip ^= rng.random_bool(RANDOM_FLIP);
+        let [dx, dy] = self.velocity;
+        [dx, dy, if self.grip { strength } else { -strength }].map(|value| value.clamp(-1., 1.))
+    }
+}
+
 /// Acts through one episode of training data.
 #[derive(Clone, Debug)]
 pub struct DataPolicy {
     rng: ChaCha8Rng,
     expert: Expert,
     random: bool,
-    velocity: [f32; 2],
-    random_grip: bool,
+    motion: RandomMotion,
     block: usize,
     aim_m: [f32; 2],
     /// It meant to let go: the next idea is due.
@@ -42,15 +69,13 @@ impl DataPolicy {
     pub fn new(mut rng: ChaCha8Rng, expert_rng: ChaCha8Rng, state: &WorldState) -> Self {
         let noise = Noise::for_data(&mut rng);
         let random = rng.random_bool(RANDOM_EPISODES);
-        let velocity = std::array::from_fn(|_| 0.7 * normal(&mut rng));
-        let random_grip = rng.random_bool(0.5);
+        let motion = RandomMotion::new(&mut rng);
         let expert = Expert::new(expert_rng, noise);
         let mut policy = Self {
             rng,
             expert,
             random,
-            velocity,
-            random_grip,
+            motion,
             block: 0,
             aim_m: [0.; 2],
             done: false,
@@ -67,16 +92,9 @@ impl DataPolicy {
         let [x, y, _] = state.blocks[self.block].position_m;
         let goal = if holding { self.aim_m } else { [x, y] };
         let mut action = self.expert.move_and_grip(state, goal, !holding, holding);
-        self.velocity = self.velocity.map(|v| 0.8 * v + 0.45 * normal(&mut self.rng));
-        self.random_grip ^= self.rng.random_bool(RANDOM_FLIP);
+        let wander = self.motion.act(action[2].abs(), &mut self.rng);
         if self.random && self.rng.random_bool(RANDOM_STEPS) {
-            let strength = action[2].abs();
-            action = [
-                self.velocity[0],
-                self.velocity[1],
-                if self.random_grip { strength } else { -strength },
-            ];
-            action = action.map(|value| value.clamp(-1., 1.));
+            action = wander;
         }
         if self.random && self.rng.random_bool(RANDOM_BLOCK) {
             self.block = self.rng.random_range(0..state.blocks.len());

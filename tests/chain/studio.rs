@@ -10,7 +10,7 @@ use thinkjepa::engine::{BoardView, Command, Engine, Phase, Until};
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
 
-use crate::support::{TASK, run_in, text, with_list};
+use crate::support::{TASK, planned_headless, with_list};
 
 fn engine(checkpoint: &Path) -> Engine {
     let settings = StudioSettings {
@@ -49,21 +49,7 @@ fn the_window_makes_the_plan_of_the_command_line_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     with_list(&at("tiny"));
-    let args = [
-        "plan",
-        TASK,
-        "--checkpoint",
-        "tiny",
-        "--seed",
-        "7",
-        "--device",
-        "cpu",
-        "--out",
-        "headless.json",
-    ];
-    let output = run_in(folder.path(), &args, &[]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let headless = std::fs::read(at("headless.json")).unwrap();
+    let headless = planned_headless(folder.path());
 
     let engine = engine(&at("tiny"));
     until(&engine, "idle", |board| board.phase == Phase::Idle);

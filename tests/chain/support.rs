@@ -154,3 +154,22 @@ pub fn document(output: &Output, code: i32) -> Value {
     assert!(!said.contains("panicked"), "{said}");
     serde_json::from_str(&shown).unwrap()
 }
+
+/// The plan that the command line makes of [`TASK`] with the checkpoint `tiny` in the folder and seed 7.
+pub fn planned_headless(folder: &Path) -> Vec<u8> {
+    let args = [
+        "plan",
+        TASK,
+        "--checkpoint",
+        "tiny",
+        "--seed",
+        "7",
+        "--device",
+        "cpu",
+        "--out",
+        "headless.json",
+    ];
+    let output = run_in(folder, &args, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    std::fs::read(folder.join("headless.json")).unwrap()
+}

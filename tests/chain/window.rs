@@ -15,7 +15,7 @@ use thinkjepa::engine::{Engine, Phase};
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
 
-use crate::support::{TASK, run_in, text, with_list};
+use crate::support::{TASK, planned_headless, with_list};
 
 /// The app, made at its first frame.
 struct Seat {
@@ -118,21 +118,7 @@ fn a_typed_task_is_planned_run_and_exported_as_the_command_line_does_it_to_the_b
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     with_list(&at("tiny"));
-    let args = [
-        "plan",
-        TASK,
-        "--checkpoint",
-        "tiny",
-        "--seed",
-        "7",
-        "--device",
-        "cpu",
-        "--out",
-        "headless.json",
-    ];
-    let output = run_in(folder.path(), &args, &[]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let headless = std::fs::read(at("headless.json")).unwrap();
+    let headless = planned_headless(folder.path());
 
     let mut window = Window::open(at("tiny"));
     window.until("idle", |window| window.phase() == Phase::Idle);
