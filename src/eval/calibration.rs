@@ -6,6 +6,7 @@
 //! their flags are wrong, and would let through a block that was let go beside its place.
 
 use super::oracle::BatchResult;
+use super::statistics::auc;
 
 /// The similarity at which a goal counts as reached.
 const DELTA_GOAL: f64 = 0.85;
@@ -74,8 +75,9 @@ pub fn calibrate(samples: &Samples) -> Option<Calibration> {
     let threshold = f64::midpoint(borders[first], *end).max(1e-6);
     let (false_positive_rate, miss_rate) = false_rates(threshold);
     Some(Calibration {
-        auc: auc(&reached, &others),
-        auc_misses: (!misses.is_empty()).then(|| auc(&reached, &misses)),
+        // A reached state is the nearer one: the others' distances should be above.
+        auc: auc(&others, &reached)?,
+        auc_misses: auc(&misses, &reached),
         threshold,
         true_positive_rate: share_within(&reached, threshold),
         false_positive_rate,
@@ -95,19 +97,6 @@ fn sorted(cosines: impl Iterator<Item = f32>) -> Vec<f64> {
 fn share_within(distances: &[f64], threshold: f64) -> f64 {
     let within = distances.partition_point(|&distance| distance <= threshold);
     within as f64 / distances.len().max(1) as f64
-}
-
-/// The chance that a reached state is nearer than another; ties count half.
-fn auc(reached: &[f64], others: &[f64]) -> f64 {
-    let below: f64 = reached
-        .iter()
-        .map(|&distance| {
-            let nearer = others.partition_point(|&other| other < distance);
-            let tied = others.partition_point(|&other| other <= distance) - nearer;
-            (others.len() - nearer) as f64 - tied as f64 / 2.0
-        })
-        .sum();
-    below / (reached.len() * others.len()) as f64
 }
 
 /// What the switch criterion would have said in a batch of episodes, none of which it ended.
