@@ -17,6 +17,9 @@ const NEAR_M: f32 = 0.05;
 const GRID_M: f32 = 0.02;
 /// A block is set down so far from others.
 const MARGIN_M: f32 = 0.03;
+/// Where a block is put merely aside: as near as there is room to this one corner, not to the gripper. Of many places that
+/// are equally good a goal projection learns the mean, which is often one that is not free.
+const ASIDE_M: [f32; 2] = [-0.8, -0.8];
 /// Chance per step of a detour, and its length in steps.
 const DETOUR: f64 = 0.03;
 const DETOUR_STEPS: std::ops::Range<u32> = 3..9;
@@ -198,16 +201,15 @@ pub fn destination(state: &WorldState, primitive: &Primitive) -> [f32; 2] {
                     (x - u).abs().max((y - v).abs()) > pad.half_m + MARGIN_M
                 })
             };
-            let from = state.gripper_m;
-            nearest(from, [0., 0.], 0.85, |place| {
+            nearest(ASIDE_M, [0., 0.], 0.85, |place| {
                 has_room(state, block, place) && off_pads(place)
             })
             .or_else(|| {
-                nearest(from, [0., 0.], 0.85, |place| {
+                nearest(ASIDE_M, [0., 0.], 0.85, |place| {
                     has_room(state, block, place) && near_pads_too(place)
                 })
             })
-            .unwrap_or(from)
+            .unwrap_or(ASIDE_M)
         }
     }
 }
