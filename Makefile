@@ -66,8 +66,8 @@ nano:
 	$(thinkjepa) train --preset nano --stage 1b --run runs/nano/1b --data data/three-blocks --from $(made) --out $(made)
 	$(thinkjepa) train --preset nano --stage vlm --run runs/nano/vlm --from $(made) --out $(made)
 	$(thinkjepa) train --preset nano --stage 2 --run runs/nano/2 --from $(made) --out $(made)
-	$(thinkjepa) eval --suite oracle --episodes 100 --seed 7001 --calibrate --checkpoint $(made)
-	$(thinkjepa) eval --suite oracle --goals gpi --episodes 100 --seed 7001 --calibrate --checkpoint $(made)
+	$(thinkjepa) eval --suite oracle --episodes 40 --seed 7001 --calibrate --checkpoint $(made)
+	$(thinkjepa) eval --suite oracle --goals gpi --episodes 40 --seed 7001 --calibrate --checkpoint $(made)
 
 pictures:
 	@.ci/setup test

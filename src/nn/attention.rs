@@ -24,6 +24,10 @@ impl Attention {
         }
     }
 
+    pub fn heads(&self) -> usize {
+        self.heads
+    }
+
     /// `x` `[B, n, d]` to `[B, n, d]`. `column_bias` `[B or 1, n]` is added to every query's logits of key j:
     /// the reasoning-guided bias `alpha log(w_j + eps)` of the method, 4.8.
     pub fn forward(&self, x: Tensor<3>, column_bias: Option<Tensor<2>>) -> Tensor<3> {

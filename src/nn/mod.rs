@@ -13,6 +13,7 @@ mod norm;
 mod precision;
 pub mod rms_norm;
 pub mod rotary;
+pub mod rows;
 pub mod swiglu;
 mod transformer;
 

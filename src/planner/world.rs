@@ -1,11 +1,11 @@
 //! A trained world model as the planner sees it.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::models::{GoalSource, LatentModel, ModelError};
 use crate::config::{PlanEncoder, WorldModelConfig};
 use crate::sim::Frame;
-use crate::world_model::{LatentStats, WorldModel};
+use crate::world_model::{CpuPredictor, LatentStats, WorldModel};
 
 /// Frames that are encoded at once.
 const CHUNK: usize = 64;
@@ -31,6 +31,8 @@ pub struct TrainedWorld {
     encoder: PlanEncoder,
     image_size: usize,
     device: Device,
+    /// Where the device is the CPU.
+    fast: Option<CpuPredictor>,
 }
 
 impl TrainedWorld {
@@ -43,6 +45,7 @@ impl TrainedWorld {
         device: Device,
     ) -> Self {
         let comparison = stats.comparison(1.0, 1.0);
+        let fast = CpuPredictor::new(&model.predictor, &device);
         Self {
             model,
             stats,
@@ -50,6 +53,7 @@ impl TrainedWorld {
             encoder,
             image_size: config.image_size,
             device,
+            fast,
         }
     }
 
@@ -59,6 +63,13 @@ impl TrainedWorld {
 
     pub fn stats(&self) -> &LatentStats {
         &self.stats
+    }
+
+    /// [`LatentModel::predict`] layer by layer, as on every other device.
+    pub fn predict_by_layers(&self, tokens: Tensor<3>, actions: Tensor<2>, bias: Option<&Tensor<1>>) -> Tensor<3> {
+        self.model
+            .predictor
+            .step(tokens, actions, bias.map(|bias| bias.clone().unsqueeze::<2>()))
     }
 }
 
@@ -88,9 +99,19 @@ impl LatentModel for TrainedWorld {
     }
 
     fn predict(&self, tokens: Tensor<3>, actions: Tensor<2>, bias: Option<&Tensor<1>>) -> Tensor<3> {
-        self.model
-            .predictor
-            .step(tokens, actions, bias.map(|bias| bias.clone().unsqueeze::<2>()))
+        let Some(fast) = &self.fast else {
+            return self.predict_by_layers(tokens, actions, bias);
+        };
+        let shape = tokens.dims();
+        // The CPU's memory can always be read.
+        let numbers = |values: TensorData| values.try_into_vec_as::<f32>().unwrap_or_default();
+        let bias = bias.map(|bias| numbers(bias.to_data()));
+        let next = fast.step(
+            &numbers(tokens.into_data()),
+            &numbers(actions.into_data()),
+            bias.as_deref(),
+        );
+        Tensor::from_data(TensorData::new(next, shape), &self.device)
     }
 
     fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {

@@ -1,6 +1,7 @@
 //! The JEPA world model: online encoder, EMA target encoder, action-conditioned predictor, masks and losses
 //! (method, 4.1 to 4.3, 4.6 and 4.7).
 
+mod cpu_predictor;
 mod ema;
 mod encoder;
 mod heads;
@@ -10,6 +11,7 @@ pub mod masking;
 mod model;
 mod predictor;
 
+pub use cpu_predictor::CpuPredictor;
 pub use ema::ema_update;
 pub use encoder::Encoder;
 pub use heads::Heads;

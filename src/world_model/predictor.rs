@@ -73,6 +73,16 @@ impl Predictor {
         }
     }
 
+    /// Predictions are added to the context, and not made at mask tokens.
+    pub fn is_residual(&self) -> bool {
+        self.residual
+    }
+
+    /// Of the grip's action it reads the sign alone.
+    pub fn reads_grip_sign(&self) -> bool {
+        self.grip_sign
+    }
+
     /// One step: tokens of the present `[B, N, D]` and the action `[B, D_a]` to the tokens of the next frame, `[B, N, D]`.
     /// `column_bias` `[B or 1, N]` is the reasoning-guided bias on the context (method, 4.8). A residual predictor works
     /// on the context tokens themselves; any other predicts at mask tokens, in the scale of its training targets.
