@@ -113,3 +113,44 @@ pub fn writable(path: &Path) -> Result<(), CliError> {
     }
     Ok(())
 }
+
+/// The command that the program was started with, as a record keeps it: without where it was to be written, and without
+/// the checkpoint's place, whose hash says more.
+pub fn command_line() -> String {
+    as_recorded(std::env::args().skip(1))
+}
+
+fn as_recorded(args: impl Iterator<Item = String>) -> String {
+    let mut args = args;
+    let mut kept = Vec::new();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--json" => {}
+            "--out" | "--checkpoint" => {
+                args.next();
+            }
+            _ if arg.starts_with("--out=") || arg.starts_with("--checkpoint=") => {}
+            _ if arg.contains(' ') => kept.push(format!("\"{arg}\"")),
+            _ => kept.push(arg),
+        }
+    }
+    kept.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorded_command_says_nothing_of_places() {
+        let args = "eval --suite oracle --out /x/y.json --episodes 5 --json --checkpoint runs/1 --out=z";
+        let args = args
+            .split(' ')
+            .map(str::to_owned)
+            .chain(["stack red on green".to_owned()]);
+        assert_eq!(
+            as_recorded(args),
+            "eval --suite oracle --episodes 5 \"stack red on green\""
+        );
+    }
+}

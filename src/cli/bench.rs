@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use clap::Args;
 use serde::Serialize;
 
-use super::{CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, checkpoint, window};
+use super::{CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, checkpoint, command_line, window};
 use crate::app::measure;
 use crate::data::{ClipSampler, EpisodeStore, GenerateSettings, generate};
 use crate::eval::oracle::OracleWorld;
@@ -63,6 +63,7 @@ struct Timing {
 #[derive(Serialize)]
 struct Report {
     schema: &'static str,
+    command: String,
     preset: String,
     checkpoint: String,
     timings: Vec<Timing>,
@@ -104,6 +105,7 @@ impl Subcommand for Bench {
         }
         let report = Report {
             schema: "thinkjepa.bench/1",
+            command: command_line(),
             preset: system.config.name.clone(),
             checkpoint: system.name.clone(),
             timings: clock.timings,
@@ -202,6 +204,16 @@ impl Clock<'_> {
         let cost = cost_of(config.cost.term, world, &space, goal, present, GoalSource::Oracle)?;
         let (population, iterations, horizon) = (config.cem.population, config.cem.iterations, config.horizon);
         let about = format!("one action: {population} futures of {horizon} steps, {iterations} iterations");
+        let crowd = tokens.clone().repeat_dim(0, population);
+        let actions = Tensor::<2>::zeros([population, 3], &world.device());
+        self.time("imagine", format!("{population} futures by one step"), || {
+            wait(world.predict(crowd.clone(), actions.clone(), None));
+            Ok(Some(population))
+        })?;
+        self.time("by layers", "the same, with the library's layers one by one", || {
+            wait(world.predict_by_layers(crowd.clone(), actions.clone(), None));
+            Ok(Some(population))
+        })?;
         let cancel = AtomicBool::new(false);
         self.time("plan", about, || {
             let request = PlanRequest {

@@ -13,6 +13,7 @@ mod doctor;
 mod eval;
 mod inspect;
 mod plan;
+mod report;
 mod train;
 mod window;
 
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::{DeviceArgs, ModelArgs, OutputArgs, WorldArgs};
+pub use args::{DeviceArgs, ModelArgs, OutputArgs, WorldArgs, command_line};
 pub use console::Console;
 
 /// How a command ended when nothing was wrong with its input.
@@ -109,6 +110,8 @@ commands! {
     Eval(eval::Eval),
     /// Time the parts of planning and training on this machine
     Bench(bench::Bench),
+    /// Make the README's table from the committed records
+    Report(report::Report),
     /// Show a model's modules, shapes, parameters, work and memory, without building it
     Inspect(inspect::Inspect),
     /// Show the devices of this machine, and which one `--device auto` takes and why

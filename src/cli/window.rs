@@ -8,7 +8,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, WorldArgs, args, checkpoint, plan,
+    CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, WorldArgs, args, checkpoint, command_line,
+    plan,
 };
 use crate::app::{AppOptions, Ending, LEAST_SIZE, Picture, Script, UiTimes, run};
 use crate::device::DeviceChoice;
@@ -163,6 +164,7 @@ impl Window {
 #[derive(Serialize)]
 pub(super) struct TimesReport {
     schema: &'static str,
+    command: String,
     /// Layout and tessellation of the frames in which an episode was planned.
     #[serde(flatten)]
     times: UiTimes,
@@ -187,6 +189,7 @@ impl TimesReport {
     pub(super) fn new(times: UiTimes, size: [f32; 2], adapter: Option<String>, device: &str) -> Self {
         Self {
             schema: "thinkjepa.window/1",
+            command: command_line(),
             times,
             target_p95_ms: TARGET_MS,
             size,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub use args::Eval;
 use args::Suite;
 
-use super::{CliError, CliResult, Console, OutputArgs, Subcommand, checkpoint};
+use super::{CliError, CliResult, Console, OutputArgs, Subcommand, checkpoint, command_line};
 use crate::config::Config;
 use crate::device::Selected;
 use crate::eval::EvalReport;
@@ -80,6 +80,7 @@ impl Bench {
     /// Whatever decides the figures, with what a suite adds.
     fn settings(&self, more: Value) -> Value {
         let mut settings = json!({
+            "command": command_line(),
             "preset": self.config.name,
             "checkpoint": { "name": self.system.name, "hash": self.system.hash },
             "scene": self.scene.name,

@@ -1,0 +1,364 @@
+//! `thinkjepa report`: the tables of the README, made from the records that measurements leave.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{CliError, CliResult, Console, Exit, OutputArgs, Subcommand};
+use crate::weights::write_file;
+
+const BEGIN: &str = "<!-- made by `thinkjepa report` -->\n";
+const END: &str = "<!-- end -->\n";
+
+#[derive(Args)]
+pub struct Report {
+    /// Folder of the records
+    #[arg(long, value_name = "FOLDER", default_value = "assets/records")]
+    records: PathBuf,
+    /// Put the table between the marks in this file, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// One line of the table.
+struct Line {
+    /// Name of the record, without `.json`.
+    record: &'static str,
+    what: &'static str,
+    figures: &'static [Figure],
+}
+
+/// A part of a line's result: what stands before it, where it lies in the record, and how it is written.
+struct Figure(&'static str, &'static str, Form);
+
+#[derive(Clone, Copy)]
+enum Form {
+    /// A share with its interval and its count.
+    Rate,
+    /// A value with its interval, in hundredths: metres as centimetres.
+    Centimetres,
+    /// A bare number.
+    Number,
+    /// The same, with its unit.
+    Milliseconds,
+    /// A value with its interval.
+    Value,
+}
+
+use Form::{Centimetres, Milliseconds, Number, Rate, Value as WithInterval};
+
+const KINDS: &[Figure] = &[
+    Figure("reach ", "/by_template/reach", Rate),
+    Figure("pick ", "/by_template/pick", Rate),
+    Figure("place ", "/by_template/place", Rate),
+    Figure("stack ", "/by_template/stack", Rate),
+];
+
+const ALL: &[Figure] = &[Figure("", "", Rate)];
+
+const LINES: &[Line] = &[
+    Line {
+        record: "nano-lists-seen",
+        what: "the language model's list, carried out by the scripted expert, solves the task",
+        figures: ALL,
+    },
+    Line {
+        record: "nano-lists-held-out",
+        what: "the same, in phrasings that were never trained on",
+        figures: ALL,
+    },
+    Line {
+        record: "nano-lists-seen",
+        what: "lists that depend on the frame: with it, and with another episode's frame",
+        figures: &[
+            Figure("", "/measured/depends_on_frame", Rate),
+            Figure("with another ", "/measured/depends_on_frame_shuffled", Rate),
+        ],
+    },
+    Line {
+        record: "nano-lists-seen",
+        what: "the attention map's mass on the named objects, as a multiple of a uniform map's",
+        figures: &[Figure("", "/measured/map_mass_on_objects", Number)],
+    },
+    Line {
+        record: "nano-oracle",
+        what: "one sub-goal toward the encoded picture of it achieved",
+        figures: KINDS,
+    },
+    Line {
+        record: "nano-gpi-vlm",
+        what: "one sub-goal toward the goal that GPI makes of the text, with the language model's own map",
+        figures: KINDS,
+    },
+    Line {
+        record: "nano-gpi-true",
+        what: "the same, with the true map",
+        figures: KINDS,
+    },
+    Line {
+        record: "nano-gpi-uniform",
+        what: "the same, with a uniform map",
+        figures: KINDS,
+    },
+    Line {
+        record: "nano-gpi-shuffled",
+        what: "the same, with the values of the model's map on other patches",
+        figures: KINDS,
+    },
+    Line {
+        record: "nano-swap",
+        what: "the goal follows when the text names another object, and how far off it lies (median)",
+        figures: &[
+            Figure("", "", Rate),
+            Figure("off by ", "/measured/median_error_m/first", Centimetres),
+        ],
+    },
+    Line {
+        record: "nano-demo-3",
+        what: "typed tasks of three sub-goals, the whole chain, judged by the physical world",
+        figures: ALL,
+    },
+    Line {
+        record: "nano-demo-2",
+        what: "the same, two sub-goals",
+        figures: ALL,
+    },
+    Line {
+        record: "nano-demo-3",
+        what: "of the tasks of three sub-goals, those whose first list was right",
+        figures: &[Figure("", "/measured/solved_where_list_right", Rate)],
+    },
+    Line {
+        record: "nano-demo-flat",
+        what: "beside it: CEM toward one goal made of the whole task, no list",
+        figures: ALL,
+    },
+    Line {
+        record: "nano-demo-random",
+        what: "beside it: smooth random actions for as many steps",
+        figures: ALL,
+    },
+    Line {
+        record: "nano-recovery",
+        what: "a block is moved by hand in the middle of the task: solved all the same, and undisturbed",
+        figures: &[
+            Figure("", "", Rate),
+            Figure("undisturbed ", "/measured/undisturbed", Rate),
+        ],
+    },
+    Line {
+        record: "nano-world",
+        what: "open-loop error over persistence, all tokens, 1, 4 and 8 steps ahead",
+        figures: &[
+            Figure("", "/measured/open_loop/1/tokens/error_over_persistence", WithInterval),
+            Figure("", "/measured/open_loop/4/tokens/error_over_persistence", WithInterval),
+            Figure("", "/measured/open_loop/8/tokens/error_over_persistence", WithInterval),
+        ],
+    },
+    Line {
+        record: "nano-world",
+        what: "the same of the gripper, and of scene content",
+        figures: &[
+            Figure(
+                "gripper ",
+                "/measured/open_loop/8/gripper_xy/error_over_persistence",
+                WithInterval,
+            ),
+            Figure(
+                "content ",
+                "/measured/open_loop/1/content/error_over_persistence",
+                WithInterval,
+            ),
+            Figure("", "/measured/open_loop/4/content/error_over_persistence", WithInterval),
+            Figure("", "/measured/open_loop/8/content/error_over_persistence", WithInterval),
+        ],
+    },
+    Line {
+        record: "nano-world",
+        what: "blocks read out of the real frame's tokens by a line: mean error an axis, and chance",
+        figures: &[
+            Figure("", "/measured/read_out/tokens/found/blocks_m", Centimetres),
+            Figure(
+                "chance ",
+                "/measured/read_out/tokens/found/blocks_chance_m",
+                Centimetres,
+            ),
+        ],
+    },
+    Line {
+        record: "nano-bench",
+        what: "one plan: 480 imagined steps",
+        figures: &[Figure("", "/timings/plan", Milliseconds)],
+    },
+    Line {
+        record: "nano-bench",
+        what: "48 futures by one step, and with the library's layers one by one",
+        figures: &[
+            Figure("", "/timings/imagine", Milliseconds),
+            Figure("by layers ", "/timings/by layers", Milliseconds),
+        ],
+    },
+    Line {
+        record: "nano-window",
+        what: "a frame of the window, laid out and tessellated while an episode is planned: p50, p95",
+        figures: &[Figure("", "/p50_ms", Milliseconds), Figure("", "/p95_ms", Milliseconds)],
+    },
+];
+
+impl Subcommand for Report {
+    fn json(&self) -> bool {
+        self.output.json
+    }
+
+    fn check(&self) -> Result<(), CliError> {
+        self.output.check()
+    }
+
+    fn run(&self, console: &Console) -> CliResult {
+        let table = table(&self.records)?;
+        match &self.readme {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|err| CliError::new(format!("Could not read {}: {err}.", path.display())))?;
+                write_file(path, with_table(&text, &table, path)?.as_bytes())?;
+            }
+            None => console.line(table.trim_end()),
+        }
+        console.document(&self.output, &json!({ "schema": "thinkjepa.report/1", "table": table }))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The text with the table between its marks.
+fn with_table(text: &str, table: &str, path: &Path) -> Result<String, CliError> {
+    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(END)?;
+        Some((before, after))
+    });
+    let Some((before, after)) = parts else {
+        return Err(CliError::new(format!(
+            "{}: no place for the table, expected the line {} and, below it, the line {}.",
+            path.display(),
+            BEGIN.trim_end(),
+            END.trim_end()
+        )));
+    };
+    Ok(format!("{before}{BEGIN}{table}{END}{after}"))
+}
+
+/// The table in Markdown; lines whose record is not there are left out.
+fn table(records: &Path) -> Result<String, CliError> {
+    let mut table = "| what | result | command (`thinkjepa …`) |\n|---|---|---|\n".to_owned();
+    let mut before = None;
+    for line in LINES {
+        let path = records.join(format!("{}.json", line.record));
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        let record: Value =
+            serde_json::from_str(&text).map_err(|err| CliError::new(format!("{}: {err}.", path.display())))?;
+        let figures: Vec<String> = line.figures.iter().filter_map(|figure| figure.read(&record)).collect();
+        if figures.is_empty() {
+            return Err(CliError::new(format!(
+                "{}: holds none of {}.",
+                path.display(),
+                line.figures
+                    .iter()
+                    .map(|figure| figure.1)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )));
+        }
+        let command = match before.replace(line.record) {
+            Some(before) if before == line.record => "in the same record".to_owned(),
+            _ => record["command"]
+                .as_str()
+                .or_else(|| record["settings"]["command"].as_str())
+                .map_or(String::new(), |command| format!("`{command}`")),
+        };
+        table.push_str(&format!("| {} | {} | {command} |\n", line.what, figures.join(", ")));
+    }
+    Ok(table)
+}
+
+impl Figure {
+    fn read(&self, record: &Value) -> Option<String> {
+        let Self(label, place, form) = self;
+        // Timings lie in a list, by name.
+        let found = match place.strip_prefix("/timings/") {
+            Some(name) => record["timings"]
+                .as_array()?
+                .iter()
+                .find(|timing| timing["name"] == name)
+                .map(|timing| &timing["median_ms"])?,
+            None => record.pointer(place)?,
+        };
+        let bounds = || Some([found["ci95"][0].as_f64()?, found["ci95"][1].as_f64()?]);
+        let text = match form {
+            Rate => {
+                let [low, high] = bounds()?.map(|bound| 100.0 * bound.max(0.0));
+                let rate = 100.0 * found["success_rate"].as_f64()?;
+                format!("{rate:.0} % [{low:.0}, {high:.0}], n = {}", found["n"].as_u64()?)
+            }
+            Centimetres => {
+                let [low, high] = bounds()?.map(|bound| 100.0 * bound);
+                format!("{:.1} cm [{low:.1}, {high:.1}]", 100.0 * found["value"].as_f64()?)
+            }
+            WithInterval => {
+                let [low, high] = bounds()?;
+                format!("{:.2} [{low:.2}, {high:.2}]", found["value"].as_f64()?)
+            }
+            Number => format!("{:.1}", found.as_f64()?),
+            Milliseconds => format!("{:.1} ms", found.as_f64()?),
+        };
+        Some(format!("{label}{text}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_with_their_intervals() {
+        let record = json!({
+            "n": 50, "success_rate": 0.86, "ci95": [0.738, 0.9304],
+            "timings": [{ "name": "plan", "median_ms": 82.31 }],
+            "measured": { "off": { "value": 0.0659, "ci95": [0.058, 0.0721] } },
+        });
+        let read = |place, form| Figure("all ", place, form).read(&record);
+        assert_eq!(read("", Rate).as_deref(), Some("all 86 % [74, 93], n = 50"));
+        assert_eq!(read("/timings/plan", Milliseconds).as_deref(), Some("all 82.3 ms"));
+        assert_eq!(
+            read("/measured/off", Centimetres).as_deref(),
+            Some("all 6.6 cm [5.8, 7.2]")
+        );
+        assert_eq!(read("/measured/on", Rate), None);
+    }
+
+    #[test]
+    fn the_table_takes_the_place_of_the_one_before_and_needs_its_marks() {
+        let path = Path::new("README.md");
+        let old = format!("before\n{BEGIN}old\n{END}after\n");
+        let new = with_table(&old, "new\n", path).ok().unwrap();
+        assert_eq!(new, format!("before\n{BEGIN}new\n{END}after\n"));
+        assert!(with_table("before\n", "new\n", path).is_err());
+    }
+
+    /// What the README claims is what the records hold.
+    #[test]
+    fn the_readme_holds_the_table_of_the_committed_records() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = root.join("README.md");
+        let readme = std::fs::read_to_string(&path).unwrap();
+        let table = table(&root.join("assets/records")).ok().unwrap();
+        let renewed = with_table(&readme, &table, &path).ok().unwrap();
+        assert!(
+            renewed == readme,
+            "README.md is not up to date: run `thinkjepa report --readme README.md`"
+        );
+    }
+}
