@@ -43,40 +43,6 @@ pub fn auc(positive: &[f64], negative: &[f64]) -> Option<f64> {
     Some(wins / (positive.len() as f64 * negative.len() as f64))
 }
 
-/// A score from which on something counts as positive.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    pub value: f64,
-    /// Share of the positives at or above it.
-    pub true_positive_rate: f64,
-    /// Share of the negatives at or above it.
-    pub false_positive_rate: f64,
-}
-
-/// The threshold with the largest Youden index (true minus false positive rate), halfway between two scores; of equally
-/// good ones the lowest. None as for [`auc`].
-pub fn youden(positive: &[f64], negative: &[f64]) -> Option<Threshold> {
-    let scores = ranked(positive, negative)?;
-    let (mut ups, mut downs) = (positive.len(), negative.len());
-    let rates = |value, ups: usize, downs: usize| Threshold {
-        value,
-        true_positive_rate: ups as f64 / positive.len() as f64,
-        false_positive_rate: downs as f64 / negative.len() as f64,
-    };
-    // At the lowest score everything is positive: the index is 0 there.
-    let mut best = rates(scores[0].0, ups, downs);
-    let groups: Vec<&[(f64, bool)]> = scores.chunk_by(|a, b| a.0 == b.0).collect();
-    for pair in groups.windows(2) {
-        let left = pair[0].iter().filter(|(_, up)| *up).count();
-        (ups, downs) = (ups - left, downs - (pair[0].len() - left));
-        let here = rates(f64::midpoint(pair[0][0].0, pair[1][0].0), ups, downs);
-        if here.true_positive_rate - here.false_positive_rate > best.true_positive_rate - best.false_positive_rate {
-            best = here;
-        }
-    }
-    Some(best)
-}
-
 /// All scores from low to high, marked where positive.
 fn ranked(positive: &[f64], negative: &[f64]) -> Option<Vec<(f64, bool)>> {
     if positive.is_empty() || negative.is_empty() || positive.iter().chain(negative).any(|score| score.is_nan()) {
@@ -319,19 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn auc_and_threshold_of_small_cases() {
+    fn auc_of_small_cases() {
         assert_eq!(auc(&[0.8, 0.9], &[0.1, 0.2]), Some(1.));
         assert_eq!(auc(&[0.5], &[0.5]), Some(0.5));
         // Pairs: 3 > 1, 3 > 2, 2 > 1, 2 = 2: 3.5 of 4.
         assert_eq!(auc(&[3., 2.], &[1., 2.]), Some(3.5 / 4.));
         assert_eq!(auc(&[], &[1.]), None);
         assert_eq!(auc(&[f64::NAN], &[1.]), None);
-        let best = youden(&[0.9, 0.7, 0.3], &[0.1, 0.2, 0.4]).unwrap();
-        assert!((best.value - 0.25).abs() < 1e-12);
-        assert_eq!((best.true_positive_rate, best.false_positive_rate), (1., 1. / 3.));
-        // Upside down: nothing is better than calling everything positive.
-        let none = youden(&[0.1], &[0.9]).unwrap();
-        assert_eq!((none.true_positive_rate, none.false_positive_rate), (1., 1.));
     }
 
     #[test]
