@@ -215,12 +215,13 @@ pub struct EvalReport {
     /// [`EVAL_SCHEMA`].
     pub schema: String,
     pub suite: String,
-    /// n, solved, success_rate and ci95 of all episodes.
+    /// n, solved, success_rate and ci95 of all episodes; left out where they do not add up to anything.
     #[serde(flatten)]
-    pub all: Rate,
+    pub all: Option<Rate>,
     pub by_template: BTreeMap<String, Rate>,
-    /// By the number of primitives that a task takes.
-    pub by_horizon: BTreeMap<usize, Rate>,
+    /// By the number of primitives that a task takes; left out with `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_horizon: Option<BTreeMap<usize, Rate>>,
     /// Whatever decides the figures: preset, checkpoint, planner settings, phrasings.
     pub settings: Value,
     pub seeds: Vec<u64>,
@@ -244,19 +245,30 @@ impl EvalReport {
         Self {
             schema: EVAL_SCHEMA.to_owned(),
             suite: suite.to_owned(),
-            all: Rate::among(outcomes.iter().map(|outcome| outcome.solved)),
+            all: Some(Rate::among(outcomes.iter().map(|outcome| outcome.solved))),
             by_template: by_template
                 .into_iter()
                 .map(|(name, solved)| (name, Rate::among(solved)))
                 .collect(),
-            by_horizon: by_horizon
-                .into_iter()
-                .map(|(horizon, solved)| (horizon, Rate::among(solved)))
-                .collect(),
+            by_horizon: Some(
+                by_horizon
+                    .into_iter()
+                    .map(|(horizon, solved)| (horizon, Rate::among(solved)))
+                    .collect(),
+            ),
             settings,
             seeds,
             machine,
             measured: Value::Null,
+        }
+    }
+
+    /// Without a rate over everything, for outcomes that are no tasks.
+    pub fn without_total(self) -> Self {
+        Self {
+            all: None,
+            by_horizon: None,
+            ..self
         }
     }
 }
@@ -339,6 +351,14 @@ mod tests {
         assert_eq!(json["by_horizon"]["2"]["n"], 2);
         assert_eq!(json["ci95"].as_array().unwrap().len(), 2);
         assert_eq!(serde_json::from_value::<EvalReport>(json).unwrap(), report);
-        assert_eq!(report.all.to_string(), "67 % [21, 94] (n = 3)");
+        let all = report.all.map(|all| all.to_string());
+        assert_eq!(all.as_deref(), Some("67 % [21, 94] (n = 3)"));
+        let without = report.without_total();
+        let json = serde_json::to_value(&without).unwrap();
+        for field in ["n", "solved", "success_rate", "ci95", "by_horizon"] {
+            assert!(json.get(field).is_none(), "{field}");
+        }
+        assert_eq!(json["by_template"]["put"]["n"], 2);
+        assert_eq!(serde_json::from_value::<EvalReport>(json).unwrap(), without);
     }
 }

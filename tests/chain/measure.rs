@@ -218,6 +218,10 @@ fn the_world_model_is_probed_on_fresh_episodes() {
     let report = run();
     assert_eq!(report, run());
     assert_eq!(report["settings"]["episodes_fitted"], 18);
+    // Nothing is solved here.
+    let total = ["n", "solved", "success_rate", "ci95", "by_horizon"];
+    assert!(total.iter().all(|field| report[field].is_null()), "{report}");
+    assert_eq!(report["by_template"].as_object().unwrap().len(), 3);
     let measured = &report["measured"];
     for ahead in ["1", "4", "8"] {
         for of in ["tokens", "pooled", "content", "gripper_xy", "flags"] {
