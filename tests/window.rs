@@ -18,11 +18,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{prepare, studio_ui};
-use thinkjepa::engine::{BoardView, Command, Failure, Level, Phase, RunMetrics, Series, TrainingState, Until};
+use thinkjepa::device::{DeviceChoice, FoundDevice};
+use thinkjepa::engine::{
+    BoardView, Command, DeviceSearch, Failure, Level, Phase, RunMetrics, Series, TrainingState, Until,
+};
 use thinkjepa::panels::{View, ViewState, Workspace};
 use thinkjepa::recording::{Outcome, Recording, StepRecord};
 
@@ -292,7 +296,7 @@ fn paths_are_typed_and_sent() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::O);
     window.run();
     window
-        .get_by_role_and_label(egui::accesskit::Role::TextInput, "Checkpoint folder")
+        .get_by_role_and_label(Role::TextInput, "Checkpoint folder")
         .type_text("checkpoints/other");
     window.run();
     window.key_press(Key::Enter);
@@ -307,6 +311,64 @@ fn paths_are_typed_and_sent() {
         Command::LoadCheckpoint(PathBuf::from("checkpoints/other")),
         "{sent:?}"
     );
+}
+
+#[test]
+fn the_device_is_chosen_from_what_was_found() {
+    let mut window = window(Desk::new(synthetic::recording(), Phase::Paused));
+    window.run();
+    window.get_by_label("Device: cpu").click();
+    window.run();
+    assert_eq!(window.state_mut().take(), [Command::FindDevices]);
+    let toggled = |window: &Harness<'_, Desk>, label: &str| {
+        let radio = window.get_by_role_and_label(Role::RadioButton, label);
+        radio.accesskit_node().toggled() == Some(Toggled::True)
+    };
+    assert!(toggled(&window, "auto: the fastest, by measurement"));
+    assert!(
+        !toggled(&window, "cpu: the processor"),
+        "it is there before any card was looked for"
+    );
+    assert!(
+        window
+            .query_by_label_contains("Now cpu: there is no graphics card")
+            .is_some()
+    );
+
+    let device = |id, name: &str, kind: &str, drawback: Option<&str>| FoundDevice {
+        id,
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        drawback: drawback.map(str::to_owned),
+    };
+    window.state_mut().board.devices = DeviceSearch::Found(Arc::new(vec![
+        device(DeviceChoice::Cpu, "two cores", "cpu", None),
+        device(DeviceChoice::Wgpu(0), "llvmpipe", "software", Some("it is slow")),
+    ]));
+    window.run();
+    window.check_accessibility();
+    assert!(window.query_by_label("cpu: the processor").is_none());
+    assert!(
+        window
+            .query_by_label("wgpu:0: llvmpipe (software). Not recommended: it is slow")
+            .is_some()
+    );
+    window
+        .get_by_role_and_label(Role::RadioButton, "cpu: two cores (cpu)")
+        .click();
+    window.run();
+    assert_eq!(window.state_mut().take(), [Command::SetDevice(DeviceChoice::Cpu)]);
+    assert!(
+        window.query_by_label("auto: the fastest, by measurement").is_none(),
+        "the menu closes"
+    );
+
+    // What is chosen already is not loaded again; what is known is not looked for again.
+    window.get_by_label("Device: cpu").click();
+    window.run();
+    window.get_by_label("auto: the fastest, by measurement").click();
+    window.run();
+    assert_eq!(window.state_mut().take(), []);
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub struct Doctor {
     /// Print the device that `--device auto` takes and why, and nothing else
     #[arg(long, hide = true, conflicts_with = "probe")]
     choose: bool,
+    /// Print the devices of this machine, none of them measured, and nothing else
+    #[arg(long, hide = true, conflicts_with_all = ["probe", "choose"])]
+    found: bool,
     /// Sizes for `--probe` and `--choose`, as JSON
     #[arg(long, hide = true)]
     workload: Option<String>,
@@ -51,6 +54,7 @@ impl Subcommand for Doctor {
         match self.probe {
             Some(choice) => self.probe(choice),
             None if self.choose => self.choose(),
+            None if self.found => self.found(),
             None => self.examine(console),
         }
     }
@@ -78,6 +82,11 @@ impl Doctor {
             },
         };
         Console::new(true).document(&self.output, &line)?;
+        Ok(Exit::Done)
+    }
+
+    fn found(&self) -> CliResult {
+        Console::new(true).document(&self.output, &device::found())?;
         Ok(Exit::Done)
     }
 

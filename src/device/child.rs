@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceChoice, Workload};
+use super::{DeviceChoice, FoundDevice, Workload};
 
 /// A card's first result waits for its shaders; after this a candidate is given up.
 const PROBE_LIMIT_SECS: u64 = 30;
@@ -33,7 +33,8 @@ pub struct ChoiceLine {
 /// # Errors
 /// Why there is no figure, in words.
 pub(super) fn probe_in_child(choice: DeviceChoice, workload: Workload) -> Result<f64, String> {
-    let line: ProbeLine = ask(&["--probe", &choice.to_string()], workload, PROBE_LIMIT_SECS)?;
+    let question = ["--probe", &choice.to_string(), "--workload", &json(workload)?];
+    let line: ProbeLine = ask(&question, PROBE_LIMIT_SECS)?;
     Ok(line.steps_per_sec)
 }
 
@@ -42,16 +43,26 @@ pub(super) fn probe_in_child(choice: DeviceChoice, workload: Workload) -> Result
 /// # Errors
 /// Why there is no choice, in words.
 pub(super) fn choose_in_child(workload: Workload) -> Result<ChoiceLine, String> {
-    ask(&["--choose"], workload, CHOICE_LIMIT_SECS)
+    ask(&["--choose", "--workload", &json(workload)?], CHOICE_LIMIT_SECS)
 }
 
-fn ask<T: DeserializeOwned>(question: &[&str], workload: Workload, limit_secs: u64) -> Result<T, String> {
+/// The devices of this machine, looked for in a child of this program. Blocks until it answers.
+///
+/// # Errors
+/// Why there is no list, in words.
+pub fn found_in_child() -> Result<Vec<FoundDevice>, String> {
+    ask(&["--found"], PROBE_LIMIT_SECS)
+}
+
+fn json(workload: Workload) -> Result<String, String> {
+    serde_json::to_string(&workload).map_err(|err| err.to_string())
+}
+
+fn ask<T: DeserializeOwned>(question: &[&str], limit_secs: u64) -> Result<T, String> {
     let program = std::env::current_exe().map_err(|err| err.to_string())?;
-    let workload = serde_json::to_string(&workload).map_err(|err| err.to_string())?;
     let mut child = Command::new(program)
         .arg("doctor")
         .args(question)
-        .args(["--workload", &workload])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

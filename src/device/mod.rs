@@ -5,6 +5,7 @@
 //! can take its process with it. A software adapter (llvmpipe, lavapipe) is never chosen: the CPU itself is faster.
 
 mod child;
+mod found;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,8 @@ use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind, Distribution, Tensor};
 use serde::{Deserialize, Serialize};
 
-pub use child::{ChoiceLine, ProbeLine};
+pub use child::{ChoiceLine, ProbeLine, found_in_child};
+pub use found::{FoundDevice, found};
 
 use child::{choose_in_child, probe_in_child};
 
@@ -117,6 +119,12 @@ impl Candidate {
     /// Whether a processor only plays a graphics card.
     pub fn is_software(&self) -> bool {
         self.kind == "software"
+    }
+
+    /// Why it is never chosen by itself; it can be named all the same.
+    pub fn drawback(&self) -> Option<&'static str> {
+        self.is_software()
+            .then_some("a processor plays this card; the CPU itself is faster")
     }
 }
 
@@ -379,8 +387,8 @@ pub fn judge(found: Vec<Candidate>, mut probe: impl FnMut(DeviceChoice) -> Resul
     let mut verdicts: Vec<Verdict> = found
         .into_iter()
         .map(|candidate| {
-            let (steps_per_sec, why) = if candidate.is_software() {
-                (None, "a processor plays this card; the CPU itself is faster".to_owned())
+            let (steps_per_sec, why) = if let Some(drawback) = candidate.drawback() {
+                (None, drawback.to_owned())
             } else if rivals < 2 {
                 (None, String::new())
             } else {
@@ -575,6 +583,22 @@ mod tests {
         );
         let speeds = [(Cpu, Ok(9.0)), (Wgpu(1), Ok(10.0)), (Wgpu(2), Ok(10.0))];
         assert_eq!(chosen(vec![cpu(), software, card(1), card(2)], &speeds), (Wgpu(1), 3));
+    }
+
+    #[test]
+    fn a_listed_device_says_what_speaks_against_it() {
+        let listed = |kind| FoundDevice::from(candidate(DeviceChoice::Wgpu(0), kind));
+        assert_eq!(listed("discrete gpu").drawback, None);
+        let software = listed("software");
+        assert!(
+            software
+                .drawback
+                .as_deref()
+                .is_some_and(|why| why.contains("the CPU itself is faster"))
+        );
+        let line = serde_json::to_string(&software).unwrap();
+        assert_eq!(serde_json::from_str::<FoundDevice>(&line).unwrap(), software);
+        assert_eq!(found()[0].id, DeviceChoice::Cpu);
     }
 
     #[test]

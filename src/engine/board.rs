@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::event::{Event, EventSender};
 use super::session::SessionInfo;
 use super::slot::lock;
+use crate::device::FoundDevice;
 
 /// Lines of the log that are kept.
 const LOG_LINES: usize = 500;
@@ -134,6 +135,18 @@ pub enum TrainingState {
     },
 }
 
+/// What is known of the devices of this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceSearch {
+    /// Nobody has asked.
+    #[default]
+    NotYet,
+    Running,
+    Found(Arc<Vec<FoundDevice>>),
+    /// Why nothing is known.
+    Failed(String),
+}
+
 /// A copy of the board, cheap enough for every frame.
 #[derive(Clone, Debug)]
 pub struct BoardView {
@@ -143,6 +156,7 @@ pub struct BoardView {
     pub failure: Option<Failure>,
     pub info: Option<Arc<SessionInfo>>,
     pub training: TrainingState,
+    pub devices: DeviceSearch,
 }
 
 impl Default for BoardView {
@@ -154,6 +168,7 @@ impl Default for BoardView {
             failure: None,
             info: None,
             training: TrainingState::Idle,
+            devices: DeviceSearch::NotYet,
         }
     }
 }
@@ -209,6 +224,10 @@ impl Board {
 
     pub fn set_training(&self, training: TrainingState) {
         self.change(|state| state.view.training = training);
+    }
+
+    pub fn set_devices(&self, devices: DeviceSearch) {
+        self.change(|state| state.view.devices = devices);
     }
 
     pub fn log(&self, level: Level, text: impl Into<String>) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::device::DeviceChoice;
 pub use crate::train::StageKind as Stage;
 
 /// Where a run ends by itself, besides the end of the episode and breakpoints.
@@ -25,6 +26,8 @@ pub struct TrainingRequest {
     pub run: PathBuf,
     /// Steps of the schedule; the preset's own number if none.
     pub steps: Option<usize>,
+    /// Where to compute; what the program was started with if none.
+    pub device: Option<DeviceChoice>,
 }
 
 /// One request. Those that interrupt (see [`Command::interrupts`]) stop the work at hand first.
@@ -57,6 +60,10 @@ pub enum Command {
     SetBreakpoints(BTreeSet<usize>),
     LoadCheckpoint(PathBuf),
     LoadScene(PathBuf),
+    /// Load the checkpoint that is in use once more, on this device.
+    SetDevice(DeviceChoice),
+    /// Look for the devices of this machine.
+    FindDevices,
     /// Write the episode so far as plan JSON.
     Export(PathBuf),
     StartTraining(TrainingRequest),
@@ -78,6 +85,7 @@ impl Command {
                 | Self::Cancel
                 | Self::LoadCheckpoint(_)
                 | Self::LoadScene(_)
+                | Self::SetDevice(_)
         )
     }
 }

@@ -1,17 +1,19 @@
-//! The io thread: exports, and the metrics file of the run that is watched.
+//! The io thread: exports, the metrics file of the run that is watched, and the search for devices.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::board::{Failure, JobKind, Level};
+use super::board::{DeviceSearch, Failure, JobKind, Level};
 use super::command::Command;
 use super::event::Event;
 use super::metrics::{MetricsReader, RunMetrics};
 use super::session::SessionError;
 use super::slot::lock;
 use super::{Shared, worker};
+use crate::device;
 
 /// How often a watched file is looked at.
 const POLL: Duration = Duration::from_millis(400);
@@ -29,12 +31,30 @@ pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
                 *lock(&shared.metrics) = RunMetrics::new(run.clone());
                 reader = Some(MetricsReader::new(&run));
             }
+            Ok(Command::FindDevices) => find_devices(shared),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if let Some(reader) = &mut reader {
             poll(reader, shared);
         }
+    }
+}
+
+/// On a thread of its own: a driver may take its time, and no file should wait for it.
+fn find_devices(shared: &Shared) {
+    let board = &shared.board;
+    board.set_devices(DeviceSearch::Running);
+    let (job, answer) = (board.begin(JobKind::File, "Looking for devices"), board.clone());
+    let search = worker::spawn("devices", move || {
+        answer.set_devices(match device::found_in_child() {
+            Ok(found) => DeviceSearch::Found(Arc::new(found)),
+            Err(what) => DeviceSearch::Failed(what),
+        });
+        drop(job);
+    });
+    if let Err(err) = search {
+        board.set_devices(DeviceSearch::Failed(err.to_string()));
     }
 }
 

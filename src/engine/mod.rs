@@ -2,8 +2,8 @@
 //! (lossless), the step that is being planned (the newest wins) and the [`Board`] (what goes on). [`Event`]s only wake
 //! it up.
 //!
-//! Three workers: `planner` owns the [`Session`], `trainer` runs one training at a time, `io` exports and follows the
-//! metrics of a run. No lock is held across compute, nothing that the window does or leaves undone blocks a worker,
+//! Three workers: `planner` owns the [`Session`], `trainer` runs one training at a time, `io` exports, follows the
+//! metrics of a run and has devices looked for. No lock is held across compute, nothing that the window does or leaves undone blocks a worker,
 //! and a panic ends at its worker's edge.
 
 mod board;
@@ -23,13 +23,15 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
 
-pub use board::{Board, BoardView, Failure, Job, JobGuard, JobKind, Level, LogLine, Phase, TrainingState};
+pub use board::{
+    Board, BoardView, DeviceSearch, Failure, Job, JobGuard, JobKind, Level, LogLine, Phase, TrainingState,
+};
 pub use cancel::Cancel;
 pub use command::{Command, Stage, TrainingRequest, Until};
 pub use event::{Event, EventSender, Waker};
 pub use metrics::{MetricsReader, RunMetrics, Series, Stretch};
 pub use session::{
-    Advance, Control, Exporter, OpenSession, Projection, RunTraining, Session, SessionError, SessionInfo,
+    Advance, Control, Exporter, OpenSession, Opening, Projection, RunTraining, Session, SessionError, SessionInfo,
     TrainingControl,
 };
 pub use slot::{SharedRecording, Slot};
@@ -105,7 +107,7 @@ impl Engine {
     /// Hands a command to its worker without waiting. `false`: the worker's queue is full, the command was dropped.
     pub fn send(&self, command: Command) -> bool {
         let (queue, cancel) = match &command {
-            Command::Export(_) | Command::WatchRun(_) => (&self.io, None),
+            Command::Export(_) | Command::WatchRun(_) | Command::FindDevices => (&self.io, None),
             Command::StartTraining(_) => (&self.trainer, None),
             Command::StopTraining => (&self.trainer, Some(&self.shared.train_cancel)),
             command => (&self.planner, command.interrupts().then_some(&self.shared.plan_cancel)),

@@ -1,22 +1,24 @@
 //! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::board::{Failure, JobKind, Level, Phase};
 use super::command::{Command, Until};
-use super::session::{Advance, Control, OpenSession, Session, SessionError};
+use super::session::{Advance, Control, OpenSession, Opening, Session, SessionError};
 use super::{Shared, worker};
 use crate::recording::{Outcome, Recording};
+
+/// What to do about something that could not be loaded.
+const MEND: &str = "Mend this one, or load another.";
 
 pub(super) fn work<S: Session>(open: OpenSession<S>, queue: &Receiver<Command>, shared: &Shared) {
     let mut planner = Planner {
         open,
         shared: shared.clone(),
         session: None,
-        checkpoint: None,
+        opening: Opening::default(),
         running: None,
         stopped: None,
         break_on_replan: false,
@@ -58,8 +60,8 @@ struct Planner<S> {
     open: OpenSession<S>,
     shared: Shared,
     session: Option<S>,
-    /// What was loaded last, to be opened again after a panic.
-    checkpoint: Option<PathBuf>,
+    /// What was loaded last and where, to be opened again after a panic.
+    opening: Opening,
     /// Where the run at hand ends; none while paused.
     running: Option<Until>,
     /// The run that a request has just stopped, until that request is looked at.
@@ -85,7 +87,7 @@ impl<S: Session> Planner<S> {
         board.set_phase(Phase::Opening);
         let control = self.control("Loading the models");
         let opened = worker::guard(|| {
-            let session = (self.open)(self.checkpoint.as_deref(), &control)?;
+            let session = (self.open)(&self.opening, &control)?;
             let (info, exporter) = (session.info(), session.exporter());
             Ok((session, info, exporter))
         });
@@ -103,7 +105,8 @@ impl<S: Session> Planner<S> {
                     level: Level::Error,
                     what: err.to_string(),
                     kept: "Nothing was changed.".to_owned(),
-                    advice: "Load another checkpoint, or mend this one and press Plan again.".to_owned(),
+                    advice: "Load another checkpoint, choose another device, or mend this one and press Plan again."
+                        .to_owned(),
                 }));
                 board.set_phase(Phase::Closed);
             }
@@ -159,49 +162,76 @@ impl<S: Session> Planner<S> {
             }
             Command::LoadCheckpoint(path) => {
                 let called = if self.session.is_none() {
-                    self.checkpoint = Some(path.clone());
-                    self.open();
-                    match self.session {
-                        Some(_) => Called::Done,
-                        None => Called::Stopped,
-                    }
+                    self.opening.checkpoint = Some(path.clone());
+                    self.open_again()
                 } else {
                     self.call("Loading the checkpoint", |session, control| {
                         session.load_checkpoint(&path, control)
                     })
                 };
                 if called == Called::Done {
-                    self.checkpoint = Some(path.clone());
+                    self.opening.checkpoint = Some(path.clone());
                 }
-                self.loaded(called, &path, interrupted);
+                self.loaded(called, &path.display().to_string(), MEND, interrupted);
             }
             Command::LoadScene(path) => {
                 let called = self.call("Loading the scene", |session, control| {
                     session.load_scene(&path, control)
                 });
-                self.loaded(called, &path, interrupted);
+                self.loaded(called, &path.display().to_string(), MEND, interrupted);
+            }
+            Command::SetDevice(device) => {
+                let called = if self.session.is_none() {
+                    self.opening.device = Some(device);
+                    self.open_again()
+                } else {
+                    self.call("Loading the models", |session, control| {
+                        session.set_device(device, control)
+                    })
+                };
+                if called == Called::Done {
+                    self.opening.device = Some(device);
+                }
+                self.loaded(
+                    called,
+                    &format!("the models on {device}"),
+                    "Choose another device.",
+                    interrupted,
+                );
             }
             Command::SetBreakOnReplan(on) => self.break_on_replan = on,
             Command::SetBreakpoints(steps) => self.breakpoints = steps,
             Command::DismissFailure => self.shared.board.set_failure(None),
-            Command::Export(_) | Command::StartTraining(_) | Command::StopTraining | Command::WatchRun(_) => {}
+            Command::Export(_)
+            | Command::FindDevices
+            | Command::StartTraining(_)
+            | Command::StopTraining
+            | Command::WatchRun(_) => {}
         }
     }
 
-    fn loaded(&mut self, called: Called, path: &Path, interrupted: Option<Until>) {
+    /// Tries to open what could not be opened before.
+    fn open_again(&mut self) -> Called {
+        self.open();
+        match self.session {
+            Some(_) => Called::Done,
+            None => Called::Stopped,
+        }
+    }
+
+    /// Says what came of loading something.
+    fn loaded(&mut self, called: Called, what: &str, advice: &str, interrupted: Option<Until>) {
         if let (Called::Done, Some(session)) = (called, &self.session) {
             self.shared.board.set_info(session.info());
             self.shared.exporter.set(session.exporter());
             self.shared.board.set_failure(None);
-            self.shared
-                .board
-                .log(Level::Info, format!("Loaded {}.", path.display()));
+            self.shared.board.log(Level::Info, format!("Loaded {what}."));
         }
         if called == Called::Refused {
             let mut failure = self.shared.board.view().failure;
             if let Some(failure) = &mut failure {
                 failure.kept = "What was loaded before is still in use.".to_owned();
-                failure.advice = "Mend this one, or load another.".to_owned();
+                advice.clone_into(&mut failure.advice);
             }
             self.shared.board.set_failure(failure);
             self.resume(interrupted);

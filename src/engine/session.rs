@@ -10,7 +10,9 @@ use super::cancel::Cancel;
 use super::command::TrainingRequest;
 use super::event::{Event, EventSender};
 use super::slot::{SharedRecording, Slot};
+use super::worker;
 use crate::config::PlanConfig;
+use crate::device::DeviceChoice;
 use crate::recording::{Recording, StepRecord};
 
 /// Why a call of a [`Session`] or a [`TrainingJob`] did not do what was asked.
@@ -38,6 +40,10 @@ pub struct SessionInfo {
     pub checkpoint: Option<String>,
     /// The device that computes, as `doctor` names it.
     pub device: String,
+    /// What was asked for: `auto` stays `auto`.
+    pub device_choice: DeviceChoice,
+    /// Why it is this device.
+    pub device_why: String,
     pub scene: String,
     pub plan: PlanConfig,
     /// The camera of the scene.
@@ -87,6 +93,15 @@ impl Control {
         }
     }
 
+    /// Does work that has to leave everything as it is where it fails; a panic in it is an error like any other.
+    ///
+    /// # Errors
+    /// Those of the work, or its panic's message.
+    pub fn attempt<R>(&self, work: impl FnOnce() -> Result<R, SessionError>) -> Result<R, SessionError> {
+        self.check()?;
+        worker::guard(work).unwrap_or_else(|message| Err(SessionError::Failed(message)))
+    }
+
     /// Changes the recording and wakes the window. Keep `change` short: it holds the recording's lock.
     pub fn record<R>(&self, change: impl FnOnce(&mut Recording) -> R) -> R {
         let result = self.recording.update(change);
@@ -133,7 +148,7 @@ pub trait Exporter: Send + Sync {
 /// Models, a world, and at most one episode in it. Lives on the planner's thread.
 ///
 /// Every call that changes what there is to see writes it into the recording through `control`. After `open`, `reset`
-/// and the two `load` calls the recording is empty and the live step holds the scene as it is.
+/// and the calls that load something the recording is empty and the live step holds the scene as it is.
 pub trait Session {
     fn info(&self) -> SessionInfo;
 
@@ -170,11 +185,23 @@ pub trait Session {
     /// # Errors
     /// The scene cannot be read or is impossible; the scene in use stays.
     fn load_scene(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
+
+    /// Loads the checkpoint once more, on another device.
+    ///
+    /// # Errors
+    /// The device is not there or does not work; the models in use and the episode stay.
+    fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError>;
 }
 
-/// Opens a session on the planner's thread: with the checkpoint at the path, or the one that the program was started
-/// with. Called again after a panic.
-pub type OpenSession<S> = Box<dyn FnMut(Option<&Path>, &Control) -> Result<S, SessionError> + Send>;
+/// What a session is opened with; where there is none, what the program was started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    pub checkpoint: Option<PathBuf>,
+    pub device: Option<DeviceChoice>,
+}
+
+/// Opens a session on the planner's thread. Called again after a panic.
+pub type OpenSession<S> = Box<dyn FnMut(&Opening, &Control) -> Result<S, SessionError> + Send>;
 
 /// What the trainer's worker lends to a training run.
 pub struct TrainingControl {

@@ -43,40 +43,6 @@ pub fn auc(positive: &[f64], negative: &[f64]) -> Option<f64> {
     Some(wins / (positive.len() as f64 * negative.len() as f64))
 }
 
-/// A score from which on something counts as positive.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    pub value: f64,
-    /// Share of the positives at or above it.
-    pub true_positive_rate: f64,
-    /// Share of the negatives at or above it.
-    pub false_positive_rate: f64,
-}
-
-/// The threshold with the largest Youden index (true minus false positive rate), halfway between two scores; of equally
-/// good ones the lowest. None as for [`auc`].
-pub fn youden(positive: &[f64], negative: &[f64]) -> Option<Threshold> {
-    let scores = ranked(positive, negative)?;
-    let (mut ups, mut downs) = (positive.len(), negative.len());
-    let rates = |value, ups: usize, downs: usize| Threshold {
-        value,
-        true_positive_rate: ups as f64 / positive.len() as f64,
-        false_positive_rate: downs as f64 / negative.len() as f64,
-    };
-    // At the lowest score everything is positive: the index is 0 there.
-    let mut best = rates(scores[0].0, ups, downs);
-    let groups: Vec<&[(f64, bool)]> = scores.chunk_by(|a, b| a.0 == b.0).collect();
-    for pair in groups.windows(2) {
-        let left = pair[0].iter().filter(|(_, up)| *up).count();
-        (ups, downs) = (ups - left, downs - (pair[0].len() - left));
-        let here = rates(f64::midpoint(pair[0][0].0, pair[1][0].0), ups, downs);
-        if here.true_positive_rate - here.false_positive_rate > best.true_positive_rate - best.false_positive_rate {
-            best = here;
-        }
-    }
-    Some(best)
-}
-
 /// All scores from low to high, marked where positive.
 fn ranked(positive: &[f64], negative: &[f64]) -> Option<Vec<(f64, bool)>> {
     if positive.is_empty() || negative.is_empty() || positive.iter().chain(negative).any(|score| score.is_nan()) {
@@ -249,12 +215,13 @@ pub struct EvalReport {
     /// [`EVAL_SCHEMA`].
     pub schema: String,
     pub suite: String,
-    /// n, solved, success_rate and ci95 of all episodes.
+    /// n, solved, success_rate and ci95 of all episodes; left out where they do not add up to anything.
     #[serde(flatten)]
-    pub all: Rate,
+    pub all: Option<Rate>,
     pub by_template: BTreeMap<String, Rate>,
-    /// By the number of primitives that a task takes.
-    pub by_horizon: BTreeMap<usize, Rate>,
+    /// By the number of primitives that a task takes; left out with `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_horizon: Option<BTreeMap<usize, Rate>>,
     /// Whatever decides the figures: preset, checkpoint, planner settings, phrasings.
     pub settings: Value,
     pub seeds: Vec<u64>,
@@ -278,19 +245,30 @@ impl EvalReport {
         Self {
             schema: EVAL_SCHEMA.to_owned(),
             suite: suite.to_owned(),
-            all: Rate::among(outcomes.iter().map(|outcome| outcome.solved)),
+            all: Some(Rate::among(outcomes.iter().map(|outcome| outcome.solved))),
             by_template: by_template
                 .into_iter()
                 .map(|(name, solved)| (name, Rate::among(solved)))
                 .collect(),
-            by_horizon: by_horizon
-                .into_iter()
-                .map(|(horizon, solved)| (horizon, Rate::among(solved)))
-                .collect(),
+            by_horizon: Some(
+                by_horizon
+                    .into_iter()
+                    .map(|(horizon, solved)| (horizon, Rate::among(solved)))
+                    .collect(),
+            ),
             settings,
             seeds,
             machine,
             measured: Value::Null,
+        }
+    }
+
+    /// Without a rate over everything, for outcomes that are no tasks.
+    pub fn without_total(self) -> Self {
+        Self {
+            all: None,
+            by_horizon: None,
+            ..self
         }
     }
 }
@@ -319,19 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn auc_and_threshold_of_small_cases() {
+    fn auc_of_small_cases() {
         assert_eq!(auc(&[0.8, 0.9], &[0.1, 0.2]), Some(1.));
         assert_eq!(auc(&[0.5], &[0.5]), Some(0.5));
         // Pairs: 3 > 1, 3 > 2, 2 > 1, 2 = 2: 3.5 of 4.
         assert_eq!(auc(&[3., 2.], &[1., 2.]), Some(3.5 / 4.));
         assert_eq!(auc(&[], &[1.]), None);
         assert_eq!(auc(&[f64::NAN], &[1.]), None);
-        let best = youden(&[0.9, 0.7, 0.3], &[0.1, 0.2, 0.4]).unwrap();
-        assert!((best.value - 0.25).abs() < 1e-12);
-        assert_eq!((best.true_positive_rate, best.false_positive_rate), (1., 1. / 3.));
-        // Upside down: nothing is better than calling everything positive.
-        let none = youden(&[0.1], &[0.9]).unwrap();
-        assert_eq!((none.true_positive_rate, none.false_positive_rate), (1., 1.));
     }
 
     #[test]
@@ -379,6 +351,14 @@ mod tests {
         assert_eq!(json["by_horizon"]["2"]["n"], 2);
         assert_eq!(json["ci95"].as_array().unwrap().len(), 2);
         assert_eq!(serde_json::from_value::<EvalReport>(json).unwrap(), report);
-        assert_eq!(report.all.to_string(), "67 % [21, 94] (n = 3)");
+        let all = report.all.map(|all| all.to_string());
+        assert_eq!(all.as_deref(), Some("67 % [21, 94] (n = 3)"));
+        let without = report.without_total();
+        let json = serde_json::to_value(&without).unwrap();
+        for field in ["n", "solved", "success_rate", "ci95", "by_horizon"] {
+            assert!(json.get(field).is_none(), "{field}");
+        }
+        assert_eq!(json["by_template"]["put"]["n"], 2);
+        assert_eq!(serde_json::from_value::<EvalReport>(json).unwrap(), without);
     }
 }

@@ -5,6 +5,7 @@
 mod acts;
 pub mod camera;
 mod cem;
+mod device_menu;
 mod help;
 mod reasoning;
 mod similarity;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use egui::{Align, DragValue, Key, Layout, Modifiers, RichText, TextEdit, Ui, vec2};
 
+use super::device_menu::device_menu_ui;
 use super::state::{Popup, View, ViewState, Workspace};
 use crate::engine::{Command, Phase};
 use crate::ui::icons::Icon;
@@ -233,10 +234,9 @@ fn outer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     {
         state.acts.push(Act::OpenCheckpoint);
     }
+    separator_ui(ui);
+    device_menu_ui(ui, state, view);
     if let Some(info) = &view.board.info {
-        separator_ui(ui);
-        ui.label(RichText::new(&info.device).size(SMALL).color(p.weak))
-            .on_hover_text("The device that computes (--device)");
         let checkpoint = info.checkpoint.as_deref().unwrap_or("random weights");
         let name = if checkpoint == info.preset {
             info.preset.clone()

@@ -103,6 +103,7 @@ fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 preset: form.preset.clone(),
                 run: run.clone(),
                 steps: parsed,
+                device: view.board.info.as_ref().map(|info| info.device_choice),
             };
             form.watched = Some(run.clone());
             state

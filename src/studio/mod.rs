@@ -15,7 +15,7 @@ pub use session::Tabletop;
 pub use training::run_training;
 
 use crate::device::DeviceChoice;
-use crate::engine::{Engine, SessionError, Waker};
+use crate::engine::{Control, Engine, Opening, SessionError, Waker};
 
 /// What the window starts with.
 #[derive(Clone, Debug)]
@@ -34,11 +34,7 @@ pub struct StudioSettings {
 /// The system has no thread to give.
 pub fn start(settings: StudioSettings, waker: Waker) -> std::io::Result<Engine> {
     let training = run_training(settings.clone());
-    let open = Box::new(
-        move |path: Option<&std::path::Path>, control: &crate::engine::Control| {
-            Tabletop::open(&settings, path, control)
-        },
-    );
+    let open = Box::new(move |opening: &Opening, control: &Control| Tabletop::open(&settings, opening, control));
     Engine::start(open, training, waker)
 }
 

@@ -1,13 +1,13 @@
 //! One episode on the tabletop at a time: started, stepped, taken back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::drive::{drive, scene_record};
 use super::export::PlanExporter;
 use super::{StudioSettings, failed, refused};
-use crate::device::{self, Selected, Workload};
-use crate::engine::{Advance, Control, Exporter, Level, Session, SessionError, SessionInfo};
+use crate::device::{self, DeviceChoice, DeviceError, Selected, Workload};
+use crate::engine::{Advance, Control, Exporter, Level, Opening, Session, SessionError, SessionInfo};
 use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, Progress};
 use crate::recording::Recording;
 use crate::sim::tasks::{Task, TaskBook, check_text};
@@ -21,6 +21,10 @@ const VIEW_PX: usize = 512;
 /// A loaded system, a scene, and at most one episode in it.
 pub struct Tabletop {
     system: System,
+    /// Folder of the checkpoint that the system was loaded from.
+    folder: PathBuf,
+    /// What was asked for, and what it came to.
+    choice: DeviceChoice,
     selected: Selected,
     scene: Scene,
     seed: u64,
@@ -38,19 +42,22 @@ struct Run {
 }
 
 impl Tabletop {
-    /// Opens the device, loads the checkpoint (the one at `path`, or the settings' own) and sets up the scene.
+    /// Opens the device, loads the checkpoint and sets up the scene; what `opening` leaves out is in the settings.
     ///
     /// # Errors
     /// The device, the checkpoint or the scene cannot be used.
-    pub fn open(settings: &StudioSettings, path: Option<&Path>, control: &Control) -> Result<Self, SessionError> {
+    pub fn open(settings: &StudioSettings, opening: &Opening, control: &Control) -> Result<Self, SessionError> {
         let scene = Scene::load(&settings.scene).map_err(refused)?;
-        let checkpoint = Checkpoint::open(path.unwrap_or(&settings.checkpoint)).map_err(refused)?;
-        let selected = device::select(settings.device, Workload::of(&checkpoint.config)).map_err(refused)?;
-        control.log(Level::Info, format!("Computing on {}: {}.", selected.id, selected.why));
+        let folder = opening.checkpoint.as_ref().unwrap_or(&settings.checkpoint);
+        let checkpoint = Checkpoint::open(folder).map_err(refused)?;
+        let choice = opening.device.unwrap_or(settings.device);
+        let selected = select(choice, &checkpoint, control)?;
         let system = load(&checkpoint, &selected, control)?;
         let world = first_state(&scene, settings.seed, &system)?;
         let tabletop = Self {
             system,
+            folder: folder.clone(),
+            choice,
             selected,
             scene,
             seed: settings.seed,
@@ -80,6 +87,12 @@ impl Tabletop {
     }
 }
 
+fn select(choice: DeviceChoice, checkpoint: &Checkpoint, control: &Control) -> Result<Selected, SessionError> {
+    let selected = device::select(choice, Workload::of(&checkpoint.config)).map_err(refused)?;
+    control.log(Level::Info, format!("Computing on {}: {}.", selected.id, selected.why));
+    Ok(selected)
+}
+
 fn load(checkpoint: &Checkpoint, selected: &Selected, control: &Control) -> Result<System, SessionError> {
     let (system, report) = System::from_checkpoint(checkpoint, &selected.device).map_err(refused)?;
     let level = if report.is_clean() { Level::Info } else { Level::Warning };
@@ -105,6 +118,8 @@ impl Session for Tabletop {
             preset: self.system.config.name.clone(),
             checkpoint: Some(self.system.name.clone()),
             device: self.selected.id.to_string(),
+            device_choice: self.choice,
+            device_why: self.selected.why.clone(),
             scene: self.scene.name.clone(),
             plan: self.system.config.plan.clone(),
             project,
@@ -215,7 +230,27 @@ impl Session for Tabletop {
     fn load_checkpoint(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
         let checkpoint = Checkpoint::open(path).map_err(refused)?;
         let system = load(&checkpoint, &self.selected, control)?;
-        self.system = system;
+        (self.system, self.folder) = (system, path.to_owned());
+        self.clear(self.seed, control)
+    }
+
+    fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError> {
+        let checkpoint = Checkpoint::open(&self.folder).map_err(refused)?;
+        control.progress("Trying the device", 0, None);
+        // What is in use stays until the new models have seen a frame: a device may fail at its first work.
+        let tried = control.attempt(|| {
+            let selected = select(device, &checkpoint, control)?;
+            control.progress("Loading the models", 0, None);
+            let system = load(&checkpoint, &selected, control)?;
+            let world = first_state(&self.scene, self.seed, &system)?;
+            scene_record(&system.world, &world, VIEW_PX).map_err(failed)?;
+            Ok((selected, system))
+        });
+        let (selected, system) = tried.map_err(|err| match err {
+            SessionError::Failed(what) => refused(DeviceError::Failed { choice: device, what }),
+            err => err,
+        })?;
+        (self.system, self.selected, self.choice) = (system, selected, device);
         self.clear(self.seed, control)
     }
 

@@ -10,7 +10,7 @@ use crate::engine::{Level, RunTraining, SessionError, Stage, TrainingControl, Tr
 use crate::sim::Scene;
 use crate::train::job::{Job, JobError, JobProgress, run};
 
-/// Trains in the settings' scene and on their device. What comes out is a checkpoint in the run's folder, `result`: the
+/// Trains in the settings' scene, and on their device unless the request names another. What comes out is a checkpoint in the run's folder, `result`: the
 /// one that is in use is never written over.
 pub fn run_training(settings: StudioSettings) -> RunTraining {
     Box::new(move |request, control| train(&settings, request, control))
@@ -24,7 +24,8 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
     if joint || matches!(request.stage, Stage::One | Stage::OneB) {
         make_data(&data, &scene, &config, control)?;
     }
-    let selected = device::select(settings.device, Workload::of(&config)).map_err(refused)?;
+    let choice = request.device.unwrap_or(settings.device);
+    let selected = device::select(choice, Workload::of(&config)).map_err(refused)?;
     let later = request.stage != Stage::One;
     let job = Job {
         stage: request.stage,

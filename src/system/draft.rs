@@ -118,16 +118,14 @@ impl Draft {
         }
         let tensors: Vec<NamedTensor> = self.tensors.values().cloned().collect();
         let tokenizer = self.tokenizer.as_deref();
-        Checkpoint::write(folder, &self.config, &tensors, tokenizer, &self.card(folder))
+        Checkpoint::write(folder, &self.config, &tensors, tokenizer, &self.card())
     }
 
-    fn card(&self, folder: &Path) -> String {
+    /// An older card that is carried on keeps its title.
+    fn card(&self) -> String {
         let mut card = self.card.clone().unwrap_or_else(|| {
-            let name = folder
-                .file_name()
-                .map_or_else(|| "checkpoint".into(), |name| name.to_string_lossy());
             let preset = &self.config.name;
-            format!("# {name}\n\nA ThinkJEPA checkpoint of the preset `{preset}`.\n\n## How it was made\n\n")
+            format!("# {preset}\n\nA ThinkJEPA checkpoint of the preset `{preset}`.\n\n## How it was made\n\n")
         });
         if !card.ends_with('\n') {
             card.push('\n');
@@ -183,4 +181,26 @@ fn is_encoder(name: &str) -> bool {
 /// Adapters come with a goal projection interface and do not outdate it.
 fn is_language(name: &str) -> bool {
     name.starts_with("vlm.") && !is_adapter(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::preset;
+
+    #[test]
+    fn a_card_is_titled_by_its_preset_and_an_older_title_stays() {
+        let mut draft = Draft::new(preset("nano").unwrap());
+        draft.note("Stage 1: 3 steps.");
+        let card = draft.card();
+        assert!(card.starts_with("# nano\n\nA ThinkJEPA checkpoint"), "{card}");
+        draft.card = Some(card.replace("# nano", "# Mine"));
+        draft.note("Stage 1: 5 steps.");
+        let card = draft.card();
+        assert!(
+            card.starts_with("# Mine\n") && card.ends_with("- Stage 1: 5 steps.\n"),
+            "{card}"
+        );
+        assert!(!card.contains("3 steps"), "{card}");
+    }
 }

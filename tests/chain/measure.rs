@@ -7,6 +7,20 @@ use serde_json::Value;
 
 use crate::support::{document, run_in, untrained, with_list, world_alone};
 
+/// Picks toward goals from language.
+const GPI_PICKS: [&str; 8] = [
+    "--suite",
+    "oracle",
+    "--goals",
+    "gpi",
+    "--kinds",
+    "pick",
+    "--episodes",
+    "2",
+];
+/// Typed tasks of two sub-goals.
+const DEMO: [&str; 4] = ["--suite", "demo", "--horizon", "2"];
+
 fn eval(folder: &Path, args: &[&str], code: i32) -> Value {
     document(
         &run_in(folder, &[&["eval", "--device", "cpu", "--json"], args].concat(), &[]),
@@ -80,21 +94,7 @@ fn options_that_do_not_go_together_are_refused() {
 fn goals_from_language_are_measured_with_every_map() {
     let folder = tempfile::tempdir().unwrap();
     untrained(&folder.path().join("tiny"));
-    let run = |map: &str| {
-        let args = [
-            "--suite",
-            "oracle",
-            "--goals",
-            "gpi",
-            "--kinds",
-            "pick",
-            "--episodes",
-            "2",
-            "--map",
-            map,
-        ];
-        figures(in_tiny(folder.path(), &args))
-    };
+    let run = |map: &str| figures(in_tiny(folder.path(), &[&GPI_PICKS[..], &["--map", map]].concat()));
     for map in ["vlm", "shuffled", "uniform", "true"] {
         let report = run(map);
         assert_eq!((&report["settings"]["map"], &report["n"]), (&map.into(), &2.into()));
@@ -102,19 +102,7 @@ fn goals_from_language_are_measured_with_every_map() {
         assert_eq!(declared["n"], 2, "{declared}");
         assert_eq!(report, run(map), "the same seed, the same figures");
     }
-    let without = figures(in_tiny(
-        folder.path(),
-        &[
-            "--suite",
-            "oracle",
-            "--goals",
-            "gpi",
-            "--kinds",
-            "pick",
-            "--episodes",
-            "2",
-        ],
-    ));
+    let without = figures(in_tiny(folder.path(), &GPI_PICKS));
     assert_eq!(without, run("vlm"), "the language model's own map is the default");
     let oracle = in_tiny(
         folder.path(),
@@ -157,8 +145,8 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
     let folder = tempfile::tempdir().unwrap();
     with_list(&folder.path().join("tiny"));
     let run = |more: &[&str]| {
-        let args = ["--suite", "demo", "--episodes", "3", "--horizon", "2"];
-        figures(in_tiny(folder.path(), &[&args, more].concat()))
+        let args = [&DEMO[..], &["--episodes", "3"], more].concat();
+        figures(in_tiny(folder.path(), &args))
     };
     let chain = run(&[]);
     assert_eq!(
@@ -199,19 +187,10 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
 fn only_episodes_in_which_a_block_was_moved_count_as_disturbed() {
     let folder = tempfile::tempdir().unwrap();
     untrained(&folder.path().join("tiny"));
-    let args = [
-        "--suite",
-        "demo",
-        "--episodes",
-        "16",
-        "--horizon",
-        "2",
-        "--baseline",
-        "true-lists",
-        "--disturb",
-    ];
-    let report = figures(in_tiny(folder.path(), &args));
-    assert_eq!(report, figures(in_tiny(folder.path(), &args)));
+    let more = ["--episodes", "16", "--baseline", "true-lists", "--disturb"];
+    let run = || figures(in_tiny(folder.path(), &[&DEMO[..], &more].concat()));
+    let report = run();
+    assert_eq!(report, run());
     let measured = &report["measured"];
     let count = |key: &str| measured[key].as_u64().unwrap();
     assert_eq!(
@@ -239,6 +218,10 @@ fn the_world_model_is_probed_on_fresh_episodes() {
     let report = run();
     assert_eq!(report, run());
     assert_eq!(report["settings"]["episodes_fitted"], 18);
+    // Nothing is solved here.
+    let total = ["n", "solved", "success_rate", "ci95", "by_horizon"];
+    assert!(total.iter().all(|field| report[field].is_null()), "{report}");
+    assert_eq!(report["by_template"].as_object().unwrap().len(), 3);
     let measured = &report["measured"];
     for ahead in ["1", "4", "8"] {
         for of in ["tokens", "pooled", "content", "gripper_xy", "flags"] {

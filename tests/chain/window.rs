@@ -11,7 +11,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{Engine, Phase};
+use thinkjepa::engine::{Command, Engine, Phase};
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
 
@@ -27,12 +27,12 @@ struct Seat {
 struct Window(Harness<'static, Seat>);
 
 impl Window {
-    fn open(checkpoint: PathBuf) -> Self {
+    fn open(checkpoint: PathBuf, device: DeviceChoice) -> Self {
         let settings = StudioSettings {
             checkpoint,
             scene: DEMO_SCENE.to_owned(),
             seed: 7,
-            device: DeviceChoice::Cpu,
+            device,
         };
         let engine = start(settings, Arc::new(|| ())).unwrap();
         let seat = Seat {
@@ -57,15 +57,19 @@ impl Window {
         Self(harness)
     }
 
+    fn engine(&self) -> &Engine {
+        self.0.state().studio.as_ref().unwrap().engine()
+    }
+
     fn phase(&self) -> Phase {
-        self.0.state().studio.as_ref().unwrap().engine().board().phase
+        self.engine().board().phase
     }
 
     /// Draws frames until it is so.
     fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !so(self) {
-            let board = self.0.state().studio.as_ref().unwrap().engine().board();
+            let board = self.engine().board();
             assert!(begun.elapsed() < Duration::from_secs(120), "never {what}: {board:?}");
             self.0.step();
             std::thread::sleep(Duration::from_millis(5));
@@ -99,7 +103,11 @@ impl Window {
     }
 
     fn press(&mut self, button: &str) {
-        self.0.get_by_role_and_label(Role::Button, button).click();
+        self.click(Role::Button, button);
+    }
+
+    fn click(&mut self, role: Role, label: &str) {
+        self.0.get_by_role_and_label(role, label).click();
         self.0.run_steps(2);
     }
 
@@ -120,7 +128,7 @@ fn a_typed_task_is_planned_run_and_exported_as_the_command_line_does_it_to_the_b
     with_list(&at("tiny"));
     let headless = planned_headless(folder.path());
 
-    let mut window = Window::open(at("tiny"));
+    let mut window = Window::open(at("tiny"), DeviceChoice::Cpu);
     window.until("idle", |window| window.phase() == Phase::Idle);
 
     // Mistakes before there is anything to lose.
@@ -167,5 +175,41 @@ fn a_typed_task_is_planned_run_and_exported_as_the_command_line_does_it_to_the_b
     assert!(
         window.export(&at("again.json")) == headless,
         "a mistake changed the episode"
+    );
+}
+
+#[test]
+fn a_device_that_is_chosen_in_the_title_bar_plans_and_one_that_is_not_there_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    with_list(&at("tiny"));
+    let headless = planned_headless(folder.path());
+
+    let mut window = Window::open(at("tiny"), DeviceChoice::Auto);
+    window.until("idle", |window| window.phase() == Phase::Idle);
+    let choice = |window: &Window| window.engine().board().info.unwrap().device_choice;
+    assert_eq!(choice(&window), DeviceChoice::Auto);
+    window.press("Device: cpu");
+    window.click(Role::RadioButton, "cpu: the processor");
+    window.until("on the chosen device", |window| {
+        choice(window) == DeviceChoice::Cpu && window.phase() == Phase::Idle
+    });
+
+    window.fill("Task", TASK);
+    window.press("Plan");
+    window.until("finished", |window| window.phase() == Phase::Finished);
+    assert!(
+        window.export(&at("window.json")) == headless,
+        "the chosen device made another plan"
+    );
+
+    assert!(window.engine().send(Command::SetDevice(DeviceChoice::Wgpu(999))));
+    window.says("Device wgpu:999 is not there");
+    window.says("What was loaded before is still in use. Choose another device.");
+    window.dismiss();
+    assert_eq!(choice(&window), DeviceChoice::Cpu);
+    assert!(
+        window.export(&at("again.json")) == headless,
+        "a device that is not there changed the episode"
     );
 }

@@ -8,6 +8,7 @@ use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Script, Studio, measure, prepare};
+use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{Command, Engine, Level, Phase, Stage, TrainingRequest, TrainingState, Until};
 use thinkjepa::recording::Outcome;
 
@@ -141,6 +142,41 @@ fn a_refused_request_starts_no_run_and_lets_one_go_on() {
 }
 
 #[test]
+fn a_device_that_is_not_there_changes_nothing_and_a_chosen_one_outlives_a_panic() {
+    let engine = quiet();
+    let choice = |engine: &Engine| engine.board().info.map(|info| info.device_choice);
+    plan(&engine, "hang");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "hanging", |engine| engine.recording().steps.len() == 2);
+    engine.send(Command::SetDevice(DeviceChoice::Wgpu(9)));
+    until(&engine, "going on", |engine| {
+        let board = engine.board();
+        board.failure.is_some() && board.phase == Phase::Running
+    });
+    let failure = engine.board().failure.expect("a message");
+    assert_eq!(failure.what, "Device wgpu:9 is not there.");
+    assert_eq!(
+        (failure.kept.as_str(), failure.advice.as_str()),
+        ("What was loaded before is still in use.", "Choose another device.")
+    );
+    assert_eq!(
+        (engine.recording().steps.len(), choice(&engine)),
+        (2, Some(DeviceChoice::Auto))
+    );
+
+    engine.send(Command::SetDevice(DeviceChoice::Cpu));
+    until(&engine, "the other device", |engine| {
+        let board = engine.board();
+        choice(engine) == Some(DeviceChoice::Cpu) && board.phase == Phase::Idle && board.failure.is_none()
+    });
+    assert!(engine.recording().task.is_empty());
+    plan(&engine, "panic");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the panic", |engine| engine.board().failure.is_some());
+    assert_eq!(choice(&engine), Some(DeviceChoice::Cpu));
+}
+
+#[test]
 fn a_window_that_drives_itself_plans_runs_and_exports() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("plan.json");
@@ -207,6 +243,7 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
         preset: "nano".to_owned(),
         run: run.to_owned(),
         steps: None,
+        device: None,
     };
     engine.send(Command::StartTraining(request(folder.path())));
     engine.send(Command::WatchRun(folder.path().to_owned()));

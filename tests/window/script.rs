@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
-    Advance, Control, Engine, Exporter, Session, SessionError, SessionInfo, TrainingControl, Waker,
+    Advance, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl, Waker,
 };
 use thinkjepa::recording::{Outcome, Recording};
 
 use super::synthetic;
 
 /// `steps`: how many steps until the outcome. A task with "hang" waits in its third step until it is stopped, one with
-/// "panic" panics there, one with "refuse" is refused.
+/// "panic" panics there, one with "refuse" is refused. There is no device wgpu:9.
 pub struct Script {
     task: String,
     at: usize,
     name: String,
+    device: DeviceChoice,
 }
 
 struct CopyOut;
@@ -34,6 +36,7 @@ impl Session for Script {
     fn info(&self) -> SessionInfo {
         SessionInfo {
             checkpoint: Some(self.name.clone()),
+            device_choice: self.device,
             ..synthetic::info()
         }
     }
@@ -125,15 +128,25 @@ impl Session for Script {
     fn load_scene(&mut self, _path: &Path, _control: &Control) -> Result<(), SessionError> {
         Ok(())
     }
+
+    fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError> {
+        if device == DeviceChoice::Wgpu(9) {
+            return Err(SessionError::Refused("Device wgpu:9 is not there.".to_owned()));
+        }
+        (self.device, self.at) = (device, 0);
+        control.publish(Recording::default());
+        Ok(())
+    }
 }
 
 /// An engine around the script; its training counts to 1000 and writes a loss, or panics in a run named "panic".
 pub fn engine(waker: Waker) -> Engine {
-    let open = |_: Option<&Path>, _: &Control| {
+    let open = |opening: &Opening, _: &Control| {
         Ok(Script {
             task: String::new(),
             at: 0,
             name: "nano".to_owned(),
+            device: opening.device.unwrap_or(DeviceChoice::Auto),
         })
     };
     let train = |request: &thinkjepa::engine::TrainingRequest, control: &TrainingControl| {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use thinkjepa::config::preset;
+use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{BoardView, Phase, SessionInfo};
 use thinkjepa::recording::{
     AttentionMap, CemIteration, EndedBecause, Recording, ReplanRecord, StepRecord, SubGoalRecord,
@@ -30,6 +31,8 @@ pub fn info() -> SessionInfo {
         preset: "nano".to_owned(),
         checkpoint: Some("nano".to_owned()),
         device: "cpu".to_owned(),
+        device_choice: DeviceChoice::Auto,
+        device_why: "there is no graphics card that this program can use".to_owned(),
         scene: "demo".to_owned(),
         plan: preset("nano").expect("the preset is compiled in").plan,
         project,

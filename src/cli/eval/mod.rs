@@ -98,12 +98,14 @@ fn finish(report: &EvalReport, output: &OutputArgs, console: &Console) -> Result
     for (name, rate) in &report.by_template {
         console.line(&format!("{name:<28} {rate}"));
     }
-    if report.by_horizon.len() > 1 {
-        for (horizon, rate) in &report.by_horizon {
+    if let Some(by_horizon) = report.by_horizon.as_ref().filter(|rates| rates.len() > 1) {
+        for (horizon, rate) in by_horizon {
             console.line(&format!("{:<28} {rate}", format!("{horizon} sub-goals")));
         }
     }
-    console.line(&format!("{:<28} {}", "all", report.all));
+    if let Some(all) = &report.all {
+        console.line(&format!("{:<28} {all}", "all"));
+    }
     console.document(output, report)
 }
 

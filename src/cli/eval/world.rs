@@ -110,7 +110,9 @@ fn measure(eval: &Eval, bench: &Bench, console: &Console, cancel: &AtomicBool) -
         "moved_m": MOVED_M,
     }));
     let machine = Machine::here(&bench.selected.id.to_string());
-    let mut report = EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine);
+    let report = EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine);
+    // Every episode is counted once for each distance.
+    let mut report = report.without_total();
     report.measured = json!({
         "open_loop": errors.figures(eval.seed),
         "read_out": BTreeMap::from([("pooled", pooled), ("tokens", tokens), ("tokens_perceptron", perceptron)]),

@@ -19,7 +19,7 @@ pub fn normalised(text: &str) -> String {
 }
 
 /// What people may call an object, with how often they do.
-fn names(object: Object, state: &WorldState) -> Vec<(String, f64)> {
+pub(super) fn names(object: Object, state: &WorldState) -> Vec<(String, f64)> {
     let whole = object.name(state);
     let short = short_name(whole, state);
     let (the, bare) = (format!("the {whole}"), whole.to_owned());
@@ -40,6 +40,11 @@ fn names(object: Object, state: &WorldState) -> Vec<(String, f64)> {
 /// What people say before and after what they want.
 const OPENERS: [&str; 4] = ["please ", "now ", "robot, ", "next, "];
 const CLOSERS: [&str; 2] = [" please", ", please"];
+/// All of them.
+pub(super) fn manners() -> impl Iterator<Item = &'static str> {
+    OPENERS.into_iter().chain(CLOSERS)
+}
+
 /// Share of the tasks of training that have an opener, and of those that have a closer.
 const OPENED: f64 = 0.1;
 const CLOSED: f64 = 0.05;

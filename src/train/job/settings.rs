@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::JobError;
+use super::{Job, JobError, StageKind};
 use crate::config::{self, Config};
 use crate::train::TrainError;
 use crate::weights::write_file;
@@ -21,25 +21,64 @@ pub(super) fn of_run(run: &Path) -> Result<Option<Config>, JobError> {
     }
 }
 
-/// Writes the settings into a new run's folder, or compares them with those that are there.
+/// What the outcome of no stage depends on. The name says where the settings came from.
+const NEVER: [&str; 3] = ["name", "plan", "train.checkpoint_every"];
+
+/// What the outcome of this stage does not depend on. Whatever is not named here is compared.
+fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
+    let of_stage: &[&str] = match stage {
+        StageKind::One => &["vlm", "gpi", "train.stage1b", "train.vlm", "train.stage2"],
+        StageKind::OneB => &["vlm", "gpi", "train.stage1", "train.vlm", "train.stage2"],
+        // Of the world model it takes the size of the frames; it has no adapters.
+        StageKind::Vlm => &[
+            "world_model.patch_size",
+            "world_model.dim",
+            "world_model.clip_len",
+            "world_model.action_dim",
+            "world_model.encoder",
+            "world_model.predictor",
+            "vlm.lora",
+            "gpi",
+            "train.stage1",
+            "train.stage1b",
+            "train.stage2",
+        ],
+        // In joint mode the loss and the rates of stage 1 are those of the world model.
+        StageKind::Two if config.train.stage2.joint_rate > 0.0 => &["train.stage1b", "train.vlm"],
+        StageKind::Two => &["train.stage1", "train.stage1b", "train.vlm"],
+    };
+    [&NEVER, of_stage].concat()
+}
+
+/// What the outcome of a stage depends on, as a document.
+fn relevant(stage: StageKind, config: &Config) -> Value {
+    let mut document = serde_json::to_value(config).unwrap_or_default();
+    for path in irrelevant(stage, config) {
+        let (parents, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let mut names = parents.split('.').filter(|name| !name.is_empty());
+        let parent = names.try_fold(&mut document, |place, name| place.get_mut(name));
+        if let Some(fields) = parent.and_then(Value::as_object_mut) {
+            fields.remove(name);
+        }
+    }
+    document
+}
+
+/// Writes the job's settings into a new run's folder, or compares those that its stage depends on with what is there.
 ///
 /// # Errors
 /// The run was begun with other settings, or the folder cannot be written to.
-pub(super) fn keep(run: &Path, config: &Config) -> Result<(), JobError> {
+pub(super) fn keep(job: &Job) -> Result<(), JobError> {
+    let Job { stage, config, run, .. } = job;
     if let Some(have) = of_run(run)? {
-        let value = |config: &Config| serde_json::to_value(config).unwrap_or_default();
-        return match difference("", &value(&have), &value(config)) {
-            // The name says where the settings came from, nothing else.
-            Some((field, have, asked)) if field != "name" => {
-                let run = run.to_owned();
-                Err(JobError::OtherSettings {
-                    run,
-                    field,
-                    have,
-                    asked,
-                })
-            }
-            _ => Ok(()),
+        return match difference("", &relevant(*stage, &have), &relevant(*stage, config)) {
+            Some((field, have, asked)) => Err(JobError::OtherSettings {
+                run: run.clone(),
+                field,
+                have,
+                asked,
+            }),
+            None => Ok(()),
         };
     }
     std::fs::create_dir_all(run).map_err(|err| TrainError::io("create", run, err))?;
@@ -57,9 +96,6 @@ fn difference(path: &str, have: &Value, asked: &Value) -> Option<(String, String
             } else {
                 format!("{path}.{name}")
             };
-            if path == "name" {
-                return None;
-            }
             difference(&path, value, b.get(name).unwrap_or(&Value::Null))
         }),
         _ if have == asked => None,
@@ -72,20 +108,86 @@ mod tests {
     use super::*;
     use crate::config::preset;
 
+    fn job(folder: &Path, stage: StageKind) -> Job {
+        Job {
+            stage,
+            config: preset("nano").unwrap(),
+            data: folder.join("data"),
+            scene: "three-blocks".to_owned(),
+            run: folder.join(stage.name()),
+            from: None,
+            out: None,
+        }
+    }
+
     #[test]
     fn a_run_is_not_continued_with_other_settings() {
         let folder = tempfile::tempdir().unwrap();
-        let run = folder.path().join("mine");
-        let mut config = preset("nano").unwrap();
-        keep(&run, &config).unwrap();
-        assert_eq!(of_run(&run).unwrap(), Some(config.clone()));
-        config.name = "mine.ron".to_owned();
-        keep(&run, &config).unwrap();
-        let steps = std::mem::replace(&mut config.train.stage1.steps, 7);
-        let err = keep(&run, &config).unwrap_err().to_string();
+        let mut job = job(folder.path(), StageKind::One);
+        keep(&job).unwrap();
+        assert_eq!(of_run(&job.run).unwrap(), Some(job.config.clone()));
+        job.config.name = "mine.ron".to_owned();
+        keep(&job).unwrap();
+        let steps = std::mem::replace(&mut job.config.train.stage1.steps, 7);
+        let err = keep(&job).unwrap_err().to_string();
         assert!(
             err.contains(&format!("train.stage1.steps is {steps}, asked for 7")),
             "{err}"
         );
+    }
+
+    #[test]
+    fn a_run_is_compared_in_what_its_own_stage_depends_on() {
+        use StageKind::{One, OneB, Two, Vlm};
+        let changes: [(&str, &[StageKind]); 17] = [
+            ("precision=\"bf16\"", &StageKind::ALL),
+            ("train.seed=9", &StageKind::ALL),
+            ("train.betas=[0.8,0.9]", &StageKind::ALL),
+            ("train.clip_norm=0.7", &StageKind::ALL),
+            ("train.checkpoint_every=7", &[]),
+            ("plan.horizon=3", &[]),
+            ("plan.cost.term=content", &[]),
+            ("world_model.encoder.depth=3", &[One, OneB, Two]),
+            ("world_model.predictor.residual=false", &[One, OneB, Two]),
+            ("vlm.depth=2", &[Vlm, Two]),
+            ("vlm.lora.rank=3", &[Two]),
+            ("gpi.temperature=0.3", &[Two]),
+            ("train.stage1.batch=7", &[One]),
+            ("train.stage1.mask.causal_share=0.3", &[One]),
+            ("train.stage1b.rollout=3", &[OneB]),
+            ("train.vlm.requery_share=0.3", &[Vlm]),
+            ("train.stage2.joint_rate=0.3", &[Two]),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        for stage in StageKind::ALL {
+            let own = job(folder.path(), stage);
+            keep(&own).unwrap();
+            for (setting, stages) in changes {
+                let other = Job {
+                    config: own.config.with_settings(&[setting.to_owned()]).unwrap(),
+                    ..own.clone()
+                };
+                assert_ne!(other.config, own.config, "{setting} changes nothing");
+                match keep(&other) {
+                    Ok(()) => assert!(!stages.contains(&stage), "stage {stage} went on with {setting}"),
+                    Err(JobError::OtherSettings { field, .. }) => {
+                        assert!(stages.contains(&stage), "stage {stage} was refused for {setting}");
+                        assert!(setting.starts_with(&field), "{setting}: {field}");
+                    }
+                    Err(err) => panic!("{err}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn in_joint_mode_the_settings_of_stage_1_count_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = job(folder.path(), StageKind::Two);
+        job.config.train.stage2.joint_rate = 0.1;
+        keep(&job).unwrap();
+        job.config.train.stage1.losses.lambda_reg += 1.0;
+        let err = keep(&job).unwrap_err().to_string();
+        assert!(err.contains("train.stage1.losses.lambda_reg"), "{err}");
     }
 }

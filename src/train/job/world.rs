@@ -19,7 +19,7 @@ pub(super) fn stage_1(
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
     let store = open_store(job)?;
-    settings::keep(&job.run, &job.config)?;
+    settings::keep(job)?;
     let clips = ClipSampler::new(store.clone(), job.config.train.seed, 0..store.episodes());
     let mut stage = Stage1::new(job.config.clone(), clips, device);
     let steps = stage.steps();
@@ -52,7 +52,7 @@ pub(super) fn stage_1b(
     })?;
     let store = open_store(job)?;
     let trained = from::world_model(base, &job.config, device)?;
-    settings::keep(&job.run, &job.config)?;
+    settings::keep(job)?;
     let mut model = trained.model;
     let mut stats = statistics(job, &model, &store, device, observe)?;
     if let Some(before) = &trained.stats {
