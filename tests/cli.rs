@@ -80,6 +80,10 @@ fn bad_input_is_named_and_ends_with_2() {
     refused(&["doctor", "--probe", "wgpu:4711"], &["wgpu:4711 is not there"]);
     refused(&["doctor", "--probe", "auto"], &["name one device"]);
     refused(
+        &["plan", "stack red on green", "--device", "wgpu:4711"],
+        &["wgpu:4711 is not there", "cpu"],
+    );
+    refused(
         &["inspect", "--out", path(&at("no/such/report.json"))],
         &["no/such does not exist", "Create it"],
     );

@@ -135,6 +135,10 @@ fn say(console: &Console, recording: &Recording, progress: &Progress) {
     match progress {
         Progress::Reasoned => {
             console.note("");
+            let replan = recording.replans.last();
+            for line in replan.map_or(&recording.unread, |replan| &replan.unread) {
+                console.note(&format!("could not read in the answer: {line}"));
+            }
             for sub_goal in recording
                 .sub_goals
                 .iter()

@@ -26,6 +26,8 @@ pub struct TrainingRequest {
     pub run: PathBuf,
     /// Steps of the schedule; the preset's own number if none.
     pub steps: Option<usize>,
+    /// Checkpoint that a later stage goes on from; what the program was started with if none. Stage 1 begins from nothing.
+    pub from: Option<PathBuf>,
     /// Where to compute; what the program was started with if none.
     pub device: Option<DeviceChoice>,
 }

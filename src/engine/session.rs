@@ -38,6 +38,8 @@ pub struct SessionInfo {
     pub preset: String,
     /// Name of the checkpoint, none if the weights are random.
     pub checkpoint: Option<String>,
+    /// Where it lies.
+    pub checkpoint_folder: Option<PathBuf>,
     /// The device that computes, as `doctor` names it.
     pub device: String,
     /// What was asked for: `auto` stays `auto`.

@@ -74,6 +74,7 @@ fn spoken(sub_goals: Vec<SubGoal>, on_text: &mut dyn FnMut(&str)) -> Answer {
         text,
         reasoning: String::new(),
         sub_goals,
+        unread: Vec::new(),
     }
 }
 

@@ -56,6 +56,7 @@ pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                         &recording.reasoning
                     };
                     linked_text_ui(ui, text, &recording.sub_goals, state, view);
+                    unread_ui(ui, &recording.unread);
                     for replan in &recording.replans {
                         ui.add_space(2.0);
                         let title = format!("Asked again at step {}", replan.step);
@@ -65,14 +66,34 @@ pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                         }
                         ui.add(Label::new(RichText::new(&replan.reason).color(p.weak)).wrap());
                         linked_text_ui(ui, &replan.reasoning, &recording.sub_goals, state, view);
+                        unread_ui(ui, &replan.unread);
+                        written_ui(ui, &replan.answer, replan.step);
                     }
                     if !recording.reasoning.is_empty() {
-                        ui.collapsing(RichText::new("Answer as written").size(SMALL).color(p.weak), |ui| {
-                            ui.add(Label::new(RichText::new(&recording.answer).monospace()).wrap());
-                        });
+                        written_ui(ui, &recording.answer, 0);
                     }
                 });
         });
+}
+
+/// Lines of the list that were left out, since they could not be read.
+fn unread_ui(ui: &mut Ui, unread: &[String]) {
+    let p = Palette::of(ui);
+    for line in unread {
+        let text = RichText::new(format!("Could not be read: {line}")).color(p.warn);
+        ui.add(Label::new(text).wrap())
+            .on_hover_text("A sub-goal has the form n. [sub-goal] | [object, object]. This line was left out.");
+    }
+}
+
+/// All of an answer, folded away.
+fn written_ui(ui: &mut Ui, answer: &str, step: usize) {
+    let title = RichText::new("Answer as written")
+        .size(SMALL)
+        .color(Palette::of(ui).weak);
+    egui::CollapsingHeader::new(title)
+        .id_salt(("answer", step))
+        .show(ui, |ui| ui.add(Label::new(RichText::new(answer).monospace()).wrap()));
 }
 
 /// A stretch of the text, and the sub-goal whose object it names.

@@ -206,6 +206,8 @@ pub struct TrainingForm {
     pub stage: Stage,
     /// Empty: the preset's own number.
     pub steps: String,
+    /// Empty: the checkpoint in use.
+    pub from: String,
     pub log_scale: bool,
     /// The run whose metrics are watched.
     pub watched: Option<PathBuf>,
@@ -279,6 +281,7 @@ impl ViewState {
                 preset: "nano".to_owned(),
                 stage: Stage::One,
                 steps: String::new(),
+                from: String::new(),
                 log_scale: true,
                 watched: None,
             },

@@ -74,6 +74,23 @@ fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         "Optimiser steps of the schedule; empty takes the preset's own number",
     );
     widgets::field(ui, &mut form.steps, f32::INFINITY, "the preset's own", "Steps");
+    let in_use = view.board.info.as_ref().and_then(|info| info.checkpoint_folder.clone());
+    if form.stage != Stage::One {
+        ui.add_space(4.0);
+        label(
+            ui,
+            "From",
+            "The checkpoint that this stage goes on from; empty takes the one in use. It is not written to.",
+        );
+        let hint = in_use
+            .as_ref()
+            .map_or(String::new(), |folder| folder.display().to_string());
+        widgets::field(ui, &mut form.from, f32::INFINITY, &hint, "From checkpoint");
+    }
+    let from = match form.from.trim() {
+        "" => in_use,
+        named => Some(PathBuf::from(named)),
+    };
     let steps = form.steps.trim();
     let parsed: Option<usize> = steps.parse().ok();
     let sound = (steps.is_empty() || parsed.is_some_and(|steps| steps > 0)) && !form.run.trim().is_empty();
@@ -103,6 +120,7 @@ fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 preset: form.preset.clone(),
                 run: run.clone(),
                 steps: parsed,
+                from,
                 device: view.board.info.as_ref().map(|info| info.device_choice),
             };
             form.watched = Some(run.clone());

@@ -138,6 +138,8 @@ pub struct Answer {
     /// What stands before the list.
     pub reasoning: String,
     pub sub_goals: Vec<SubGoal>,
+    /// What of the list could not be read, as it stands.
+    pub unread: Vec<String>,
 }
 
 /// Decomposes a task (method, 4.4).

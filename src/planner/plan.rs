@@ -23,6 +23,9 @@ pub struct PlanDocument {
     pub goal_image: Option<String>,
     pub scene: String,
     pub reasoning: String,
+    /// Lines of the model's list that could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unread: Vec<String>,
     pub sub_goals: Vec<PlanSubGoal>,
     pub actions: Vec<PlanAction>,
     pub replans: Vec<ReplanRecord>,
@@ -116,6 +119,7 @@ impl PlanDocument {
             goal_image: None,
             scene: recording.scene.clone(),
             reasoning: recording.reasoning.clone(),
+            unread: recording.unread.clone(),
             sub_goals: sub_goals(recording),
             actions: actions(recording),
             replans: recording.replans.clone(),
@@ -269,7 +273,9 @@ mod tests {
                 step: 3,
                 reason: "r".into(),
                 reasoning: "s".into(),
+                answer: "s\n1. [a] | []\n2. b".into(),
                 sub_goals: vec![],
+                unread: vec!["2. b".into()],
             }],
             outcome: Some(Outcome::NotReached {
                 reason: "time".to_owned(),

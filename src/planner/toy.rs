@@ -11,6 +11,7 @@ use super::models::{
 use crate::config::{PlanConfig, preset};
 use crate::recording::AttentionMap;
 use crate::sim::{Action, Environment, Frame, Judge, Observation};
+use crate::vlm::parse_answer;
 
 /// Metres a full action moves.
 pub const STEP: f32 = 0.14;
@@ -249,32 +250,17 @@ impl Reasoner for ToyReasoner {
         for piece in text.split_inclusive(' ') {
             on_text(piece);
         }
-        let listed = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(". ");
-        let sub_goals = text
-            .lines()
-            .filter(listed)
-            .map(|line| {
-                let line = line.split_once(". ").unwrap().1;
-                let (text, objects) = line.split_once(" | ").unwrap_or((line, ""));
-                SubGoal {
-                    text: text.to_owned(),
-                    objects: objects
-                        .split(", ")
-                        .filter(|o| !o.is_empty())
-                        .map(str::to_owned)
-                        .collect(),
-                }
-            })
-            .collect();
-        let reasoning = text
-            .lines()
-            .take_while(|line| !listed(line))
-            .collect::<Vec<_>>()
-            .join("\n");
+        let answer = parse_answer(text);
+        let unread = answer.doubts();
+        let sub_goals = answer.sub_goals.into_iter().map(|sub_goal| SubGoal {
+            text: sub_goal.text,
+            objects: sub_goal.objects,
+        });
         Ok(Answer {
-            text: text.to_owned(),
-            reasoning,
-            sub_goals,
+            text: answer.text,
+            reasoning: answer.reasoning,
+            sub_goals: sub_goals.collect(),
+            unread,
         })
     }
 }

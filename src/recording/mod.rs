@@ -103,7 +103,13 @@ pub struct ReplanRecord {
     pub step: usize,
     pub reason: String,
     pub reasoning: String,
+    /// The whole answer, as far as it is written.
+    #[serde(default)]
+    pub answer: String,
     pub sub_goals: Vec<String>,
+    /// What of the list could not be read, as it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 /// How an episode ended.
@@ -134,6 +140,8 @@ pub struct Recording {
     pub reasoning: String,
     /// The whole answer, as far as it is written.
     pub answer: String,
+    /// What of its list could not be read, as it stands.
+    pub unread: Vec<String>,
     pub sub_goals: Vec<SubGoalRecord>,
     pub steps: Vec<Arc<StepRecord>>,
     pub replans: Vec<ReplanRecord>,

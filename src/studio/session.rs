@@ -117,6 +117,7 @@ impl Session for Tabletop {
         SessionInfo {
             preset: self.system.config.name.clone(),
             checkpoint: Some(self.system.name.clone()),
+            checkpoint_folder: Some(self.folder.clone()),
             device: self.selected.id.to_string(),
             device_choice: self.choice,
             device_why: self.selected.why.clone(),

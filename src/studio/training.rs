@@ -26,6 +26,7 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
     }
     let choice = request.device.unwrap_or(settings.device);
     let selected = device::select(choice, Workload::of(&config)).map_err(refused)?;
+    let from = request.from.as_ref().unwrap_or(&settings.checkpoint);
     let later = request.stage != Stage::One;
     let job = Job {
         stage: request.stage,
@@ -33,7 +34,7 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
         data,
         scene: settings.scene.clone(),
         run: request.run.clone(),
-        from: (later && settings.checkpoint.is_dir()).then(|| settings.checkpoint.clone()),
+        from: (later && (request.from.is_some() || from.is_dir())).then(|| from.clone()),
         out: Some(request.run.join("result")),
     };
     let mut observe = |progress: &JobProgress<'_>| match progress {

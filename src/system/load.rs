@@ -137,6 +137,30 @@ pub fn load_vlm(
     precision: Precision,
     device: &Device,
 ) -> Result<Option<(VlmModel, Arc<VlmTokenizer>, LoadReport)>, SystemError> {
+    let names = |name: &str| name.starts_with("vlm.") && is_adapter(name);
+    let adapted = checkpoint.tensors.names().any(names);
+    load_language(checkpoint, adapted, precision, device)
+}
+
+/// [`load_vlm`] without its adapters, as stage `vlm` left it.
+///
+/// # Errors
+/// As those of [`load_vlm`].
+pub fn load_vlm_base(
+    checkpoint: &Checkpoint,
+    precision: Precision,
+    device: &Device,
+) -> Result<Option<(VlmModel, Arc<VlmTokenizer>)>, SystemError> {
+    let loaded = load_language(checkpoint, false, precision, device)?;
+    Ok(loaded.map(|(model, tokenizer, _)| (model, tokenizer)))
+}
+
+fn load_language(
+    checkpoint: &Checkpoint,
+    adapted: bool,
+    precision: Precision,
+    device: &Device,
+) -> Result<Option<(VlmModel, Arc<VlmTokenizer>, LoadReport)>, SystemError> {
     let tensors = &checkpoint.tensors;
     if !holds(tensors, "vlm.") {
         return Ok(None);
@@ -146,7 +170,7 @@ pub fn load_vlm(
     })?;
     let tokenizer = Arc::new(VlmTokenizer::load(&path)?);
     let mut fresh = VlmModel::new(&checkpoint.config.vlm, device);
-    if tensors.names().any(|name| name.starts_with("vlm.") && is_adapter(name)) {
+    if adapted {
         // The seed does not matter: the factors are replaced.
         fresh = fresh.with_lora(0);
     }

@@ -15,7 +15,7 @@ mod stats;
 use burn::tensor::Device;
 
 pub use draft::Draft;
-pub use load::{load_gpi, load_vlm, load_world_model};
+pub use load::{load_gpi, load_vlm, load_vlm_base, load_world_model};
 
 use crate::config::Config;
 use crate::gpi::Gpi;

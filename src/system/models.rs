@@ -40,6 +40,7 @@ impl Reasoner for System {
         let most = vlm.config().max_tokens;
         let generation = vlm.reason(question.frame, &prompt, sampling, most, &mut on_token)?;
         let answer = parse_answer(&generation.text);
+        let unread = answer.doubts();
         let sub_goals = answer.sub_goals.into_iter().map(|sub_goal| SubGoal {
             text: sub_goal.text,
             objects: sub_goal.objects,
@@ -48,6 +49,7 @@ impl Reasoner for System {
             text: answer.text,
             reasoning: answer.reasoning,
             sub_goals: sub_goals.collect(),
+            unread,
         })
     }
 }

@@ -28,7 +28,14 @@ pub struct Answer {
 impl Answer {
     /// Whether there is a list and nothing in it is in doubt.
     pub fn is_sound(&self) -> bool {
-        !self.sub_goals.is_empty() && self.unread.is_empty() && self.misnumbered.is_empty()
+        !self.sub_goals.is_empty() && self.doubts().is_empty()
+    }
+
+    /// What could not be read, in words: lines as they stand, then numbers out of order.
+    pub fn doubts(&self) -> Vec<String> {
+        let numbers = self.misnumbered.iter();
+        let numbers = numbers.map(|(expected, found)| format!("number {found} where {expected} was expected"));
+        self.unread.iter().cloned().chain(numbers).collect()
     }
 }
 
@@ -172,6 +179,7 @@ mod tests {
         let answer = parse_answer("1. [a] | []\n3. [b] | []\n99999999999999999999999. [c] | []");
         assert_eq!(answer.sub_goals.len(), 3);
         assert_eq!(answer.misnumbered, [(2, "3".to_owned()), (3, "9".repeat(23))]);
+        assert_eq!(answer.doubts()[0], "number 3 where 2 was expected");
         let gap = parse_answer("1. [a] | []\n2. unreadable\n3. [b] | []");
         assert!(gap.misnumbered.is_empty() && gap.unread.len() == 1);
     }

@@ -243,6 +243,7 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
         preset: "nano".to_owned(),
         run: run.to_owned(),
         steps: None,
+        from: None,
         device: None,
     };
     engine.send(Command::StartTraining(request(folder.path())));

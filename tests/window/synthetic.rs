@@ -30,6 +30,7 @@ pub fn info() -> SessionInfo {
     SessionInfo {
         preset: "nano".to_owned(),
         checkpoint: Some("nano".to_owned()),
+        checkpoint_folder: Some("checkpoints/nano".into()),
         device: "cpu".to_owned(),
         device_choice: DeviceChoice::Auto,
         device_why: "there is no graphics card that this program can use".to_owned(),
@@ -265,12 +266,15 @@ fn make_recording() -> Recording {
                     free and fits on top of it. Nothing is held."
             .to_owned(),
         answer: "The red block is the largest.\n1. [pick up the red block] | [red block]\n".to_owned(),
+        unread: vec![],
         sub_goals,
         steps,
         replans: vec![ReplanRecord {
             step: 4,
             reason: "\"pick up the red block\" was not reached in 20 steps".to_owned(),
             reasoning: "The red block was missed.".to_owned(),
+            answer: "The red block was missed.\n1. [pick up the red block] | [red block]".to_owned(),
+            unread: vec![],
             sub_goals: vec!["pick up the red block".to_owned()],
         }],
         outcome: None,

@@ -7,6 +7,7 @@ use egui::{RichText, Role, Sense, Slider, Stroke, Ui, WidgetInfo, vec2};
 use charts::{actions_ui, costs_ui, histogram_ui};
 
 use super::state::{View, ViewState};
+use crate::config::CostTerm;
 use crate::engine::{JobKind, Phase};
 use crate::recording::{CemIteration, StepRecord};
 use crate::ui::color::cost_ramp;
@@ -42,6 +43,9 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 let text = format!("P {} · H {} · I {}", cem.population, info.plan.horizon, cem.iterations);
                 ui.label(RichText::new(text).size(SMALL).color(p.weak))
                     .on_hover_text("P candidates of H actions in each of I iterations (Algorithm 2, lines 13 to 26)");
+                let (name, about) = cost_name(info.plan.cost.term);
+                ui.label(RichText::new(format!("cost {name}")).size(SMALL).color(p.weak))
+                    .on_hover_text(about);
             }
         },
         |ui| match (step, view.iteration(state)) {
@@ -49,6 +53,24 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             _ => nothing_ui(ui, state, view),
         },
     );
+}
+
+/// The cost's name, and what it reads out of an imagined latent.
+fn cost_name(term: CostTerm) -> (&'static str, &'static str) {
+    match term {
+        CostTerm::Similarity => (
+            "similarity",
+            "1 - cosine of the pooled latents, imagined and goal (method, 8): the gripper and the scene",
+        ),
+        CostTerm::Content => (
+            "content",
+            "Squared distance of the comparison vectors: scene content, the gripper's place and its flags",
+        ),
+        CostTerm::Gate => (
+            "gate",
+            "First the gripper's place, then its grip, as read out of the imagined latent. Scene content has no share in it.",
+        ),
+    }
 }
 
 fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {

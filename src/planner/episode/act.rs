@@ -149,12 +149,13 @@ impl Episode {
         }
         self.state.replans += 1;
         let history = self.recording.write(|recording| {
-            let (reasoning, sub_goals) = (String::new(), Vec::new());
             recording.replans.push(ReplanRecord {
                 step,
                 reason,
-                reasoning,
-                sub_goals,
+                reasoning: String::new(),
+                answer: String::new(),
+                sub_goals: Vec::new(),
+                unread: Vec::new(),
             });
             let ended = |because: EndedBecause| {
                 let records = recording.sub_goals.iter();

@@ -33,7 +33,10 @@ impl Episode {
             let recording = self.recording.clone();
             let again = history.is_some();
             let mut written = String::new();
-            recording.write(|recording| set_answer(recording, again, "", ""));
+            recording.write(|recording| {
+                set_answer(recording, again, "", "");
+                set_unread(recording, again, Vec::new());
+            });
             let answer = models.reasoner.reason(&question, &mut |piece| {
                 written.push_str(piece);
                 recording.write(|recording| set_answer(recording, again, &written, before_list(&written)));
@@ -42,7 +45,10 @@ impl Episode {
             if cancel.load(Ordering::Relaxed) {
                 return Err(PlannerError::Cancelled);
             }
-            recording.write(|recording| set_answer(recording, again, &answer.text, &answer.reasoning));
+            recording.write(|recording| {
+                set_answer(recording, again, &answer.text, &answer.reasoning);
+                set_unread(recording, again, answer.unread);
+            });
             if answer.sub_goals.is_empty() {
                 unreadable = answer.text;
                 continue;
@@ -68,7 +74,16 @@ fn set_answer(recording: &mut Recording, again: bool, text: &str, reasoning: &st
         text.clone_into(&mut recording.answer);
         reasoning.clone_into(&mut recording.reasoning);
     } else if let Some(replan) = recording.replans.last_mut() {
+        text.clone_into(&mut replan.answer);
         reasoning.clone_into(&mut replan.reasoning);
+    }
+}
+
+fn set_unread(recording: &mut Recording, again: bool, unread: Vec<String>) {
+    if !again {
+        recording.unread = unread;
+    } else if let Some(replan) = recording.replans.last_mut() {
+        replan.unread = unread;
     }
 }
 

@@ -114,6 +114,20 @@ fn two_sub_goals_are_reached_one_after_the_other() {
 }
 
 #[test]
+fn what_of_a_list_cannot_be_read_is_kept_for_the_window_and_the_plan() {
+    let mut run = Run::new(
+        &["1. go to 0.2 0.0 | red pad\nand on\n3. go to 1.9 1.9 | red pad", TWO],
+        |config| config.t_max = 12,
+    );
+    assert_eq!(run.finish(), Outcome::Reached);
+    let recording = run.episode.recording().snapshot();
+    assert_eq!(recording.unread, ["and on", "number 3 where 2 was expected"]);
+    assert!(recording.replans[0].unread.is_empty());
+    assert_eq!(recording.replans[0].answer, TWO);
+    assert_eq!(run.document().unread, recording.unread);
+}
+
+#[test]
 fn goals_made_once_stay_as_they_were_made() {
     let mut run = Run::new(&[TWO], |config| config.goals = GoalTiming::Once);
     run.finish();
@@ -123,7 +137,10 @@ fn goals_made_once_stay_as_they_were_made() {
 
 #[test]
 fn a_sub_goal_out_of_time_has_the_vlm_asked_again_with_the_history() {
-    let mut run = Run::new(&["1. go to 0.2 0.0\n2. go to 1.9 1.9", TWO], |config| config.t_max = 12);
+    let mut run = Run::new(
+        &["1. go to 0.2 0.0 | red pad\n2. go to 1.9 1.9 | red pad", TWO],
+        |config| config.t_max = 12,
+    );
     assert_eq!(run.finish(), Outcome::Reached);
     let recording = run.episode.recording().snapshot();
     assert_eq!(recording.replans.len(), 1);

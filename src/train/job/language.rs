@@ -8,10 +8,9 @@ use burn::tensor::Device;
 use super::{Job, JobDone, JobError, JobProgress, StageKind, draft, run_steps, settings, world};
 use crate::config::Precision;
 use crate::data::{ClipSampler, EpisodeStore, GoalScenes, Instructions};
-use crate::nn::lora::detached;
 use crate::sim::Scene;
 use crate::sim::tasks::{TaskBook, TaskSampler};
-use crate::system::{SystemError, load_vlm, load_world_model};
+use crate::system::{SystemError, load_vlm_base, load_world_model};
 use crate::train::{Stage, Stage2, StageVlm, TrainError};
 use crate::vlm::Vlm;
 use crate::weights::Checkpoint;
@@ -74,12 +73,9 @@ pub(super) fn stage_2(
     settings::keep(job)?;
     let (world_model, stats, _) = load_world_model(&base, Precision::F32, device)?;
     let stats = stats.ok_or_else(|| needs("a checkpoint with latent statistics"))?;
-    let (language, tokenizer, _) =
-        load_vlm(&base, Precision::F32, device)?.ok_or_else(|| needs("a checkpoint with a language model"))?;
-    if !detached(&language, &job.config.vlm.lora).factors.is_empty() {
-        // Folded in, they would become part of the base that has to stay as it was trained.
-        return Err(needs("a checkpoint whose language model has no adapters yet"));
-    }
+    // Adapters of an earlier stage 2 are left out: this one makes its own, on the base as it was trained.
+    let (language, tokenizer) =
+        load_vlm_base(&base, Precision::F32, device)?.ok_or_else(|| needs("a checkpoint with a language model"))?;
     let vlm = Vlm::new(&language, tokenizer.clone()).map_err(SystemError::from)?;
     let source = GoalScenes {
         sampler: sampler(job)?,
