@@ -3,8 +3,8 @@
 //! it up.
 //!
 //! Three workers: `planner` owns the [`Session`], `trainer` runs one training at a time, `io` exports, follows the
-//! metrics of a run and has devices looked for. No lock is held across compute, nothing that the window does or leaves undone blocks a worker,
-//! and a panic ends at its worker's edge.
+//! metrics of a run and has devices looked for. No lock is held across compute, nothing that the window does or leaves
+//! undone blocks a worker, and a panic ends at its worker's edge.
 
 mod board;
 mod cancel;

@@ -10,8 +10,8 @@ use crate::engine::{Level, RunTraining, SessionError, Stage, TrainingControl, Tr
 use crate::sim::Scene;
 use crate::train::job::{Job, JobError, JobProgress, run};
 
-/// Trains in the settings' scene, and on their device unless the request names another. What comes out is a checkpoint in the run's folder, `result`: the
-/// one that is in use is never written over.
+/// Trains in the settings' scene, and on their device unless the request names another. What comes out is a checkpoint in
+/// the run's folder, `result`: the one that is in use is never written over.
 pub fn run_training(settings: StudioSettings) -> RunTraining {
     Box::new(move |request, control| train(&settings, request, control))
 }

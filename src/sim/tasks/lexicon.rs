@@ -44,6 +44,7 @@ const SHAPES: [&str; 16] = [
     "ring", "triangle", "brick",
 ];
 
+const ARTICLES: [&str; 3] = ["the", "a", "an"];
 /// Words between an article and its noun, besides colours.
 const ATTRIBUTES: [&str; 29] = [
     "big", "bigger", "biggest", "small", "smaller", "smallest", "large", "larger", "largest", "tall", "taller",
@@ -51,71 +52,11 @@ const ATTRIBUTES: [&str; 29] = [
     "last", "upper", "lower", "lowest", "whole", "only",
 ];
 /// Words that may follow an article or its noun, and are no thing that could be missing.
-const NO_THINGS: [&str; 63] = [
-    "left",
-    "right",
-    "front",
-    "back",
-    "side",
-    "edge",
-    "corner",
-    "centre",
-    "center",
-    "end",
-    "rest",
-    "others",
-    "way",
-    "time",
-    "moment",
-    "bit",
-    "little",
-    "lot",
-    "order",
-    "row",
-    "line",
-    "colour",
-    "color",
-    "arm",
-    "hand",
-    "camera",
-    "scene",
-    "world",
-    "task",
-    "goal",
-    "job",
-    "following",
-    "surface",
-    "tabletop",
-    "atop",
-    "upon",
-    "beside",
-    "near",
-    "beneath",
-    "underneath",
-    "inside",
-    "behind",
-    "between",
-    "against",
-    "around",
-    "without",
-    "until",
-    "while",
-    "because",
-    "or",
-    "not",
-    "no",
-    "are",
-    "was",
-    "will",
-    "can",
-    "could",
-    "would",
-    "might",
-    "which",
-    "again",
-    "too",
-    "also",
-];
+const NO_THINGS: &str = "\
+    left right front back side edge corner centre center end rest others way time moment bit little lot order row \
+    line colour color arm hand camera scene world task goal job following surface tabletop thing object item atop \
+    upon beside near beneath underneath inside behind between against around without until while because or not no \
+    are was will can could would might which again too also aside together apart somewhere elsewhere here";
 
 /// Why a task was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -163,9 +104,6 @@ pub fn check_text(text: &str, state: &WorldState) -> Result<(), TaskTextError> {
 fn strange_things(text: &str, names: &[&str]) -> Vec<String> {
     let known: Vec<&str> = names.iter().flat_map(|name| name.split(' ')).collect();
     let kinds: Vec<&str> = names.iter().filter_map(|name| name.rsplit(' ').next()).collect();
-    let words = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
     let mut strange: Vec<String> = vec![];
     let mut missing = |what: String| {
         if !strange.contains(&what) {
@@ -175,10 +113,10 @@ fn strange_things(text: &str, names: &[&str]) -> Vec<String> {
     // Unknown words since the article, none outside of a noun phrase: its noun, or attributes of one that is known.
     let mut phrase: Option<Vec<&str>> = None;
     let mut before = "";
-    for word in words {
+    for word in words_of(text) {
         let form_of = |noun: &&&str| is_form(word, noun);
         let mut ended = None;
-        if ["the", "a", "an"].contains(&word) {
+        if ARTICLES.contains(&word) {
             ended = phrase.replace(vec![]);
         } else if let Some(kind) = kinds.iter().find(form_of) {
             let name = format!("{before} {kind}");
@@ -196,7 +134,7 @@ fn strange_things(text: &str, names: &[&str]) -> Vec<String> {
         } else if let Some(shape) = SHAPES.iter().find(form_of) {
             missing(format!("no {shape}"));
             phrase = None;
-        } else if is_form(word, "one") {
+        } else if is_form(word, "one") || OF_TASKS.nouns.contains(word) {
             phrase = None;
         } else if is_word_of_tasks(word) {
             ended = phrase.take();
@@ -222,26 +160,47 @@ fn is_form(word: &str, noun: &str) -> bool {
 
 /// A word of the phrasings of tasks, or one that names no thing in any case.
 fn is_word_of_tasks(word: &str) -> bool {
-    static OF_PHRASINGS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-        // That the built-in tasks can be read is tested.
-        let templates = TaskBook::built_in().map(|book| book.templates).unwrap_or_default();
-        let phrasings = templates
-            .iter()
-            .flat_map(|template| template.seen.iter().chain(&template.held_out));
-        let words = |text: &str| -> Vec<String> {
-            let words = text.split(|c: char| !c.is_alphanumeric());
-            words.map(str::to_owned).collect()
-        };
-        let mut known: BTreeSet<String> = phrasings.flat_map(|text| words(text)).collect();
-        known.extend(manners().flat_map(words));
-        known
-    });
     let singular = word.strip_suffix('s').unwrap_or(word);
-    NO_THINGS.contains(&word)
-        || word.ends_with("ly")
+    word.ends_with("ly")
         || word.chars().all(char::is_numeric)
-        || OF_PHRASINGS.contains(word)
-        || OF_PHRASINGS.contains(singular)
+        || [word, singular]
+            .iter()
+            .any(|form| NO_THINGS.split(' ').any(|known| known == *form) || OF_TASKS.all.contains(*form))
+}
+
+/// The words of the phrasings of tasks.
+struct Vocabulary {
+    all: BTreeSet<String>,
+    /// Those that follow an article somewhere: "table", "gripper", "tower".
+    nouns: BTreeSet<String>,
+}
+
+static OF_TASKS: LazyLock<Vocabulary> = LazyLock::new(|| {
+    // That the built-in tasks can be read is tested.
+    let templates = TaskBook::built_in().map(|book| book.templates).unwrap_or_default();
+    let phrasings = templates
+        .iter()
+        .flat_map(|template| template.seen.iter().chain(&template.held_out));
+    let mut words = Vocabulary {
+        all: manners().flat_map(words_of).map(str::to_owned).collect(),
+        nouns: BTreeSet::new(),
+    };
+    for phrasing in phrasings {
+        let mut before = "";
+        for word in words_of(phrasing) {
+            words.all.insert(word.to_owned());
+            if ARTICLES.contains(&before) {
+                words.nouns.insert(word.to_owned());
+            }
+            before = word;
+        }
+    }
+    words
+});
+
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -266,6 +225,8 @@ mod tests {
             "put the big shiny red block on the 1 yellow pad",
             "move the biggest atop the smallest",
             "a little to the left of the green one",
+            "build a nice tower",
+            "lift the red thing",
             "put the green quickly on the blue",
             "the robot's arm should hold the red block, please",
         ] {
@@ -273,6 +234,7 @@ mod tests {
         }
         for (text, strange) in [
             ("put the green cow on the moon", "no cow and no moon"),
+            ("put the cow aside", "no cow"),
             ("Lift the Cow, please", "no cow"),
             ("put the pink block on the yellow pad", "nothing pink"),
             ("stack the orange ball on the red block", "nothing orange and no ball"),
