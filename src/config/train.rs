@@ -17,7 +17,8 @@ pub struct MaskConfig {
     pub temporal: (usize, usize),
     /// Share of masked tokens a clip must have, from and to; blocks are drawn again until it has.
     pub ratio: (f64, f64),
-    /// Share of causal steps (context: frames up to t; target: frame t + 1). 0 in `paper`.
+    /// Share of causal steps (context: frame t alone, as in planning; target: frame t + 1); all others are steps with
+    /// block masks. [`Stage1Losses`] says which terms apply to which. 0 in `paper`.
     pub causal_share: f64,
 }
 
@@ -38,26 +39,36 @@ pub enum PredictionLoss {
 }
 
 /// Weights of the terms of stage 1.
+///
+/// Prediction and SIGReg of the tokens apply to every step. What reads whole frames of the online encoder applies to causal
+/// steps alone: `lambda_pooled`, `sigreg_pooled`, `lambda_var`, `pooled_scale`, `lambda_slow`, `lambda_idm` and
+/// `lambda_prop`. On a step with block masks the online encoder sees part of each frame, and there is no pooled latent to
+/// hold them to; with a `causal_share` of 0 they do nothing, and the log has no line of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage1Losses {
+    /// Of predicted and target tokens, on every step.
     pub prediction: PredictionLoss,
     /// Targets are divided by their L2 norm and multiplied by this; 0 leaves the encoder's own scale (norm sqrt(D)).
     pub target_scale: f64,
-    /// Squared error of the mean-pooled prediction.
+    /// Squared error of the mean-pooled prediction. Causal steps.
     pub lambda_pooled: f64,
     pub sigreg: SigReg,
+    /// Weight of SIGReg: of the tokens on every step, those that the online encoder sees; on causal steps with the pooled
+    /// terms below.
     pub lambda_reg: f64,
-    /// Regularise the mean-pooled latent beside the tokens, which are then centred per position.
+    /// Regularise the mean-pooled latent beside the tokens, which are then centred per position. Causal steps; those with
+    /// block masks centre the visible tokens over all positions.
     pub sigreg_pooled: bool,
-    /// Hinge on the standard deviation of the pooled latent, inside `lambda_reg`.
+    /// Hinge on the standard deviation of the pooled latent, inside `lambda_reg`. Causal steps.
     pub lambda_var: f64,
     /// The pooled latent is multiplied by this before the hinge and the slowness term.
     pub pooled_scale: f64,
+    /// Squared change of the pooled latent from frame t to t + 1. Causal steps.
     pub lambda_slow: f64,
-    /// Inverse dynamics (s_t, s_t+1 -> a_t).
+    /// Inverse dynamics (s_t, s_t+1 -> a_t). Causal steps.
     pub lambda_idm: f64,
-    /// Linear proprioception (gripper x, y, suction, holding).
+    /// Linear proprioception (gripper x, y, suction, holding). Causal steps.
     pub lambda_prop: f64,
 }
 

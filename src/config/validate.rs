@@ -250,19 +250,28 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
     rules.size("train.vlm.batch", vlm.batch);
     rules.rate("train.vlm.lr", vlm.lr);
     rules.weight("train.vlm.weight_decay", vlm.weight_decay);
+    rules.whole("train.vlm.facts_steps", vlm.facts_steps, 0, MAX_STEPS);
+    rules.size("train.vlm.facts_batch", vlm.facts_batch);
+    rules.weight("train.vlm.lambda_facts", vlm.lambda_facts);
     rules.weight("train.vlm.lambda_attention", vlm.lambda_attention);
     rules.share("train.vlm.requery_share", vlm.requery_share);
 
     let two = &train.stage2;
     rules.schedule("train.stage2", two.steps, two.warmup_steps);
-    rules.size("train.stage2.scenes", two.scenes);
+    rules.size("train.stage2.scenes_total", two.scenes_total);
     rules.size("train.stage2.sub_goals_per_scene", two.sub_goals_per_scene);
-    rules.expect(
-        "train.stage2.scenes",
-        two.scenes,
-        two.scenes.saturating_mul(two.sub_goals_per_scene) >= 2,
-        "at least 2 pairs a step with train.stage2.sub_goals_per_scene: a contrast needs something to differ from",
-    );
+    // With fewer steps than that, all of them train the adapters.
+    rules.whole("train.stage2.lora_steps", two.lora_steps, 0, MAX_STEPS);
+    for (field, scenes) in [("scenes", two.scenes), ("lora_scenes", two.lora_scenes)] {
+        let field = format!("train.stage2.{field}");
+        rules.size(&field, scenes);
+        rules.expect(
+            &field,
+            scenes,
+            scenes.saturating_mul(two.sub_goals_per_scene) >= 2,
+            "at least 2 pairs a step with train.stage2.sub_goals_per_scene: a contrast needs something to differ from",
+        );
+    }
     rules.rate("train.stage2.lr_gpi", two.lr_gpi);
     rules.rate("train.stage2.lr_lora", two.lr_lora);
     rules.weight("train.stage2.weight_decay", two.weight_decay);
@@ -533,16 +542,80 @@ mod tests {
             ),
             (|c| c.train.stage1b.rollout = 0, "train.stage1b.rollout"),
             (|c| c.train.vlm.warmup_steps = 4001, "train.vlm.warmup_steps"),
+            (|c| c.train.vlm.facts_steps = usize::MAX, "train.vlm.facts_steps"),
+            (|c| c.train.vlm.facts_batch = 0, "train.vlm.facts_batch"),
+            (|c| c.train.vlm.lambda_facts = f64::NAN, "train.vlm.lambda_facts"),
             (|c| c.train.vlm.requery_share = -0.1, "train.vlm.requery_share"),
+            (|c| c.train.stage2.scenes_total = 0, "train.stage2.scenes_total"),
+            (|c| c.train.stage2.lora_steps = usize::MAX, "train.stage2.lora_steps"),
+            (|c| c.train.stage2.lora_scenes = 0, "train.stage2.lora_scenes"),
             (|c| c.train.stage2.lr_lora = 0.0, "train.stage2.lr_lora"),
             (
                 |c| (c.train.stage2.scenes, c.train.stage2.sub_goals_per_scene) = (1, 1),
                 "train.stage2.scenes",
             ),
+            (
+                |c| (c.train.stage2.lora_scenes, c.train.stage2.sub_goals_per_scene) = (1, 1),
+                "train.stage2.lora_scenes",
+            ),
         ];
         for (change, field) in cases {
             assert_eq!(refused(change).0, *field);
         }
+    }
+
+    /// The numbers of a RON document: the field that each belongs to, and where it stands.
+    fn numbers(text: &str) -> Vec<(&str, std::ops::Range<usize>)> {
+        let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"_.+-".contains(&byte);
+        let (bytes, mut at, mut field) = (text.as_bytes(), 0, "");
+        let mut found = Vec::new();
+        while at < bytes.len() {
+            let length = bytes[at..].iter().take_while(|&&byte| inside(byte)).count();
+            let word = &text[at..at + length];
+            if word.parse::<f64>().is_ok() {
+                found.push((field, at..at + length));
+            } else if length > 0 && bytes.get(at + length) == Some(&b':') {
+                field = word;
+            }
+            at += length.max(1);
+        }
+        found
+    }
+
+    /// Whatever field is added later is held to it too.
+    #[test]
+    fn no_number_of_a_preset_goes_unchecked() {
+        let text = ron::ser::to_string_pretty(&preset("nano").unwrap(), ron::ser::PrettyConfig::default()).unwrap();
+        let numbers = numbers(&text);
+        assert!(numbers.len() > 130, "{}", numbers.len());
+        let accepted = |place: &std::ops::Range<usize>, number: &str| {
+            let mut text = text.clone();
+            text.replace_range(place.clone(), number);
+            Config::from_ron(&text, "here").is_ok()
+        };
+        for (field, place) in &numbers {
+            for number in ["NaN", "inf", "-inf", "-1"] {
+                assert!(!accepted(place, number), "{field} was accepted as {number}");
+            }
+        }
+        let may_be_none: Vec<&str> = numbers
+            .iter()
+            .filter(|(_, place)| text[place.clone()].parse::<usize>().is_ok() && accepted(place, "0"))
+            .map(|(field, _)| *field)
+            .collect();
+        let expected = [
+            "unused_blocks",
+            "max_replans",
+            "seed",
+            // Of stages 1, 1b, vlm and 2.
+            "warmup_steps",
+            "warmup_steps",
+            "facts_steps",
+            "warmup_steps",
+            "lora_steps",
+            "warmup_steps",
+        ];
+        assert_eq!(may_be_none, expected);
     }
 
     #[test]

@@ -14,13 +14,17 @@ pub struct GoalBatch {
     pub identity: Vec<u64>,
 }
 
-/// InfoNCE in both directions (method, 4.7) on cosines of pooled latents minus `mean` `[D]`; `temperature` is `tau_c`.
-/// States of the same scene are the negatives that planning has to tell apart.
-pub fn info_nce(batch: &GoalBatch, mean: Tensor<1>, temperature: f64) -> Tensor<1> {
+/// InfoNCE in both directions (method, 4.7) on cosines of pooled latents; `temperature` is `tau_c`. With a `mean` `[D]` it
+/// is subtracted first; without one the cosine is the method's own. States of the same scene are the negatives that
+/// planning has to tell apart.
+pub fn info_nce(batch: &GoalBatch, mean: Option<Tensor<1>>, temperature: f64) -> Tensor<1> {
     let device = batch.goal.device();
-    let mean = mean.unsqueeze::<2>();
+    let mean = mean.map(Tensor::unsqueeze::<2>);
     let unit = |x: Tensor<2>| {
-        let centred = x - mean.clone();
+        let centred = match &mean {
+            Some(mean) => x - mean.clone(),
+            None => x,
+        };
         let norm = centred.clone().square().sum_dim(1).sqrt().clamp_min(1e-8);
         centred / norm
     };
@@ -79,17 +83,58 @@ mod tests {
     fn gradients_of_info_nce_are_right() {
         let batch = batch();
         let mean = Tensor::<1>::from_floats([0.1, -0.2, 0.0, 0.3, 0.1], &batch.goal.device());
-        let loss = |batch: GoalBatch| info_nce(&batch, mean.clone(), 0.5);
-        check("goal", &batch.goal, |goal| loss(GoalBatch { goal, ..batch.clone() }));
-        check("achieved", &batch.achieved, |achieved| {
-            loss(GoalBatch {
-                achieved,
-                ..batch.clone()
-            })
-        });
-        check("start", &batch.start, |start| {
-            loss(GoalBatch { start, ..batch.clone() })
-        });
+        for mean in [Some(mean), None] {
+            let loss = |batch: GoalBatch| info_nce(&batch, mean.clone(), 0.5);
+            check("goal", &batch.goal, |goal| loss(GoalBatch { goal, ..batch.clone() }));
+            check("achieved", &batch.achieved, |achieved| {
+                loss(GoalBatch {
+                    achieved,
+                    ..batch.clone()
+                })
+            });
+            check("start", &batch.start, |start| {
+                loss(GoalBatch { start, ..batch.clone() })
+            });
+        }
+    }
+
+    /// Against the formula, written out for one pair at a time.
+    #[test]
+    fn cosines_are_centred_where_a_mean_is_given_and_plain_elsewhere() {
+        let batch = batch();
+        let rows = |x: &Tensor<2>| -> Vec<Vec<f64>> {
+            let flat: Vec<f64> = x.clone().into_data().iter::<f64>().collect();
+            flat.chunks(5).map(<[f64]>::to_vec).collect()
+        };
+        let (goal, achieved, start) = (rows(&batch.goal), rows(&batch.achieved), rows(&batch.start));
+        let mean = [0.4, -0.7, 0.2, 0.9, -0.3];
+        let (temperature, plain) = (0.07, [0.0; 5]);
+        let expected = |mean: &[f64; 5]| {
+            let cosine = |a: &[f64], b: &[f64]| {
+                let dot = |a: &[f64], b: &[f64]| (0..5).map(|i| (a[i] - mean[i]) * (b[i] - mean[i])).sum::<f64>();
+                dot(a, b) / (dot(a, a) * dot(b, b)).sqrt() / temperature
+            };
+            let equals = |i: usize, j: usize| i != j && batch.identity[i] == batch.identity[j];
+            let mut loss = 0.0;
+            for i in 0..4 {
+                let others = (0..4).filter(|&j| !equals(i, j));
+                let of_goal = others.clone().map(|j| cosine(&goal[i], &achieved[j]).exp());
+                let of_start = start.iter().map(|start| cosine(&goal[i], start).exp());
+                let to_states: f64 = of_goal.chain(of_start).sum();
+                let to_goals: f64 = others.map(|j| cosine(&goal[j], &achieved[i]).exp()).sum();
+                loss += (to_states.ln() + to_goals.ln()) / 2.0 - cosine(&goal[i], &achieved[i]);
+            }
+            loss / 4.0
+        };
+        let found = |mean: Option<Tensor<1>>| info_nce(&batch, mean, temperature).into_scalar::<f64>();
+        let centred = found(Some(Tensor::from_floats(
+            mean.map(|x| x as f32),
+            &batch.goal.device(),
+        )));
+        assert!((centred - expected(&mean)).abs() < 1e-3, "{centred}, {}", expected(&mean));
+        let uncentred = found(None);
+        assert!((uncentred - expected(&plain)).abs() < 1e-3, "{uncentred}, {}", expected(&plain));
+        assert!((centred - uncentred).abs() > 0.1, "the mean changes nothing");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
 use super::world_loss::WorldLoss;
 use super::world_trainer::{WorldRates, WorldTrainer};
-use crate::config::Config;
+use crate::config::{Config, SimilarityKind};
 use crate::data::{ClipSampler, GoalScenes};
 use crate::gpi::{GoalBatch, Gpi, goal_regression, info_nce};
 use crate::nn::{computing_in, wide};
@@ -67,7 +67,8 @@ pub struct Stage2 {
     /// The VLM with its adapters.
     adapted: VlmModel,
     scenes: Vec<Scene>,
-    mean: Tensor<1>,
+    /// What InfoNCE takes off the latents, see [`centre`].
+    mean: Option<Tensor<1>>,
     comparison: Tensor<2>,
     /// From the VLM's patches to the world model's, by area, `[P, N]`.
     resampling: Tensor<2>,
@@ -119,7 +120,7 @@ impl Stage2 {
         let optimizers = optimizers(&config, &gpi, &adapted);
         let matrix = |values: Vec<f32>, shape: [usize; 2]| Tensor::from_data(TensorData::new(values, shape), &device);
         Ok(Self {
-            mean: Tensor::from_floats(stats.mean.as_slice(), &device),
+            mean: centre(&config, stats).map(|mean| Tensor::from_floats(mean, &device)),
             comparison: matrix(stats.comparison(1.0, FLAGS), [dim, dim + 4]),
             resampling: matrix(
                 resampling([config.vlm.grid(); 2], grid),
@@ -201,6 +202,7 @@ impl Stage for Stage2 {
         let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
         let with_lora = step + stage.lora_steps >= stage.steps;
         let count = if with_lora { stage.lora_scenes } else { stage.scenes };
+        let began = Instant::now();
         let mut dice = rng(self.config.train.seed, Stream::Clips, step as u64, 2);
         let picked: Vec<usize> = (0..count).map(|_| dice.random_range(0..self.scenes.len())).collect();
         let goals: Vec<&CachedGoal> = picked.iter().flat_map(|&i| &self.scenes[i].goals).collect();
@@ -222,6 +224,12 @@ impl Stage for Stage2 {
             &goals.iter().map(|goal| &goal.achieved).collect::<Vec<_>>(),
             world.as_ref(),
         );
+        // In joint mode latents are computed here and not looked up: only the clips below are loaded.
+        let mut loader_secs = if world.is_none() {
+            began.elapsed().as_secs_f64()
+        } else {
+            0.0
+        };
         let (embedding, map) = if with_lora {
             self.ground(&computing_in(&self.adapted, precision), &goals)?
         } else {
@@ -256,7 +264,7 @@ impl Stage for Stage2 {
             let first = &self.config.train.stage1;
             let (length, events) = (self.config.world_model.clip_len, first.event_share as f32);
             let clips = joint.clips.sample(step as u64, first.batch, length, events)?;
-            of_world.push(("loader_secs", began.elapsed().as_secs_f64()));
+            loader_secs += began.elapsed().as_secs_f64();
             let terms = WorldLoss {
                 config: &self.config,
                 model,
@@ -305,7 +313,11 @@ impl Stage for Stage2 {
             };
             joint.trainer.step(gradients, factor, &rates);
         }
-        metrics.extend([("learning_rate", rate(stage.lr_gpi)), ("gradient_norm", norm.sqrt())]);
+        metrics.extend([
+            ("learning_rate", rate(stage.lr_gpi)),
+            ("gradient_norm", norm.sqrt()),
+            ("loader_secs", loader_secs),
+        ]);
         metrics.extend(of_world);
         Ok(metrics)
     }
@@ -346,6 +358,12 @@ impl Stage for Stage2 {
 fn optimizers(config: &Config, gpi: &Gpi, adapted: &VlmModel) -> [ModuleOptimizer; 2] {
     let (betas, decay) = (config.train.betas, config.train.stage2.weight_decay);
     [adamw(gpi, betas, decay), adamw(adapted, betas, decay)]
+}
+
+/// What is taken off pooled latents before their cosine: the data's mean where planning compares states about it, nothing
+/// where planning takes the plain cosine (the method).
+fn centre<'a>(config: &Config, stats: &'a LatentStats) -> Option<&'a [f32]> {
+    (config.plan.similarity == SimilarityKind::Calibrated).then_some(stats.mean.as_slice())
 }
 
 /// The matrix of [`resample`], `[P, N]`, row-major.
@@ -433,4 +451,17 @@ fn cache(
         })
         .collect::<Result<Vec<_>, TrainError>>()?;
     Ok(Scene { start, goals })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::preset;
+
+    #[test]
+    fn latents_are_centred_where_planning_compares_them_about_the_mean() {
+        let stats = LatentStats::fit(&[1.0, 2.0, 3.0, 6.0], 2, 1.0, vec![0.0; 8]);
+        assert_eq!(centre(&preset("nano").unwrap(), &stats), Some(&[2.0f32, 4.0][..]));
+        assert_eq!(centre(&preset("paper").unwrap(), &stats), None);
+    }
 }

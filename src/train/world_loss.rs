@@ -106,7 +106,8 @@ impl WorldLoss<'_> {
         }
     }
 
-    /// Block masks over the whole clip (method, 4.6).
+    /// Block masks over the whole clip (method, 4.6). Terms on whole frames have no place here: the online encoder sees
+    /// part of each.
     fn masked_terms(&self, batch: &ClipBatch, step: usize, dice: &mut impl Rng) -> Result<Terms, TrainError> {
         let [b, t] = [batch.batch, batch.clip_len];
         let stage = &self.config.train.stage1;
@@ -193,4 +194,42 @@ fn last_context(context: &Tensor<3>, visible: &[Vec<usize>], target: &[Vec<usize
         .collect();
     let padded = Tensor::cat(vec![context.clone(), Tensor::zeros([b, 1, d], &device)], 1);
     padded.gather(1, indices(&sources, &device).unsqueeze_dim::<3>(2).repeat_dim(2, d))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two patches, three frames; against what the rule says, one token at a time.
+    #[test]
+    fn a_target_starts_from_the_last_visible_token_of_its_patch() {
+        let (tokens, width) = (2, 3);
+        let visible = [vec![0, 2, 5], vec![1, 3, 4]];
+        // A patch that is seen twice, one that is seen later alone, and one that is never seen.
+        let target = [vec![4, 1, 3], vec![5, 0, 2]];
+        let never = [vec![0, 2, 4], vec![1, 3, 5]];
+        let entry = |clip: usize, at: usize, i: usize| (100 * clip + 10 * at + i + 1) as f32;
+        let values: Vec<f32> = (0..2)
+            .flat_map(|clip| (0..3).flat_map(move |at| (0..width).map(move |i| entry(clip, at, i))))
+            .collect();
+        let context = Tensor::<3>::from_data(TensorData::new(values, [2, 3, width]), &Device::flex());
+        for visible in [&visible, &never] {
+            let found: Vec<f32> = last_context(&context, visible, &target, tokens)
+                .into_data()
+                .iter::<f32>()
+                .collect();
+            let mut expected = Vec::new();
+            for clip in 0..2 {
+                for &wanted in &target[clip] {
+                    let mut last = None;
+                    for frame in 0..3 {
+                        let index = frame * tokens + wanted % tokens;
+                        last = visible[clip].iter().position(|&i| i == index).or(last);
+                    }
+                    expected.extend((0..width).map(|i| last.map_or(0.0, |at| entry(clip, at, i))));
+                }
+            }
+            assert_eq!(found, expected);
+        }
+    }
 }

@@ -22,7 +22,20 @@ pub(super) fn of_run(run: &Path) -> Result<Option<Config>, JobError> {
 }
 
 /// What the outcome of no stage depends on. The name says where the settings came from.
-const NEVER: [&str; 3] = ["name", "plan", "train.checkpoint_every"];
+const NEVER: [&str; 10] = [
+    "name",
+    "plan.horizon",
+    "plan.cem",
+    "plan.cost",
+    "plan.encoder",
+    "plan.goals",
+    "plan.delta_goal",
+    "plan.t_max",
+    "plan.max_replans",
+    "train.checkpoint_every",
+];
+/// What is compared in planning as in training: stage 2 takes its cosines so.
+const SIMILARITY: &str = "plan.similarity";
 
 /// What the outcome of this stage does not depend on. Whatever is not named here is compared.
 fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
