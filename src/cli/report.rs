@@ -40,15 +40,15 @@ enum Form {
     Rate,
     /// A value with its interval, in hundredths: metres as centimetres.
     Centimetres,
-    /// A bare number.
-    Number,
-    /// The same, with its unit.
+    /// A bare number of milliseconds.
     Milliseconds,
+    /// A value with its interval, to one digit.
+    Multiple,
     /// A value with its interval.
     Value,
 }
 
-use Form::{Centimetres, Milliseconds, Number, Rate, Value as WithInterval};
+use Form::{Centimetres, Milliseconds, Multiple, Rate, Value as WithInterval};
 
 const KINDS: &[Figure] = &[
     Figure("reach ", "/by_template/reach", Rate),
@@ -81,7 +81,7 @@ const LINES: &[Line] = &[
     Line {
         record: "nano-lists-seen",
         what: "the attention map's mass on the named objects, as a multiple of a uniform map's",
-        figures: &[Figure("", "/measured/map_mass_on_objects", Number)],
+        figures: &[Figure("", "/measured/map_mass_on_objects", Multiple)],
     },
     Line {
         record: "nano-oracle",
@@ -133,7 +133,12 @@ const LINES: &[Line] = &[
     },
     Line {
         record: "nano-demo-flat",
-        what: "beside it: CEM toward one goal made of the whole task, no list",
+        what: "beside it: CEM toward one goal that GPI makes of the whole task's words, no list",
+        figures: ALL,
+    },
+    Line {
+        record: "nano-demo-flat-image",
+        what: "beside it: CEM toward the encoded picture of the task achieved, no list and no language",
         figures: ALL,
     },
     Line {
@@ -311,7 +316,10 @@ impl Figure {
                 let [low, high] = bounds()?;
                 format!("{:.2} [{low:.2}, {high:.2}]", found["value"].as_f64()?)
             }
-            Number => format!("{:.1}", found.as_f64()?),
+            Multiple => {
+                let [low, high] = bounds()?;
+                format!("{:.1} [{low:.1}, {high:.1}]", found["value"].as_f64()?)
+            }
             Milliseconds => format!("{:.1} ms", found.as_f64()?),
         };
         Some(format!("{label}{text}"))

@@ -1,15 +1,20 @@
-//! What stands in the place of the language model's list, to see what that is worth: the whole task as one sub-goal, the
-//! teacher's list, and no thought at all.
+//! What stands in the place of the language model's list, to see what that is worth: the whole task as one sub-goal, with
+//! its goal made of its words or of a picture, the teacher's list, and no thought at all.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 
-use crate::planner::{Answer, ModelError, Question, Reasoner, SubGoal};
+use crate::planner::{
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Question, Reasoner, SubGoal,
+};
 use crate::random::{Stream, rng};
+use crate::recording::AttentionMap;
 use crate::sim::tasks::{Task, decompose};
-use crate::sim::{Action, RandomMotion, WorldState};
+use crate::sim::{Action, Frame, RandomMotion, WorldState};
+use crate::vlm::maps::attention_map;
 
 /// Keeps the random motion's numbers apart from others of the stream.
 const MOTION: u64 = 4;
@@ -30,6 +35,38 @@ impl Reasoner for WholeTask {
             objects: Vec::new(),
         };
         Ok(spoken(vec![sub_goal], on_text))
+    }
+}
+
+/// The same goal whatever is asked: an encoded picture, without a word of language.
+pub struct GoalPicture {
+    tokens: Tensor<3>,
+    map: AttentionMap,
+}
+
+impl GoalPicture {
+    /// `grid` is the side of the world model's patch grid.
+    ///
+    /// # Errors
+    /// The picture has not the encoder's size.
+    pub fn new(world: &dyn LatentModel, picture: &Frame, grid: usize) -> Result<Self, ModelError> {
+        Ok(Self {
+            tokens: world.encode(std::slice::from_ref(picture))?,
+            map: attention_map(&vec![1.0; grid * grid], [grid; 2], [grid; 2]),
+        })
+    }
+}
+
+impl GoalMaker for GoalPicture {
+    fn source(&self) -> GoalSource {
+        GoalSource::Image
+    }
+
+    fn goal(&self, _request: &GoalRequest) -> Result<Goal, ModelError> {
+        Ok(Goal {
+            tokens: self.tokens.clone(),
+            map: self.map.clone(),
+        })
     }
 }
 

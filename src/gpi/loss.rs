@@ -127,13 +127,18 @@ mod tests {
             loss / 4.0
         };
         let found = |mean: Option<Tensor<1>>| info_nce(&batch, mean, temperature).into_scalar::<f64>();
-        let centred = found(Some(Tensor::from_floats(
-            mean.map(|x| x as f32),
-            &batch.goal.device(),
-        )));
-        assert!((centred - expected(&mean)).abs() < 1e-3, "{centred}, {}", expected(&mean));
+        let centred = found(Some(Tensor::from_floats(mean.map(|x| x as f32), &batch.goal.device())));
+        assert!(
+            (centred - expected(&mean)).abs() < 1e-3,
+            "{centred}, {}",
+            expected(&mean)
+        );
         let uncentred = found(None);
-        assert!((uncentred - expected(&plain)).abs() < 1e-3, "{uncentred}, {}", expected(&plain));
+        assert!(
+            (uncentred - expected(&plain)).abs() < 1e-3,
+            "{uncentred}, {}",
+            expected(&plain)
+        );
         assert!((centred - uncentred).abs() > 0.1, "the mean changes nothing");
     }
 

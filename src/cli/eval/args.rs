@@ -92,6 +92,8 @@ pub(super) enum Baseline {
     None,
     /// No decomposition: one goal from the task's own text, with as many steps as the list's sub-goals have together
     Flat,
+    /// The same with the encoded picture of the task achieved as the goal: no language at all
+    FlatImage,
     /// Smooth random motion for as many steps
     Random,
     /// The true list in the place of the language model's; goals are made from its texts as ever
@@ -103,6 +105,7 @@ impl Baseline {
         match self {
             Self::None => "none",
             Self::Flat => "flat",
+            Self::FlatImage => "flat_image",
             Self::Random => "random",
             Self::TrueLists => "true_lists",
         }

@@ -12,13 +12,13 @@ use super::args::{Baseline, phrasing_name};
 use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::config::PlanConfig;
-use crate::eval::baselines::{Teacher, Truth, WholeTask};
+use crate::eval::baselines::{GoalPicture, Teacher, Truth, WholeTask};
 use crate::eval::chain::{Run, TaskRun, run_random};
 use crate::eval::hand::Moment;
 use crate::eval::{EpisodeOutcome, EvalEpisode, EvalReport, Machine, Rate, demo_suite, listing};
 use crate::planner::{Models, PlannerError};
-use crate::sim::Scene;
-use crate::sim::tasks::{TaskBook, list_is_right};
+use crate::sim::tasks::{TaskBook, list_is_right, run_primitive};
+use crate::sim::{Environment, Scene};
 
 pub(super) fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
     let suite = demo_suite(
@@ -121,7 +121,7 @@ impl<'a> Runner<'a> {
     pub fn new(bench: &'a Bench, baseline: Baseline) -> Result<Self, CliError> {
         let models = match baseline {
             Baseline::Random => None,
-            Baseline::None | Baseline::Flat | Baseline::TrueLists => Some(bench.system.models()?),
+            Baseline::None | Baseline::Flat | Baseline::FlatImage | Baseline::TrueLists => Some(bench.system.models()?),
         };
         Ok(Self {
             bench,
@@ -134,6 +134,17 @@ impl<'a> Runner<'a> {
     /// model would be asked again.
     fn budget(&self, one: &EvalEpisode) -> usize {
         one.horizon * self.bench.config.plan.t_max
+    }
+
+    /// What the camera sees when the expert has carried out the shortest list.
+    fn picture(&self, one: &EvalEpisode) -> Result<GoalPicture, PlannerError> {
+        let sizes = &self.bench.config.world_model;
+        let mut world = one.world(sizes.image_size);
+        for &primitive in &one.primitives {
+            run_primitive(&mut world, primitive);
+        }
+        let picture = world.observe().frame;
+        Ok(GoalPicture::new(&self.bench.system.world, &picture, sizes.grid())?)
     }
 
     pub fn run(&self, one: &EvalEpisode, moment: Option<Moment>, cancel: &AtomicBool) -> Result<TaskRun, PlannerError> {
@@ -151,11 +162,16 @@ impl<'a> Runner<'a> {
             task: one.task.clone(),
             truth: truth.clone(),
         };
+        let picture = match self.baseline {
+            Baseline::FlatImage => Some(self.picture(one)?),
+            _ => None,
+        };
         let (config, models) = match self.baseline {
-            Baseline::Flat => (
+            Baseline::Flat | Baseline::FlatImage => (
                 &flat,
                 Models {
                     reasoner: &WholeTask,
+                    goals: picture.as_ref().map_or(models.goals, |picture| picture),
                     ..models
                 },
             ),
@@ -193,7 +209,7 @@ fn measured(runner: &Runner, runs: &[(&EvalEpisode, TaskRun)], interrupted: bool
     let Some(all) = measured.as_object_mut() else {
         return measured;
     };
-    if matches!(runner.baseline, Baseline::Flat | Baseline::Random) {
+    if matches!(runner.baseline, Baseline::Flat | Baseline::FlatImage | Baseline::Random) {
         all.insert(
             "budget".to_owned(),
             json!("t_max steps for each sub-goal of the shortest list"),
@@ -204,7 +220,7 @@ fn measured(runner: &Runner, runs: &[(&EvalEpisode, TaskRun)], interrupted: bool
     }
     all.insert("declared".to_owned(), rate(&|_, run| run.declared));
     all.insert("declarations_true".to_owned(), declarations(runs));
-    if runner.baseline == Baseline::Flat {
+    if matches!(runner.baseline, Baseline::Flat | Baseline::FlatImage) {
         return measured;
     }
     let frame_px = runner.bench.config.world_model.image_size;

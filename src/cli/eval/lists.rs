@@ -11,7 +11,7 @@ use super::args::phrasing_name;
 use super::{Bench, Eval, demo, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::data::target_map;
-use crate::eval::{EpisodeOutcome, EvalReport, Machine, Rate};
+use crate::eval::{EpisodeOutcome, EvalReport, Figure, Machine, Rate, bootstrap};
 use crate::sim::tasks::list_is_right;
 use crate::sim::{Environment, Frame};
 use crate::vlm::{Answer, Vlm, parse_answer, plan_prompt};
@@ -102,7 +102,10 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
                 .map(|(_, &right)| right),
         )
     };
-    let mass = map_mass(vlm, bench, &suite, &frames)?;
+    let masses = map_masses(vlm, bench, &suite, &frames)?;
+    let mass = bootstrap(masses.len(), eval.seed, |drawn| {
+        Some(drawn.iter().map(|&index| masses[index]).sum::<f64>() / drawn.len().max(1) as f64)
+    });
     let unread = seen.iter().filter(|answer| answer.sub_goals.is_empty()).count();
     let machine = Machine::here(&bench.selected.id.to_string());
     let settings = bench.settings(json!({ "phrasing": phrasing_name(eval.phrasing()), "horizon": eval.horizon() }));
@@ -113,7 +116,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         "all_shuffled": value_of(&Rate::among(right_shuffled.iter().copied())),
         "unread": unread,
         "wrong": wrong,
-        "map_mass_on_objects": mass,
+        "map_mass_on_objects": value_of(&mass),
     });
     console.line(&format!("{:<28} {}", "lists that need the frame", where_seen(&right)));
     console.line(&format!(
@@ -121,20 +124,33 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         "the same, frames shuffled",
         where_seen(&right_shuffled)
     ));
-    console.line(&format!(
-        "{:<28} {mass:.2} of the map, as a multiple of a uniform one",
-        "on the named objects"
-    ));
+    if let Some(Figure {
+        value,
+        ci95: [low, high],
+        n,
+    }) = mass
+    {
+        console.line(&format!(
+            "{:<28} {value:.2} [{low:.2}, {high:.2}] times the mass of a uniform map (n = {n})",
+            "map on the named objects"
+        ));
+    }
     finish(&report, &eval.output, console)?;
     Ok(Exit::Done)
 }
 
-/// Mean over sub-goals of the maps' mass on the named objects, as a multiple of what a uniform map has there. The truth is
-/// the blob that training pulls toward; its patches above half of its peak count as the object.
-fn map_mass(vlm: &Vlm, bench: &Bench, suite: &[crate::eval::EvalEpisode], frames: &[Frame]) -> Result<f64, CliError> {
+/// The map's mass on the named objects in each episode, as a multiple of what a uniform map has there: that of the first
+/// sub-goal of the shortest list, the one that is planned for from this frame. The truth is the blob that training pulls
+/// toward; its patches above half of its peak count as the object.
+fn map_masses(
+    vlm: &Vlm,
+    bench: &Bench,
+    suite: &[crate::eval::EvalEpisode],
+    frames: &[Frame],
+) -> Result<Vec<f64>, CliError> {
     let (size, grid) = (bench.config.world_model.image_size, bench.config.vlm.grid());
     let model_grid = [bench.config.world_model.grid(); 2];
-    let (mut sum, mut count) = (0.0, 0.0);
+    let mut masses = Vec::with_capacity(suite.len());
     for (one, frame) in suite.iter().zip(frames) {
         let Some(first) = one.primitives.first() else { continue };
         let (text, objects) = (first.text(&one.state), first.objects(&one.state));
@@ -147,8 +163,7 @@ fn map_mass(vlm: &Vlm, bench: &Bench, suite: &[crate::eval::EvalEpisode], frames
             .filter(|(_, truth)| **truth > peak / 2.0)
             .map(|(value, _)| f64::from(*value))
             .collect();
-        sum += on.iter().sum::<f64>() / on.len().max(1) as f64;
-        count += 1.0;
+        masses.push(on.iter().sum::<f64>() / on.len().max(1) as f64);
     }
-    Ok(if count > 0.0 { sum / count } else { 0.0 })
+    Ok(masses)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Job, JobError, StageKind};
 use crate::config::{self, Config};
@@ -22,20 +22,7 @@ pub(super) fn of_run(run: &Path) -> Result<Option<Config>, JobError> {
 }
 
 /// What the outcome of no stage depends on. The name says where the settings came from.
-const NEVER: [&str; 10] = [
-    "name",
-    "plan.horizon",
-    "plan.cem",
-    "plan.cost",
-    "plan.encoder",
-    "plan.goals",
-    "plan.delta_goal",
-    "plan.t_max",
-    "plan.max_replans",
-    "train.checkpoint_every",
-];
-/// What is compared in planning as in training: stage 2 takes its cosines so.
-const SIMILARITY: &str = "plan.similarity";
+const NEVER: [&str; 3] = ["name", "plan", "train.checkpoint_every"];
 
 /// What the outcome of this stage does not depend on. Whatever is not named here is compared.
 fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
@@ -73,6 +60,10 @@ fn relevant(stage: StageKind, config: &Config) -> Value {
         if let Some(fields) = parent.and_then(Value::as_object_mut) {
             fields.remove(name);
         }
+    }
+    if stage == StageKind::Two {
+        // It takes its cosines as planning does.
+        document["plan"] = json!({ "similarity": config.plan.similarity });
     }
     document
 }
