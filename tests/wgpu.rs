@@ -142,7 +142,10 @@ fn a_graphics_adapter_computes_what_the_cpu_computes() {
     let of_frame = |tokens: &Tensor<3>, i: usize| tokens.clone().narrow(0, i, 1);
     let each = [0, 1].map(|i| (&worlds[i], &tokens[i]));
     let [on_card, on_cpu] = each.map(|(world, tokens)| {
-        let bias = Tensor::<1>::from_floats([-0.4; 16], &world.device());
+        let bias = Tensor::<1>::from_floats(
+            std::array::from_fn::<f32, 16, _>(|i| 0.1 * i as f32 - 0.6),
+            &world.device(),
+        );
         values(rollout(world, &of_frame(tokens, 0), &sequences, Some(&bias), &cancel).unwrap())
     });
     close("rollout of 5 steps", &on_card, &on_cpu);

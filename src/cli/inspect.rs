@@ -232,6 +232,7 @@ fn si(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::config::preset;
+    use crate::nn::parameter_bytes;
 
     #[test]
     fn counts_equate_with_allocated_parameters_at_three_sizes() {
@@ -252,22 +253,22 @@ mod tests {
             let device = Device::flex();
             let model = &config.world_model;
             let allocated = [
-                ("encoder", Encoder::new(model, &device).num_params()),
-                ("target_encoder", Encoder::new(model, &device).num_params()),
-                ("predictor", Predictor::new(model, &device).num_params()),
-                ("heads", Heads::new(model, &device).num_params()),
+                ("encoder", parameter_bytes(&Encoder::new(model, &device))),
+                ("target_encoder", parameter_bytes(&Encoder::new(model, &device))),
+                ("predictor", parameter_bytes(&Predictor::new(model, &device))),
+                ("heads", parameter_bytes(&Heads::new(model, &device))),
                 (
                     "gpi",
-                    Gpi::new(&config.gpi, model, config.vlm.dim, &device).num_params(),
+                    parameter_bytes(&Gpi::new(&config.gpi, model, config.vlm.dim, &device)),
                 ),
-                ("vlm", VlmModel::new(&config.vlm, &device).num_params()),
+                ("vlm", parameter_bytes(&VlmModel::new(&config.vlm, &device))),
             ];
             let counted = modules(&config);
-            for (name, parameters) in allocated {
+            for (name, bytes) in allocated {
                 let module = counted.iter().find(|module| module.name == name).unwrap();
                 assert_eq!(
-                    module.shapes.iter().map(ParamShape::count).sum::<u64>(),
-                    parameters as u64,
+                    4 * module.shapes.iter().map(ParamShape::count).sum::<u64>(),
+                    bytes,
                     "{name}"
                 );
             }
@@ -277,7 +278,7 @@ mod tests {
     /// What is counted is what a system of that precision holds.
     #[test]
     fn memory_of_the_weights_is_that_of_allocated_modules() {
-        use crate::nn::{computing_in, parameter_bytes};
+        use crate::nn::computing_in;
         let mut config = preset("nano").unwrap();
         let device = Device::flex();
         let world = crate::world_model::WorldModel::new(&config.world_model, &device);

@@ -144,6 +144,8 @@ impl LatentModel for TrainedWorld {
 mod tests {
     use std::sync::atomic::AtomicBool;
 
+    use burn::nn::LinearConfig;
+
     use super::super::cem::{PlanRequest, first_mean, plan};
     use super::super::cost::{LatentSpace, cost_of, pool};
     use super::super::rollout::{attention_bias, rollout};
@@ -153,8 +155,10 @@ mod tests {
 
     fn nano() -> (Config, TrainedWorld) {
         let (config, device) = (preset("nano").unwrap(), Device::flex());
-        let model = WorldModel::new(&config.world_model, &device);
+        let mut model = WorldModel::new(&config.world_model, &device);
         let dim = config.world_model.dim;
+        // An untrained residual predictor is persistence, which nothing changes.
+        model.predictor.output = LinearConfig::new(config.world_model.predictor.dim, dim).init(&device);
         let pooled: Vec<f32> = (0..dim * 2 * dim)
             .map(|i| ((i * 7919) % 1013) as f32 / 506.0 - 1.0)
             .collect();
@@ -207,27 +211,32 @@ mod tests {
     }
 
     #[test]
-    fn a_uniform_map_changes_no_rollout_and_a_map_of_another_grid_is_refused() {
+    fn a_uniform_map_changes_no_rollout_another_does_and_one_of_another_grid_is_refused() {
         let (config, world) = nano();
-        let map = |count| AttentionMap {
-            grid: [1, 1],
-            values: vec![1.0],
-            model_grid: [1, 1],
-            resampled: vec![1.0; count],
+        let bias = |resampled: Vec<f32>| {
+            let map = AttentionMap {
+                grid: [1, 1],
+                values: vec![1.0],
+                model_grid: [1, 1],
+                resampled,
+            };
+            attention_bias(&world, &map, 16, config.plan.reasoning_alpha, 1e-6)
         };
-        let bias = |count| attention_bias(&world, &map(count), 16, config.plan.reasoning_alpha, 1e-6);
-        assert!(bias(9).is_err());
+        assert!(bias(vec![1.0; 9]).is_err());
         let tokens = world.encode(&[frame(0)]).unwrap();
         let cancel = AtomicBool::new(false);
         let ahead = |bias: Option<&Tensor<1>>| {
             let sequence = vec![[0.5, -0.5, 1.0]; 3];
             rollout(&world, &tokens, &[sequence], bias, &cancel).unwrap()
         };
-        let gap = (ahead(bias(16).unwrap().as_ref()) - ahead(None))
-            .abs()
-            .max()
-            .into_scalar::<f32>();
-        assert!(gap < 1e-5, "{gap}");
+        let gap = |map: Vec<f32>| {
+            let gap = ahead(bias(map).unwrap().as_ref()) - ahead(None);
+            gap.abs().max().into_scalar::<f32>()
+        };
+        let uniform = gap(vec![1.0; 16]);
+        assert!(uniform < 1e-5, "{uniform}");
+        let peaked = (0..16).map(|i| if i == 5 { 16.0 } else { 0.0 }).collect();
+        assert!(gap(peaked) > 1e-3);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use burn::nn::LinearConfig;
 use burn::tensor::{DType, Device, Tensor};
 use thinkjepa::config::{CostTerm, Precision};
 use thinkjepa::data::{ClipSampler, EpisodeStore, GenerateSettings, generate};
@@ -15,9 +14,8 @@ use thinkjepa::planner::cost::{LatentSpace, cost_of, pool};
 use thinkjepa::planner::rollout::rollout;
 use thinkjepa::planner::{GoalSource, LatentModel};
 use thinkjepa::sim::{Environment, Frame, Scene, World};
-use thinkjepa::system::{Draft, System, load_world_model};
+use thinkjepa::system::System;
 use thinkjepa::train::{Stage, Stage1};
-use thinkjepa::weights::Checkpoint;
 
 use crate::support::{TASK, config, document, run_in, untrained, with_list};
 
@@ -61,13 +59,6 @@ fn half_precision_sees_imagines_and_plans_alike() {
     let (full_at, half_at) = (folder.path().join("full"), folder.path().join("half"));
     untrained(&full_at);
     let device = Device::flex();
-    // An untrained residual predictor is persistence: give it something to imagine.
-    let checkpoint = Checkpoint::open(&full_at).unwrap();
-    let (mut model, ..) = load_world_model(&checkpoint, Precision::F32, &device).unwrap();
-    model.predictor.output = LinearConfig::new(16, 16).init(&device);
-    let mut draft = Draft::of(&checkpoint).unwrap();
-    draft.put_world_model(&model).unwrap();
-    draft.write(&full_at).unwrap();
     in_half(&full_at, &half_at);
     let load = |path: &Path| System::load(path, &device).unwrap().0;
     let (full, half) = (load(&full_at), load(&half_at));
@@ -86,7 +77,7 @@ fn half_precision_sees_imagines_and_plans_alike() {
     let cancel = AtomicBool::new(false);
     let sequences = vec![vec![[0.5, -0.5, 1.0]; 5], vec![[-0.7, 0.2, -1.0]; 5]];
     let ahead = |system: &System, tokens: &Tensor<3>| {
-        let bias = Tensor::<1>::from_floats([0.3; 16], &device);
+        let bias = Tensor::<1>::from_floats(std::array::from_fn::<f32, 16, _>(|i| 0.1 * i as f32 - 0.6), &device);
         let first = tokens.clone().narrow(0, 0, 1);
         rollout(&system.world, &first, &sequences, Some(&bias), &cancel).unwrap()
     };

@@ -81,6 +81,11 @@ fn the_window_makes_the_plan_of_the_command_line_to_the_byte() {
     );
     let iterations = &engine.recording().steps[0].cem;
     assert_eq!(iterations.len(), info.plan.cem.iterations);
+    let costs = &iterations[0].costs;
+    assert!(
+        costs.iter().any(|cost| (cost - costs[0]).abs() > 1e-6),
+        "every candidate costs the same: {costs:?}"
+    );
 
     // Back to the second step, and on again.
     assert!(engine.send(Command::Seek { step: 1 }));

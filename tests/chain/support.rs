@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use burn::nn::LinearConfig;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use serde_json::Value;
@@ -41,7 +42,7 @@ pub fn config() -> Config {
     config.gpi.context = false;
     let plan = &mut config.plan;
     (plan.horizon, plan.t_max, plan.max_replans) = (3, 3, 0);
-    (plan.cem.population, plan.cem.iterations, plan.cem.elite_fraction) = (6, 2, 0.4);
+    (plan.cem.population, plan.cem.iterations, plan.cem.elite_fraction) = (30, 2, 0.1);
     let train = &mut config.train;
     (train.stage1.batch, train.stage1.lr.warmup_steps) = (4, 0);
     (train.stage1b.batch, train.stage1b.rollout, train.stage1b.warmup_steps) = (4, 2, 0);
@@ -66,7 +67,10 @@ pub fn world_alone(folder: &Path) {
 
 fn draft(config: &Config, device: &Device) -> Draft {
     device.seed(5);
-    let model = WorldModel::new(&config.world_model, device);
+    let mut model = WorldModel::new(&config.world_model, device);
+    // An untrained residual predictor is persistence: every candidate would cost the same.
+    let predictor = &config.world_model.predictor;
+    model.predictor.output = LinearConfig::new(predictor.dim, config.world_model.dim).init(device);
     let dim = config.world_model.dim;
     let wave = |i: usize, step: usize, length: usize| ((i * step) % length) as f32 / length as f32 - 0.5;
     let pooled: Vec<f32> = (0..8 * dim * dim).map(|i| wave(i, 7919, 1013)).collect();
