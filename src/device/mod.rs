@@ -277,7 +277,7 @@ fn open_wgpu(choice: DeviceChoice) -> Result<Device, DeviceError> {
     let candidate = found
         .iter()
         .find(|candidate| candidate.id == choice)
-        .ok_or_else(|| absent(choice, ids(&found)))?;
+        .ok_or_else(|| absent(choice, &found))?;
     let failed = |what: String| DeviceError::Failed { choice, what };
     let (kind, api) = candidate
         .adapter
@@ -295,7 +295,7 @@ fn open_cuda(choice: DeviceChoice, number: usize) -> Result<Device, DeviceError>
     if found.iter().any(|candidate| candidate.id == choice) {
         Ok(Device::cuda(number))
     } else {
-        Err(absent(choice, ids(&found)))
+        Err(absent(choice, &found))
     }
 }
 
@@ -304,12 +304,8 @@ fn open_cuda(_choice: DeviceChoice, _number: usize) -> Result<Device, DeviceErro
     Err(DeviceError::WithoutCuda)
 }
 
-fn ids(found: &[Candidate]) -> impl Iterator<Item = DeviceChoice> {
-    found.iter().map(|candidate| candidate.id)
-}
-
-fn absent(choice: DeviceChoice, found: impl Iterator<Item = DeviceChoice>) -> DeviceError {
-    let found: Vec<String> = found.map(|id| id.to_string()).collect();
+fn absent(choice: DeviceChoice, found: &[Candidate]) -> DeviceError {
+    let found: Vec<String> = found.iter().map(|candidate| candidate.id.to_string()).collect();
     DeviceError::Absent {
         choice,
         found: found.join(", "),
@@ -347,16 +343,10 @@ pub fn select(choice: DeviceChoice, workload: Workload) -> Result<Selected, Devi
             device: Device::flex(),
             why: "asked for".to_owned(),
         }),
-        DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => Err(DeviceError::WithoutCuda),
         DeviceChoice::Wgpu(_) | DeviceChoice::Cuda(_) => {
-            let failed = |what| DeviceError::Failed { choice, what };
-            let found = found_in_child().map_err(failed)?;
-            if !found.iter().any(|device| device.id == choice) {
-                return Err(absent(choice, found.iter().map(|device| device.id)));
-            }
-            probe_in_child(choice, workload).map_err(failed)?;
             let device = open(choice)?;
             computes_in(workload.precision, choice, &device)?;
+            probe_in_child(choice, workload).map_err(|what| DeviceError::Failed { choice, what })?;
             Ok(Selected {
                 id: choice,
                 device,

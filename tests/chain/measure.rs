@@ -32,10 +32,13 @@ fn in_tiny(folder: &Path, args: &[&str]) -> Value {
     eval(folder, &[&["--checkpoint", "tiny"], args].concat(), 0)
 }
 
-/// The figures of a report, without where and how fast they were made.
+/// The figures of a report, without where, how fast and by what words they were made.
 fn figures(mut report: Value) -> Value {
     let all = report.as_object_mut().unwrap();
     all.remove("machine");
+    if let Some(settings) = all["settings"].as_object_mut() {
+        settings.remove("command");
+    }
     if let Some(kinds) = all["measured"]["by_kind"].as_object_mut() {
         kinds.values_mut().for_each(|kind| {
             kind.as_object_mut().unwrap().remove("plan_ms");

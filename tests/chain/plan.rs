@@ -113,7 +113,7 @@ fn bad_input_is_named_and_ends_with_2() {
         (&["plan", &long], &["360 characters", "300"]),
         (
             &["plan", "stack the orange ball on the red block"],
-            &["\"orange\"", "red block", "purple pad"],
+            &["nothing orange and no ball", "red block", "purple pad"],
         ),
         (&["plan", TASK, "--scene", "moon"], &["moon"]),
         (&["plan", TASK, "--checkpoint", "nowhere"], &["nowhere", "config.json"]),

@@ -66,11 +66,20 @@ pub fn world_alone(folder: &Path) {
 }
 
 fn draft(config: &Config, device: &Device) -> Draft {
+    // An untrained residual predictor is persistence: every candidate would cost the same.
+    device.seed(4);
+    let output = LinearConfig::new(config.world_model.predictor.dim, config.world_model.dim).init(device);
+    // Parameters are drawn when they are first read.
+    assert!(output.weight.val().abs().max().into_scalar::<f32>() > 0.0);
+    assert!(
+        output
+            .bias
+            .as_ref()
+            .is_some_and(|bias| bias.val().dims() == [config.world_model.dim])
+    );
     device.seed(5);
     let mut model = WorldModel::new(&config.world_model, device);
-    // An untrained residual predictor is persistence: every candidate would cost the same.
-    let predictor = &config.world_model.predictor;
-    model.predictor.output = LinearConfig::new(predictor.dim, config.world_model.dim).init(device);
+    model.predictor.output = output;
     let dim = config.world_model.dim;
     let wave = |i: usize, step: usize, length: usize| ((i * step) % length) as f32 / length as f32 - 0.5;
     let pooled: Vec<f32> = (0..8 * dim * dim).map(|i| wave(i, 7919, 1013)).collect();
