@@ -18,7 +18,7 @@ use crate::ui::{Palette, faces, numbers, widgets};
 pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let step = view.planned(state);
-    let title = if ui.available_width() > 380.0 {
+    let title = if ui.available_width() > 470.0 {
         "Cross-entropy method"
     } else {
         "CEM"
