@@ -99,8 +99,14 @@ fn gelu_in<S: Simd>(x: &mut [f32], bias: &[f32]) {
 #[inline(always)]
 fn erf<S: Simd>(x: Vector<S, f32>) -> Vector<S, f32> {
     /// Beyond it the error function is 1 in single precision.
-    const END: f32 = 3.832_506_9;
-    const UPPER: [f32; 5] = [2.290_506_6e-4, 3.408_291e-3, 5.095_569_5e-2, 0.185_208_32, 1.128_379_1];
+    const END: f32 = 3.832_507;
+    const UPPER: [f32; 5] = [
+        2.290_506_6e-4,
+        3.408_291e-3,
+        5.095_569_5e-2,
+        0.185_208_32,
+        std::f32::consts::FRAC_2_SQRT_PI,
+    ];
     const LOWER: [f32; 7] = [
         -1.179_160_3e-7,
         2.354_796_6e-5,

@@ -1,4 +1,4 @@
-//! The predictor's step on the CPU: the same numbers as [`Predictor::step`], to rounding, in a third of the time. A plan is
+//! The predictor's step on the CPU: the same numbers as [`Predictor::step`], to rounding, in well under half of the time. A plan is
 //! hundreds of these steps and little else.
 //!
 //! Candidates are taken a few at a time, so that what lies between two layers stays in a core's cache; a library does the
