@@ -141,6 +141,9 @@ mod tests {
 
     use super::*;
     use crate::eval::demo_suite;
+    use crate::planner::toy::{ToyModel, ToyWorld, frame_of, toy_config};
+    use crate::planner::{Episode, EpisodeSetup, Models, run_episode};
+    use crate::recording::Outcome;
     use crate::sim::Scene;
     use crate::sim::tasks::{Phrasing, TaskBook, list_is_right};
     use crate::vlm::History;
@@ -168,6 +171,39 @@ mod tests {
     #[test]
     fn the_whole_task_is_one_sub_goal() {
         assert_eq!(ask(&WholeTask, "clear the yellow pad", None), ["clear the yellow pad"]);
+    }
+
+    #[test]
+    fn a_goal_picture_is_pursued_whatever_the_task_s_words() {
+        let model = ToyModel::new();
+        let picture = GoalPicture::new(&model, &frame_of(0.5, 0.2, false), 2).unwrap();
+        let models = Models {
+            world: &model,
+            goals: &picture,
+            reasoner: &WholeTask,
+        };
+        let setup = EpisodeSetup {
+            task: "sing".to_owned(),
+            seed: 7,
+            view_height_px: 1,
+            ..EpisodeSetup::default()
+        };
+        let (mut episode, mut world) = (Episode::new(setup, toy_config()), ToyWorld::new());
+        let cancel = AtomicBool::new(false);
+        let outcome = run_episode(
+            &mut episode,
+            &mut world,
+            &models,
+            Some(20),
+            &mut |_| (),
+            &mut |_, _| (),
+            &cancel,
+        );
+        assert_eq!(outcome.unwrap(), Outcome::Reached);
+        assert!((world.x - 0.5).hypot(world.y - 0.2) < 0.15, "{} {}", world.x, world.y);
+        let recording = episode.recording().snapshot();
+        assert_eq!(recording.sub_goals.len(), 1);
+        assert!(recording.sub_goals[0].map.resampled.iter().all(|weight| *weight == 1.0));
     }
 
     #[test]

@@ -66,6 +66,10 @@ fn options_that_do_not_go_together_are_refused() {
             &["--disturb", "true-lists"],
         ),
         (
+            &["--suite", "demo", "--baseline", "flat-image", "--disturb"],
+            &["--disturb", "true-lists"],
+        ),
+        (
             &["--suite", "swap", "--horizon", "2"],
             &["--horizon", "--suite demo or --suite lists"],
         ),
@@ -157,7 +161,7 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
         (&"none".into(), &2.into())
     );
     assert_eq!(chain["measured"]["solved_in_budget"]["n"], 3);
-    for baseline in ["flat", "random", "true-lists"] {
+    for baseline in ["flat", "flat-image", "random", "true-lists"] {
         let report = run(&["--baseline", baseline]);
         assert_eq!(
             report,
@@ -179,11 +183,30 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
         let steps = measured["steps_per_episode"].as_f64().unwrap();
         match baseline {
             // Two sub-goals of three steps each, all in one.
-            "flat" => assert!(steps == 6.0 && measured["declared"]["solved"] == 0, "{measured}"),
+            "flat" | "flat-image" => assert!(steps == 6.0 && measured["declared"]["solved"] == 0, "{measured}"),
             "random" => assert!(steps == 6.0 && measured["declared"].is_null(), "{measured}"),
             _ => assert!(steps == 3.0 && measured["lists_right"]["solved"] == 3, "{measured}"),
         }
     }
+}
+
+#[test]
+fn lists_and_the_map_s_mass_are_measured_with_intervals() {
+    let folder = tempfile::tempdir().unwrap();
+    untrained(&folder.path().join("tiny"));
+    let run = || figures(in_tiny(folder.path(), &["--suite", "lists", "--episodes", "3"]));
+    let report = run();
+    assert_eq!(report, run());
+    assert_eq!(report["n"], 3);
+    let mass = &report["measured"]["map_mass_on_objects"];
+    let of = |number: &Value| number.as_f64().unwrap();
+    let [low, high] = [0, 1].map(|bound| of(&mass["ci95"][bound]));
+    assert!(
+        mass["n"] == 3 && low <= of(&mass["value"]) && of(&mass["value"]) <= high,
+        "{mass}"
+    );
+    // Random weights look everywhere.
+    assert!((0.2..3.0).contains(&of(&mass["value"])), "{mass}");
 }
 
 #[test]

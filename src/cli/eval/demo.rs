@@ -137,11 +137,22 @@ impl<'a> Runner<'a> {
     }
 
     /// What the camera sees when the expert has carried out the shortest list.
+    ///
+    /// # Errors
+    /// The list does not solve the task in the expert's hands.
     fn picture(&self, one: &EvalEpisode) -> Result<GoalPicture, PlannerError> {
         let sizes = &self.bench.config.world_model;
         let mut world = one.world(sizes.image_size);
-        for &primitive in &one.primitives {
-            run_primitive(&mut world, primitive);
+        let done = one
+            .primitives
+            .iter()
+            .all(|&primitive| run_primitive(&mut world, primitive));
+        if !done || !one.task.solved(world.state()) {
+            let (index, task) = (one.index, &one.task.text);
+            let why = format!(
+                "Episode {index}: the expert does not solve \"{task}\", so there is no picture of it achieved."
+            );
+            return Err(PlannerError::Model(why.into()));
         }
         let picture = world.observe().frame;
         Ok(GoalPicture::new(&self.bench.system.world, &picture, sizes.grid())?)
