@@ -207,6 +207,12 @@ mod tests {
             let (once, again) = (plan_once(), plan_once());
             assert_eq!(once.iterations, again.iterations);
             assert!(once.cost.is_finite() && once.mean.len() == 5);
+            let costs = &once.iterations[0].costs;
+            assert!(
+                costs.iter().any(|cost| (cost - costs[0]).abs() > 1e-5 * costs[0].abs()),
+                "{term:?}: every candidate costs {}",
+                costs[0]
+            );
         }
     }
 
