@@ -8,8 +8,10 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use burn::tensor::Device;
 use serde_json::Value;
 use thinkjepa::config::preset;
+use thinkjepa::system::System;
 use thinkjepa::weights::{Checkpoint, NamedTensor};
 
 fn thinkjepa(args: &[&str]) -> Output {
@@ -125,6 +127,41 @@ fn a_checkpoint_that_cannot_be_used_is_named() {
     std::fs::remove_file(&weights).unwrap();
     refused(&["inspect", "--checkpoint", path(&checkpoint)], &["holds no weights"]);
     refused(&["inspect", "--checkpoint", path(folder.path())], &["config.json"]);
+}
+
+/// Bytes that the shipped checkpoint may have in all.
+const MOST_BYTES: u64 = 40_000_000;
+
+#[test]
+fn the_shipped_checkpoint_is_whole_small_and_plans() {
+    let nano = Path::new("checkpoints/nano");
+    let bytes: u64 = std::fs::read_dir(nano)
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes < MOST_BYTES, "checkpoints/nano has {bytes} bytes");
+    assert!(std::fs::read_to_string(nano.join("card.md")).unwrap().contains("nano"));
+    let (system, report) = System::load(nano, &Device::flex()).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert!(system.models().is_ok());
+
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("plan.json");
+    let task = "put the red block on the yellow pad";
+    let args = ["plan", task, "--seed", "1", "--max-steps", "2", "--device", "cpu"];
+    let output = thinkjepa(&[&args[..], &["--out", path(&out)]].concat());
+    let said = text(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{said}");
+    let plan: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../assets/plan.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let problems: Vec<String> = validator.iter_errors(&plan).map(|err| err.to_string()).collect();
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(
+        (&plan["checkpoint"]["name"], &plan["checkpoint"]["hash"]),
+        (&"nano".into(), &system.hash.as_str().into())
+    );
+    assert_ne!(plan["outcome"], "unparsed", "{said}");
 }
 
 #[test]
