@@ -403,6 +403,20 @@ mod tests {
         assert!(table(folder.path()).is_ok());
     }
 
+    /// Once the README holds a table, no line of it is missing. That it holds one as soon as there is a record is the next
+    /// test's.
+    #[test]
+    fn the_readme_s_table_has_the_record_of_every_line() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+        if readme.contains(&format!("{BEGIN}{END}")) {
+            return;
+        }
+        let mut missing: Vec<&str> = LINES.iter().map(|line| line.record).collect();
+        missing.retain(|record| !root.join(format!("assets/records/{record}.json")).is_file());
+        assert!(missing.is_empty(), "assets/records lacks {missing:?}");
+    }
+
     /// What the README claims is what the records hold.
     #[test]
     fn the_readme_holds_the_table_of_the_committed_records() {
