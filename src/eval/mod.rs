@@ -20,5 +20,5 @@ pub mod swap;
 mod tabletop;
 
 pub use demo::{EvalEpisode, demo_suite, episodes, listing};
-pub use statistics::{EVAL_SCHEMA, EpisodeOutcome, EvalReport, Figure, Machine, Rate, auc, bootstrap, median, wilson};
+pub use statistics::{EVAL_SCHEMA, EpisodeOutcome, EvalReport, Figure, Machine, Rate, auc, median, wilson};
 pub use tabletop::{KINDS, TabletopTask, kind_name, tabletop_tasks};

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::recording::AttentionMap;
 use crate::sim::Frame;
-use crate::vlm::History;
+use crate::vlm::{self, History};
 
 /// An error of a model, whatever it is made of.
 pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
@@ -140,6 +140,22 @@ pub struct Answer {
     pub sub_goals: Vec<SubGoal>,
     /// What of the list could not be read, as it stands.
     pub unread: Vec<String>,
+}
+
+impl From<vlm::Answer> for Answer {
+    fn from(read: vlm::Answer) -> Self {
+        let unread = read.doubts();
+        let sub_goals = read.sub_goals.into_iter().map(|sub_goal| SubGoal {
+            text: sub_goal.text,
+            objects: sub_goal.objects,
+        });
+        Self {
+            text: read.text,
+            reasoning: read.reasoning,
+            sub_goals: sub_goals.collect(),
+            unread,
+        }
+    }
 }
 
 /// Decomposes a task (method, 4.4).

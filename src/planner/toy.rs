@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::models::{
-    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Question, Reasoner, SubGoal,
-};
+use super::models::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Question, Reasoner};
 use crate::config::{PlanConfig, preset};
 use crate::recording::AttentionMap;
 use crate::sim::{Action, Environment, Frame, Judge, Observation};
@@ -250,17 +248,6 @@ impl Reasoner for ToyReasoner {
         for piece in text.split_inclusive(' ') {
             on_text(piece);
         }
-        let answer = parse_answer(text);
-        let unread = answer.doubts();
-        let sub_goals = answer.sub_goals.into_iter().map(|sub_goal| SubGoal {
-            text: sub_goal.text,
-            objects: sub_goal.objects,
-        });
-        Ok(Answer {
-            text: answer.text,
-            reasoning: answer.reasoning,
-            sub_goals: sub_goals.collect(),
-            unread,
-        })
+        Ok(parse_answer(text).into())
     }
 }

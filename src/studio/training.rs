@@ -26,15 +26,18 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
     }
     let choice = request.device.unwrap_or(settings.device);
     let selected = device::select(choice, Workload::of(&config)).map_err(refused)?;
-    let from = request.from.as_ref().unwrap_or(&settings.checkpoint);
-    let later = request.stage != Stage::One;
+    let own = || settings.checkpoint.is_dir().then(|| settings.checkpoint.clone());
+    let from = match request.stage {
+        Stage::One => None,
+        _ => request.from.clone().or_else(own),
+    };
     let job = Job {
         stage: request.stage,
         config,
         data,
         scene: settings.scene.clone(),
         run: request.run.clone(),
-        from: (later && (request.from.is_some() || from.is_dir())).then(|| from.clone()),
+        from,
         out: Some(request.run.join("result")),
     };
     let mut observe = |progress: &JobProgress<'_>| match progress {

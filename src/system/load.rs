@@ -137,8 +137,8 @@ pub fn load_vlm(
     precision: Precision,
     device: &Device,
 ) -> Result<Option<(VlmModel, Arc<VlmTokenizer>, LoadReport)>, SystemError> {
-    let names = |name: &str| name.starts_with("vlm.") && is_adapter(name);
-    let adapted = checkpoint.tensors.names().any(names);
+    let mut names = checkpoint.tensors.names();
+    let adapted = names.any(|name| name.starts_with("vlm.") && is_adapter(name));
     load_language(checkpoint, adapted, precision, device)
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use burn::tensor::{Tensor, TensorData};
 
 use super::System;
-use crate::planner::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, ModelError, Question, Reasoner, SubGoal};
+use crate::planner::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, ModelError, Question, Reasoner};
 use crate::recording::AttentionMap;
 use crate::sim::tasks::normalised;
 use crate::vlm::{Sampling, VlmError, parse_answer, plan_prompt, replan_prompt};
@@ -39,18 +39,7 @@ impl Reasoner for System {
         // The model's own room is the limit.
         let most = vlm.config().max_tokens;
         let generation = vlm.reason(question.frame, &prompt, sampling, most, &mut on_token)?;
-        let answer = parse_answer(&generation.text);
-        let unread = answer.doubts();
-        let sub_goals = answer.sub_goals.into_iter().map(|sub_goal| SubGoal {
-            text: sub_goal.text,
-            objects: sub_goal.objects,
-        });
-        Ok(Answer {
-            text: answer.text,
-            reasoning: answer.reasoning,
-            sub_goals: sub_goals.collect(),
-            unread,
-        })
+        Ok(parse_answer(&generation.text).into())
     }
 }
 

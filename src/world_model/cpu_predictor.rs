@@ -1,5 +1,5 @@
-//! The predictor's step on the CPU: the same numbers as [`Predictor::step`], to rounding, in well under half of the time. A plan is
-//! hundreds of these steps and little else.
+//! The predictor's step on the CPU: the same numbers as [`Predictor::step`], to rounding, in well under half of the time.
+//! A plan is hundreds of these steps and little else.
 //!
 //! Candidates are taken a few at a time, so that what lies between two layers stays in a core's cache; a library does the
 //! matrix products, [`crate::nn::rows`] what is between them. How many candidates are taken at once does not depend on the
@@ -36,22 +36,15 @@ impl Dense {
         })
     }
 
-    /// `out = x W + b`, or without the bias, which the next operation then adds.
-    fn forward(&self, x: &[f32], out: &mut [f32], with_bias: bool) {
-        for row in out.chunks_exact_mut(self.shape[1]) {
-            if with_bias {
-                row.copy_from_slice(&self.bias);
-            } else {
-                row.fill(0.0);
-            }
-        }
+    /// `out += x W`: the next operation adds the bias.
+    fn add_unbiased(&self, x: &[f32], out: &mut [f32]) {
         add_product(x, &self.weight, out, self.shape);
     }
 
     /// `out += x W + b`.
     fn add_forward(&self, x: &[f32], out: &mut [f32]) {
         add_row(out, &self.bias);
-        add_product(x, &self.weight, out, self.shape);
+        self.add_unbiased(x, out);
     }
 }
 
@@ -151,7 +144,7 @@ impl CpuPredictor {
         let mut mixed = vec![0.0; x.len()];
         for block in &self.blocks {
             let mut film = vec![0.0; condition.len() / block.film.shape[0] * 4 * width];
-            block.film.forward(&condition, &mut film, true);
+            block.film.add_forward(&condition, &mut film);
             // Two scales and two shifts, each in one piece.
             let modulate = |x: &[f32], out: &mut [f32], which: usize| {
                 let one = self.tokens * width;
@@ -162,7 +155,7 @@ impl CpuPredictor {
             };
             modulate(&x, &mut normed, 0);
             let mut qkv = vec![0.0; rows * 3 * width];
-            block.qkv.forward(&normed, &mut qkv, true);
+            block.qkv.add_forward(&normed, &mut qkv);
             for (qkv, mixed) in qkv
                 .chunks_exact(self.tokens * 3 * width)
                 .zip(mixed.chunks_exact_mut(self.tokens * width))
@@ -172,7 +165,7 @@ impl CpuPredictor {
             block.out.add_forward(&mixed, &mut x);
             modulate(&x, &mut normed, 1);
             let mut hidden = vec![0.0; rows * block.fc1.shape[1]];
-            block.fc1.forward(&normed, &mut hidden, false);
+            block.fc1.add_unbiased(&normed, &mut hidden);
             gelu(&mut hidden, &block.fc1.bias);
             block.fc2.add_forward(&hidden, &mut x);
         }
@@ -192,10 +185,10 @@ impl CpuPredictor {
             }
         }
         let mut first = vec![0.0; actions.len() / count * hidden];
-        self.action1.forward(&actions, &mut first, false);
+        self.action1.add_unbiased(&actions, &mut first);
         gelu(&mut first, &self.action1.bias);
         let mut second = vec![0.0; first.len()];
-        self.action2.forward(&first, &mut second, false);
+        self.action2.add_unbiased(&first, &mut second);
         gelu(&mut second, &self.action2.bias);
         second
     }

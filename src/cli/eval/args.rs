@@ -110,6 +110,11 @@ impl Baseline {
             Self::TrueLists => "true_lists",
         }
     }
+
+    /// There is a list of sub-goals, a model's or the true one.
+    pub fn has_list(self) -> bool {
+        matches!(self, Self::None | Self::TrueLists)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -247,7 +252,6 @@ impl Eval {
             }
         }
         let own_map = self.map() == MapSource::Vlm;
-        let own_list = matches!(self.baseline(), Baseline::None | Baseline::TrueLists);
         let refusals = [
             (
                 self.map.is_some() && self.goals() != Goals::Gpi,
@@ -262,7 +266,7 @@ impl Eval {
                 "--calibrate needs episodes, and --list runs none: leave one of them out.",
             ),
             (
-                self.disturb && !own_list,
+                self.disturb && !self.baseline().has_list(),
                 "--disturb interferes between sub-goals, and this baseline has none: use it with --baseline none or \
                  true-lists.",
             ),

@@ -220,7 +220,7 @@ fn measured(runner: &Runner, runs: &[(&EvalEpisode, TaskRun)], interrupted: bool
     let Some(all) = measured.as_object_mut() else {
         return measured;
     };
-    if matches!(runner.baseline, Baseline::Flat | Baseline::FlatImage | Baseline::Random) {
+    if !runner.baseline.has_list() {
         all.insert(
             "budget".to_owned(),
             json!("t_max steps for each sub-goal of the shortest list"),
@@ -231,7 +231,7 @@ fn measured(runner: &Runner, runs: &[(&EvalEpisode, TaskRun)], interrupted: bool
     }
     all.insert("declared".to_owned(), rate(&|_, run| run.declared));
     all.insert("declarations_true".to_owned(), declarations(runs));
-    if matches!(runner.baseline, Baseline::Flat | Baseline::FlatImage) {
+    if !runner.baseline.has_list() {
         return measured;
     }
     let frame_px = runner.bench.config.world_model.image_size;

@@ -11,7 +11,7 @@ use super::args::phrasing_name;
 use super::{Bench, Eval, demo, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::data::target_map;
-use crate::eval::{EpisodeOutcome, EvalReport, Figure, Machine, Rate, bootstrap};
+use crate::eval::{EpisodeOutcome, EvalReport, Figure, Machine, Rate};
 use crate::sim::tasks::list_is_right;
 use crate::sim::{Environment, Frame};
 use crate::vlm::{Answer, Vlm, parse_answer, plan_prompt};
@@ -102,10 +102,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
                 .map(|(_, &right)| right),
         )
     };
-    let masses = map_masses(vlm, bench, &suite, &frames)?;
-    let mass = bootstrap(masses.len(), eval.seed, |drawn| {
-        Some(drawn.iter().map(|&index| masses[index]).sum::<f64>() / drawn.len().max(1) as f64)
-    });
+    let mass = Figure::ratio(&map_masses(vlm, bench, &suite, &frames)?, eval.seed);
     let unread = seen.iter().filter(|answer| answer.sub_goals.is_empty()).count();
     let machine = Machine::here(&bench.selected.id.to_string());
     let settings = bench.settings(json!({ "phrasing": phrasing_name(eval.phrasing()), "horizon": eval.horizon() }));
@@ -141,13 +138,13 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
 
 /// The map's mass on the named objects in each episode, as a multiple of what a uniform map has there: that of the first
 /// sub-goal of the shortest list, the one that is planned for from this frame. The truth is the blob that training pulls
-/// toward; its patches above half of its peak count as the object.
+/// toward; its patches above half of its peak count as the object. Pairs, to be divided: the mass, and 1.
 fn map_masses(
     vlm: &Vlm,
     bench: &Bench,
     suite: &[crate::eval::EvalEpisode],
     frames: &[Frame],
-) -> Result<Vec<f64>, CliError> {
+) -> Result<Vec<(f64, f64)>, CliError> {
     let (size, grid) = (bench.config.world_model.image_size, bench.config.vlm.grid());
     let model_grid = [bench.config.world_model.grid(); 2];
     let mut masses = Vec::with_capacity(suite.len());
@@ -163,7 +160,7 @@ fn map_masses(
             .filter(|(_, truth)| **truth > peak / 2.0)
             .map(|(value, _)| f64::from(*value))
             .collect();
-        masses.push(on.iter().sum::<f64>() / on.len().max(1) as f64);
+        masses.push((on.iter().sum::<f64>() / on.len().max(1) as f64, 1.0));
     }
     Ok(masses)
 }

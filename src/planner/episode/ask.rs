@@ -33,21 +33,17 @@ impl Episode {
             let recording = self.recording.clone();
             let again = history.is_some();
             let mut written = String::new();
-            recording.write(|recording| {
-                set_answer(recording, again, "", "");
-                set_unread(recording, again, Vec::new());
-            });
+            recording.write(|recording| set_answer(recording, again, "", "", &[]));
             let answer = models.reasoner.reason(&question, &mut |piece| {
                 written.push_str(piece);
-                recording.write(|recording| set_answer(recording, again, &written, before_list(&written)));
+                recording.write(|recording| set_answer(recording, again, &written, before_list(&written), &[]));
                 observer(Event::Text(piece));
             })?;
             if cancel.load(Ordering::Relaxed) {
                 return Err(PlannerError::Cancelled);
             }
             recording.write(|recording| {
-                set_answer(recording, again, &answer.text, &answer.reasoning);
-                set_unread(recording, again, answer.unread);
+                set_answer(recording, again, &answer.text, &answer.reasoning, &answer.unread);
             });
             if answer.sub_goals.is_empty() {
                 unreadable = answer.text;
@@ -68,22 +64,18 @@ impl Episode {
     }
 }
 
-/// The first answer is the episode's; a later one belongs to its re-plan.
-fn set_answer(recording: &mut Recording, again: bool, text: &str, reasoning: &str) {
-    if !again {
-        text.clone_into(&mut recording.answer);
-        reasoning.clone_into(&mut recording.reasoning);
-    } else if let Some(replan) = recording.replans.last_mut() {
-        text.clone_into(&mut replan.answer);
-        reasoning.clone_into(&mut replan.reasoning);
-    }
-}
-
-fn set_unread(recording: &mut Recording, again: bool, unread: Vec<String>) {
-    if !again {
-        recording.unread = unread;
-    } else if let Some(replan) = recording.replans.last_mut() {
-        replan.unread = unread;
+/// The first answer is the episode's; a later one belongs to its re-plan. What of it cannot be read is known at its end.
+fn set_answer(recording: &mut Recording, again: bool, text: &str, reasoning: &str, unread: &[String]) {
+    let place = if again {
+        let replan = recording.replans.last_mut();
+        replan.map(|replan| (&mut replan.answer, &mut replan.reasoning, &mut replan.unread))
+    } else {
+        Some((&mut recording.answer, &mut recording.reasoning, &mut recording.unread))
+    };
+    if let Some((its_text, its_reasoning, its_unread)) = place {
+        text.clone_into(its_text);
+        reasoning.clone_into(its_reasoning);
+        unread.clone_into(its_unread);
     }
 }
 
