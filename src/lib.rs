@@ -5,11 +5,11 @@
 //! - [`random`]: counter-based random numbers
 //! - [`config`]: presets and settings
 //! - [`nn`]: attention, MLP, FiLM, LoRA, rotary positions, number formats
-//! - [`device`]: the CPU, wgpu or CUDA
 //! - [`weights`]: safetensors, key remaps, load report
 //! - [`sim`]: scenes, physics, camera, tasks, expert
 //! - [`recording`]: the record of an episode
 //! - [`world_model`]: encoder, predictor, masks, losses
+//! - [`device`]: the CPU, wgpu or CUDA
 //! - [`vlm`]: vision tower, decoder, generation, sub-goal parser, attention maps
 //! - [`data`]: episode store, clip sampler, examples for instruction tuning
 //! - [`gpi`]: from a sub-goal's embedding and map to a goal in latent space

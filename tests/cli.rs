@@ -203,11 +203,15 @@ fn doctor_says_what_it_would_take_and_why() {
 
 #[test]
 fn a_probe_is_one_line_of_json() {
-    for precision in ["f32", "bf16"] {
-        let sizes = r#""batch": 2, "tokens": 4, "dim": 8, "heads": 2, "depth": 1"#;
-        let workload = format!(r#"{{{sizes}, "precision": "{precision}"}}"#);
+    for precision in [Precision::F32, Precision::Bf16] {
+        let workload = Workload {
+            batch: 2,
+            world_model: preset("nano").unwrap().world_model,
+            precision,
+        };
+        let workload = serde_json::to_string(&workload).unwrap();
         let line = document(&["doctor", "--probe", "cpu", "--workload", &workload]);
-        assert!(line["steps_per_sec"].as_f64().unwrap() > 1.0, "{precision}");
+        assert!(line["steps_per_sec"].as_f64().unwrap() > 1.0, "{workload}");
     }
 }
 

@@ -14,7 +14,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use thinkjepa::config::{Config, CostTerm, Precision, PredictionLoss, SigReg, Stem, preset};
-use thinkjepa::device::{Candidate, DeviceChoice, Workload, candidates, open, select};
+use thinkjepa::device::{Candidate, DeviceChoice, Workload, ask_children_of, candidates, open, select};
 use thinkjepa::nn::parameter_bytes;
 use thinkjepa::planner::cem::{PlanRequest, first_mean, plan};
 use thinkjepa::planner::cost::{LatentSpace, cost_of, pool};
@@ -69,7 +69,8 @@ fn half_precision_is_refused_on_wgpu() {
         .map(|candidate| candidate.id)
         .find(|id| matches!(id, DeviceChoice::Wgpu(_)))
         .expect("an adapter; see the other test");
-    let refused = select(id, Workload::of(&config)).map(|selected| selected.why);
+    ask_children_of(env!("CARGO_BIN_EXE_thinkjepa").into());
+    let refused = select(id, &Workload::of(&config)).map(|selected| selected.why);
     let said = refused.unwrap_err().to_string();
     assert!(
         said.contains("cannot compute in bf16") && said.contains("cpu or cuda"),

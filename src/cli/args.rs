@@ -62,7 +62,7 @@ impl DeviceArgs {
     /// # Errors
     /// The device that was named is not there or does not start.
     pub fn open(&self, config: &Config) -> Result<Selected, CliError> {
-        let selected = device::select(self.device, Workload::of(config))?;
+        let selected = device::select(self.device, &Workload::of(config))?;
         log::info!("computing on {}: {}", selected.id, selected.why);
         Ok(selected)
     }

@@ -70,7 +70,7 @@ impl Doctor {
     }
 
     fn choose(&self) -> CliResult {
-        let verdicts = device::judge_all(self.workload()?);
+        let verdicts = device::judge_all(&self.workload()?);
         let line = match verdicts.into_iter().find(|verdict| verdict.chosen) {
             Some(verdict) => ChoiceLine {
                 id: verdict.candidate.id,
@@ -96,7 +96,7 @@ impl Doctor {
                 "Could not probe auto: name one device, such as cpu or wgpu:0.",
             ));
         }
-        let steps_per_sec = device::probe_here(choice, self.workload()?)?;
+        let steps_per_sec = device::probe_here(choice, &self.workload()?)?;
         // The answer is JSON whether or not it was asked for: a parent process reads it.
         Console::new(true).document(&self.output, &ProbeLine { steps_per_sec })?;
         Ok(Exit::Done)
@@ -105,7 +105,7 @@ impl Doctor {
     fn examine(&self, console: &Console) -> CliResult {
         let config = self.model.config()?;
         let workload = Workload::of(&config);
-        let devices = device::judge_all(workload);
+        let devices = device::judge_all(&workload);
         let chosen = devices.iter().find(|verdict| verdict.chosen);
         let report = Report {
             schema: "thinkjepa.doctor/1",

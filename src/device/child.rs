@@ -2,7 +2,9 @@
 //! hangs or talks takes the child with it and nothing else.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -14,6 +16,34 @@ use super::{DeviceChoice, FoundDevice, Workload};
 const PROBE_LIMIT_SECS: u64 = 30;
 /// Every candidate may take its time.
 const CHOICE_LIMIT_SECS: u64 = 4 * PROBE_LIMIT_SECS;
+
+/// Exit code of bad input or set-up: the child lives, and says what is wrong.
+const REFUSED: i32 = 2;
+
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Names the program whose children are asked, where the running one is not `thinkjepa` itself: a test of the library. The
+/// first name stays.
+pub fn ask_children_of(program: PathBuf) {
+    let _ = PROGRAM.set(program);
+}
+
+/// Why a child gave no answer.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// In the child's own words.
+    #[error("{0}")]
+    Refused(String),
+    /// It ended, hung or could not be started.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl NoAnswer {
+    fn failed(why: impl ToString) -> Self {
+        Self::Failed(why.to_string())
+    }
+}
 
 /// What `thinkjepa doctor --probe` prints.
 #[derive(Serialize, Deserialize)]
@@ -32,7 +62,7 @@ pub struct ChoiceLine {
 ///
 /// # Errors
 /// Why there is no figure, in words.
-pub(super) fn probe_in_child(choice: DeviceChoice, workload: Workload) -> Result<f64, String> {
+pub(super) fn probe_in_child(choice: DeviceChoice, workload: &Workload) -> Result<f64, NoAnswer> {
     let question = ["--probe", &choice.to_string(), "--workload", &json(workload)?];
     let line: ProbeLine = ask(&question, PROBE_LIMIT_SECS)?;
     Ok(line.steps_per_sec)
@@ -42,7 +72,7 @@ pub(super) fn probe_in_child(choice: DeviceChoice, workload: Workload) -> Result
 ///
 /// # Errors
 /// Why there is no choice, in words.
-pub(super) fn choose_in_child(workload: Workload) -> Result<ChoiceLine, String> {
+pub(super) fn choose_in_child(workload: &Workload) -> Result<ChoiceLine, NoAnswer> {
     ask(&["--choose", "--workload", &json(workload)?], CHOICE_LIMIT_SECS)
 }
 
@@ -51,15 +81,18 @@ pub(super) fn choose_in_child(workload: Workload) -> Result<ChoiceLine, String> 
 /// # Errors
 /// Why there is no list, in words.
 pub fn found_in_child() -> Result<Vec<FoundDevice>, String> {
-    ask(&["--found"], PROBE_LIMIT_SECS)
+    ask(&["--found"], PROBE_LIMIT_SECS).map_err(|err| err.to_string())
 }
 
-fn json(workload: Workload) -> Result<String, String> {
-    serde_json::to_string(&workload).map_err(|err| err.to_string())
+fn json(workload: &Workload) -> Result<String, NoAnswer> {
+    serde_json::to_string(&workload).map_err(NoAnswer::failed)
 }
 
-fn ask<T: DeserializeOwned>(question: &[&str], limit_secs: u64) -> Result<T, String> {
-    let program = std::env::current_exe().map_err(|err| err.to_string())?;
+fn ask<T: DeserializeOwned>(question: &[&str], limit_secs: u64) -> Result<T, NoAnswer> {
+    let program = match PROGRAM.get() {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().map_err(NoAnswer::failed)?,
+    };
     let mut child = Command::new(program)
         .arg("doctor")
         .args(question)
@@ -67,7 +100,7 @@ fn ask<T: DeserializeOwned>(question: &[&str], limit_secs: u64) -> Result<T, Str
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|err| err.to_string())?;
+        .map_err(NoAnswer::failed)?;
     // Read beside waiting: a child that fills its pipe would wait for us as we wait for it.
     let streams = (child.stdout.take(), child.stderr.take());
     let (out, err) = (read_all(streams.0), read_all(streams.1));
@@ -79,9 +112,9 @@ fn ask<T: DeserializeOwned>(question: &[&str], limit_secs: u64) -> Result<T, Str
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("no answer within {limit_secs} s"));
+                return Err(NoAnswer::Failed(format!("no answer within {limit_secs} s")));
             }
-            Err(err) => return Err(err.to_string()),
+            Err(err) => return Err(NoAnswer::failed(err)),
         }
     };
     let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
@@ -91,9 +124,12 @@ fn ask<T: DeserializeOwned>(question: &[&str], limit_secs: u64) -> Result<T, Str
             .rev()
             .find(|line| !line.trim().is_empty())
             .unwrap_or("it said nothing");
-        return Err(format!("{status}, {said}"));
+        return Err(match status.code() {
+            Some(REFUSED) => NoAnswer::Refused(said.to_owned()),
+            _ => NoAnswer::Failed(format!("{status}, {said}")),
+        });
     }
-    serde_json::from_str(out.trim()).map_err(|err| err.to_string())
+    serde_json::from_str(out.trim()).map_err(NoAnswer::failed)
 }
 
 fn read_all(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {

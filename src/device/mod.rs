@@ -12,19 +12,18 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::gelu;
 use burn::tensor::wgpu::WgpuBackend;
-use burn::tensor::{Device, DeviceKind, Distribution, Tensor};
+use burn::tensor::{Device, DeviceKind, Distribution, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-pub use child::{ChoiceLine, ProbeLine, found_in_child};
+pub use child::{ChoiceLine, ProbeLine, ask_children_of, found_in_child};
 pub use found::{FoundDevice, found};
 
-use child::{choose_in_child, probe_in_child};
+use child::{NoAnswer, choose_in_child, probe_in_child};
 
-use crate::config::{Config, Precision};
-use crate::nn::{computing_in, dtype, wide_softmax};
+use crate::config::{Config, Precision, WorldModelConfig};
+use crate::nn::{computing_in, dtype};
+use crate::world_model::{CpuPredictor, Predictor};
 
 /// How long a candidate is measured, after its first result.
 const PROBE_SECS: f64 = 2.0;
@@ -56,6 +55,9 @@ pub enum DeviceError {
     Precision { choice: DeviceChoice },
     #[error("Device {choice} did not start: {what}. `thinkjepa doctor` says more; `--device cpu` always works.")]
     Failed { choice: DeviceChoice, what: String },
+    /// In the words of the child that tried it.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl FromStr for DeviceChoice {
@@ -320,12 +322,12 @@ pub struct Selected {
     pub why: String,
 }
 
-/// Opens what the user asked for. Cards are looked for and tried in a child process, so that a driver that fails is an
-/// error and not the end of the program, and that what it prints is nobody's concern.
+/// Opens what the user asked for. Cards are looked for and tried in a child process first, so that a driver that fails is
+/// an error and not the end of the program, and that what it prints is nobody's concern.
 ///
 /// # Errors
 /// What was named is not there or does not work. `auto` always answers.
-pub fn select(choice: DeviceChoice, workload: Workload) -> Result<Selected, DeviceError> {
+pub fn select(choice: DeviceChoice, workload: &Workload) -> Result<Selected, DeviceError> {
     match choice {
         DeviceChoice::Auto => {
             let ChoiceLine { id, why } = choose_in_child(workload).unwrap_or_else(|what| ChoiceLine {
@@ -344,12 +346,13 @@ pub fn select(choice: DeviceChoice, workload: Workload) -> Result<Selected, Devi
             why: "asked for".to_owned(),
         }),
         DeviceChoice::Wgpu(_) | DeviceChoice::Cuda(_) => {
-            let device = open(choice)?;
-            computes_in(workload.precision, choice, &device)?;
-            probe_in_child(choice, workload).map_err(|what| DeviceError::Failed { choice, what })?;
+            probe_in_child(choice, workload).map_err(|no_answer| match no_answer {
+                NoAnswer::Refused(what) => DeviceError::Refused(what),
+                NoAnswer::Failed(what) => DeviceError::Failed { choice, what },
+            })?;
             Ok(Selected {
                 id: choice,
-                device,
+                device: open(choice)?,
                 why: "asked for".to_owned(),
             })
         }
@@ -377,8 +380,10 @@ pub struct Verdict {
 }
 
 /// [`judge`]s every device of this machine, each measured in a child process.
-pub fn judge_all(workload: Workload) -> Vec<Verdict> {
-    judge(candidates(), |id| probe_in_child(id, workload))
+pub fn judge_all(workload: &Workload) -> Vec<Verdict> {
+    judge(candidates(), |id| {
+        probe_in_child(id, workload).map_err(|no_answer| no_answer.to_string())
+    })
 }
 
 /// Measures whatever may be chosen and chooses the fastest. With nothing but the CPU there is nothing to measure.
@@ -428,77 +433,60 @@ pub fn judge(found: Vec<Candidate>, mut probe: impl FnMut(DeviceChoice) -> Resul
     verdicts
 }
 
-/// Sizes of the work that devices are compared by: one rollout step of a population.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The work that devices are compared by: one rollout step of a population.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// Candidates at once.
     pub batch: usize,
-    /// Tokens a frame.
-    pub tokens: usize,
-    pub dim: usize,
-    pub heads: usize,
-    pub depth: usize,
+    /// The predictor that is rolled out, with random weights.
+    pub world_model: WorldModelConfig,
     pub precision: Precision,
 }
 
 impl Workload {
     /// The predictor of a configuration; a large population is probed by a part of it.
     pub fn of(config: &Config) -> Self {
-        let predictor = &config.world_model.predictor;
         Self {
             batch: config.plan.cem.population.min(64),
-            tokens: config.world_model.tokens(),
-            dim: predictor.dim,
-            heads: predictor.heads,
-            depth: predictor.depth,
+            world_model: config.world_model.clone(),
             precision: config.precision,
         }
     }
 }
 
-/// Measures a device in this process: steps a second.
+/// Measures a device in this process as planning uses it: rollout steps a second.
 ///
 /// # Errors
-/// The device is not there.
-pub fn probe_here(choice: DeviceChoice, workload: Workload) -> Result<f64, DeviceError> {
+/// The device is not there, or cannot do the work.
+pub fn probe_here(choice: DeviceChoice, workload: &Workload) -> Result<f64, DeviceError> {
     let device = open(choice)?;
     computes_in(workload.precision, choice, &device)?;
     let Workload {
         batch,
-        tokens,
-        dim,
-        heads,
-        depth,
+        world_model,
         precision,
     } = workload;
-    let layer = |(from, to)| computing_in::<Linear>(&LinearConfig::new(from, to).init(&device), precision);
-    let layers: Vec<[Linear; 4]> = (0..depth)
-        .map(|_| [(dim, 3 * dim), (dim, dim), (dim, 4 * dim), (4 * dim, dim)].map(layer))
-        .collect();
-    let start = Tensor::<3>::random([batch, tokens, dim], Distribution::Default, &device).cast(dtype(precision));
+    let predictor = computing_in(&Predictor::new(world_model, &device), *precision);
+    let fast = CpuPredictor::new(&predictor, &device);
+    let shape = [*batch, world_model.tokens(), world_model.dim];
+    let state = Tensor::<3>::random(shape, Distribution::Default, &device);
+    let actions = Tensor::<2>::random(
+        [*batch, world_model.action_dim],
+        Distribution::Uniform(-1.0, 1.0),
+        &device,
+    );
+    let failed = |what: String| DeviceError::Failed { choice, what };
+    let read = |tensor: TensorData| tensor.try_into_vec_as::<f32>().map_err(|err| failed(err.to_string()));
+    let (rows, commands) = (read(state.to_data())?, read(actions.to_data())?);
     let step = || -> Result<(), DeviceError> {
-        let mut x = start.clone();
-        for [qkv, out, up, down] in &layers {
-            let parts = qkv
-                .forward(x.clone())
-                .reshape([batch, tokens, 3, heads, dim / heads])
-                .permute([2, 0, 3, 1, 4]);
-            let part = |i: usize| {
-                parts
-                    .clone()
-                    .slice([i..i + 1])
-                    .reshape([batch, heads, tokens, dim / heads])
-            };
-            let mixed = wide_softmax(part(0).matmul(part(1).swap_dims(2, 3))).matmul(part(2));
-            x = x + out.forward(mixed.swap_dims(1, 2).reshape([batch, tokens, dim]));
-            x = x.clone() + down.forward(gelu(up.forward(x)));
+        if let Some(fast) = &fast {
+            std::hint::black_box(fast.step(&rows, &commands, None));
+            return Ok(());
         }
-        // Planning reads a cost for every candidate after a rollout.
-        let costs: Tensor<3> = x.mean_dim(2).mean_dim(1);
-        costs.try_into_data().map(drop).map_err(|err| DeviceError::Failed {
-            choice,
-            what: err.to_string(),
-        })
+        let next = predictor.step(state.clone(), actions.clone(), None);
+        // Planning reads a cost for every candidate.
+        let costs: Tensor<3> = next.mean_dim(2).mean_dim(1);
+        costs.try_into_data().map(drop).map_err(|err| failed(err.to_string()))
     };
     step()?;
     let began = Instant::now();

@@ -1,7 +1,7 @@
 //! The device in the title bar: what computes, and a menu of what could.
 
 use egui::containers::menu::MenuButton;
-use egui::{Button, Label, RichText, Ui};
+use egui::{Align, Button, Label, Layout, RichText, Ui};
 
 use super::state::{View, ViewState};
 use crate::device::{DeviceChoice, FoundDevice};
@@ -89,5 +89,8 @@ fn choice_ui(ui: &mut Ui, state: &mut ViewState, chosen: bool, id: DeviceChoice,
 
 fn note_ui(ui: &mut Ui, text: &str) {
     let p = Palette::of(ui);
-    ui.add(Label::new(RichText::new(text).size(SMALL).color(p.weak)).wrap());
+    // A menu justifies what lies in it, and with it the gaps between words.
+    ui.with_layout(Layout::top_down(Align::Min), |ui| {
+        ui.add(Label::new(RichText::new(text).size(SMALL).color(p.weak)).wrap());
+    });
 }

@@ -75,6 +75,25 @@ impl Tabletop {
         scene_record(&self.system.world, &self.world, VIEW_PX).map_err(failed)
     }
 
+    /// Loads a checkpoint on a device that is tried for it: models of another size may be faster elsewhere. What is in use
+    /// stays until the new models have seen a frame, since a device may fail at its first work.
+    fn take_up(
+        &self,
+        checkpoint: &Checkpoint,
+        device: DeviceChoice,
+        control: &Control,
+    ) -> Result<(Selected, System), SessionError> {
+        control.progress("Trying the device", 0, None);
+        control.attempt(|| {
+            let selected = select(device, checkpoint, control)?;
+            control.progress("Loading the models", 0, None);
+            let system = load(checkpoint, &selected, control)?;
+            let world = first_state(&self.scene, self.seed, &system)?;
+            scene_record(&system.world, &world, VIEW_PX).map_err(failed)?;
+            Ok((selected, system))
+        })
+    }
+
     /// The scene's first state, without an episode.
     fn clear(&mut self, seed: u64, control: &Control) -> Result<(), SessionError> {
         self.world = first_state(&self.scene, seed, &self.system)?;
@@ -88,7 +107,7 @@ impl Tabletop {
 }
 
 fn select(choice: DeviceChoice, checkpoint: &Checkpoint, control: &Control) -> Result<Selected, SessionError> {
-    let selected = device::select(choice, Workload::of(&checkpoint.config)).map_err(refused)?;
+    let selected = device::select(choice, &Workload::of(&checkpoint.config)).map_err(refused)?;
     control.log(Level::Info, format!("Computing on {}: {}.", selected.id, selected.why));
     Ok(selected)
 }
@@ -230,27 +249,18 @@ impl Session for Tabletop {
 
     fn load_checkpoint(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
         let checkpoint = Checkpoint::open(path).map_err(refused)?;
-        let system = load(&checkpoint, &self.selected, control)?;
-        (self.system, self.folder) = (system, path.to_owned());
+        let (selected, system) = self.take_up(&checkpoint, self.choice, control)?;
+        (self.system, self.selected, self.folder) = (system, selected, path.to_owned());
         self.clear(self.seed, control)
     }
 
     fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError> {
         let checkpoint = Checkpoint::open(&self.folder).map_err(refused)?;
-        control.progress("Trying the device", 0, None);
-        // What is in use stays until the new models have seen a frame: a device may fail at its first work.
-        let tried = control.attempt(|| {
-            let selected = select(device, &checkpoint, control)?;
-            control.progress("Loading the models", 0, None);
-            let system = load(&checkpoint, &selected, control)?;
-            let world = first_state(&self.scene, self.seed, &system)?;
-            scene_record(&system.world, &world, VIEW_PX).map_err(failed)?;
-            Ok((selected, system))
-        });
-        let (selected, system) = tried.map_err(|err| match err {
+        let taken = self.take_up(&checkpoint, device, control).map_err(|err| match err {
             SessionError::Failed(what) => refused(DeviceError::Failed { choice: device, what }),
             err => err,
-        })?;
+        });
+        let (selected, system) = taken?;
         (self.system, self.selected, self.choice) = (system, selected, device);
         self.clear(self.seed, control)
     }

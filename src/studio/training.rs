@@ -25,7 +25,7 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
         make_data(&data, &scene, &config, control)?;
     }
     let choice = request.device.unwrap_or(settings.device);
-    let selected = device::select(choice, Workload::of(&config)).map_err(refused)?;
+    let selected = device::select(choice, &Workload::of(&config)).map_err(refused)?;
     let own = || settings.checkpoint.is_dir().then(|| settings.checkpoint.clone());
     let from = match request.stage {
         Stage::One => None,

@@ -14,6 +14,9 @@ use crate::vlm::{VlmModel, VlmTokenizer};
 use crate::weights::{Checkpoint, NamedTensor, WeightsError, collect};
 use crate::world_model::{LatentStats, WorldModel};
 
+/// What a curve's section of a card begins with.
+const CURVE: &str = "\n## Curves of ";
+
 /// A checkpoint that is not written yet.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -24,6 +27,7 @@ pub struct Draft {
     fresh_gpi: bool,
     card: Option<String>,
     notes: Vec<String>,
+    curves: Vec<(String, String)>,
 }
 
 impl Draft {
@@ -36,6 +40,7 @@ impl Draft {
             fresh_gpi: false,
             card: None,
             notes: Vec::new(),
+            curves: Vec::new(),
         }
     }
 
@@ -54,6 +59,32 @@ impl Draft {
         }
         draft.card = std::fs::read_to_string(checkpoint.folder.join("card.md")).ok();
         Ok(draft)
+    }
+
+    /// Takes from a checkpoint what is not here yet.
+    ///
+    /// # Errors
+    /// A file of it cannot be read.
+    pub fn fill(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
+        let other = Self::of(checkpoint)?;
+        for (name, tensor) in other.tensors {
+            self.tensors.entry(name).or_insert(tensor);
+        }
+        self.tokenizer = self.tokenizer.take().or(other.tokenizer);
+        self.card = self.card.take().or(other.card);
+        Ok(())
+    }
+
+    /// Whether the encoders here are those of the model.
+    ///
+    /// # Errors
+    /// A tensor cannot be read back from its device.
+    pub fn has_encoders_of(&self, model: &WorldModel) -> Result<bool, WeightsError> {
+        let mut theirs = collect(&model.encoder, "encoder.")?;
+        theirs.extend(collect(&model.target_encoder, "target_encoder.")?);
+        Ok(theirs
+            .iter()
+            .all(|tensor| self.tensors.get(&tensor.name) == Some(tensor)))
     }
 
     /// Replaces encoder, target encoder, predictor and heads. A goal projection interface aims in the space of the encoder
@@ -105,6 +136,11 @@ impl Draft {
         self.notes.push(line.into());
     }
 
+    /// How training went, for the card: a table in Markdown. It takes the place of an older one about the same part.
+    pub fn curve(&mut self, part: impl Into<String>, table: impl Into<String>) {
+        self.curves.push((part.into(), table.into()));
+    }
+
     /// Writes the folder whole, replacing one that is there.
     ///
     /// # Errors
@@ -123,23 +159,35 @@ impl Draft {
 
     /// An older card that is carried on keeps its title.
     fn card(&self) -> String {
-        let mut card = self.card.clone().unwrap_or_else(|| {
+        let card = self.card.clone().unwrap_or_else(|| {
             let preset = &self.config.name;
             format!("# {preset}\n\nA ThinkJEPA checkpoint of the preset `{preset}`.\n\n## How it was made\n\n")
         });
-        if !card.ends_with('\n') {
-            card.push('\n');
+        // Each curve is a section of its own, behind the lines.
+        let mut sections = card.split(CURVE);
+        let mut lines = sections.next().unwrap_or_default().trim_end().to_owned();
+        let mut curves: Vec<(&str, &str)> = sections.filter_map(|section| section.split_once('\n')).collect();
+        lines.push('\n');
+        if lines.ends_with("made\n") {
+            lines.push('\n');
         }
         for note in &self.notes {
             let part = note.split_inclusive(':').next().unwrap_or(note);
             let older = format!("- {part}");
-            card = card
+            lines = lines
                 .split_inclusive('\n')
                 .filter(|line| !line.starts_with(&older))
                 .collect();
-            card.push_str(&format!("- {note}\n"));
+            lines.push_str(&format!("- {note}\n"));
         }
-        card
+        for (part, table) in &self.curves {
+            curves.retain(|(older, _)| older != part);
+            curves.push((part, table));
+        }
+        let curves = curves
+            .iter()
+            .map(|(part, table)| format!("{CURVE}{part}\n\n{}\n", table.trim()));
+        lines + &curves.collect::<String>()
     }
 
     fn put<M: Module>(&mut self, prefix: &str, module: &M) -> Result<(), WeightsError> {
@@ -202,5 +250,22 @@ mod tests {
             "{card}"
         );
         assert!(!card.contains("3 steps"), "{card}");
+    }
+
+    #[test]
+    fn curves_stand_behind_the_lines_and_replace_older_ones_of_their_part() {
+        let mut draft = Draft::new(preset("nano").unwrap());
+        draft.note("Stage 1: 3 steps.");
+        draft.curve("stage 1", "| loss | 9 |\n");
+        draft.curve("stage 2", "| loss | 5 |");
+        draft.card = Some(draft.card());
+        (draft.notes, draft.curves) = (vec![], vec![]);
+        assert_eq!(Some(draft.card()), draft.card, "it is carried on as it is");
+        draft.note("Stage 1b: 2 steps.");
+        draft.curve("stage 1", "| loss | 7 |");
+        let card = draft.card();
+        let tail = "- Stage 1: 3 steps.\n- Stage 1b: 2 steps.\n\n## Curves of stage 2\n\n| loss | 5 |\n\n## Curves of \
+                    stage 1\n\n| loss | 7 |\n";
+        assert!(card.ends_with(tail), "{card}");
     }
 }

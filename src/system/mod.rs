@@ -16,6 +16,7 @@ use burn::tensor::Device;
 
 pub use draft::Draft;
 pub use load::{load_gpi, load_vlm, load_vlm_base, load_world_model};
+pub use stats::SIM_TEMPERATURE;
 
 use crate::config::Config;
 use crate::gpi::Gpi;

@@ -6,7 +6,8 @@ use crate::world_model::{LatentStats, SimTemperature};
 const MEAN: &str = "latent_stats.mean";
 const COVARIANCE: &str = "latent_stats.covariance";
 const XY_VARIANCE: &str = "latent_stats.xy_variance";
-const SIM_TEMPERATURE: &str = "latent_stats.sim_temperature";
+/// Of both kinds of goals; calibration replaces it.
+pub const SIM_TEMPERATURE: &str = "latent_stats.sim_temperature";
 /// `[4, D]` on disk, as the statistics want it.
 const PROPRIO_WEIGHT: &str = "heads.prop.weight";
 

@@ -1,5 +1,6 @@
 //! Training: the stages, what they share, and how a run is kept on disk so that it can be resumed at any step.
 
+mod curves;
 pub mod job;
 mod kind;
 pub mod optimizer;
@@ -13,6 +14,7 @@ mod vlm;
 mod world_loss;
 mod world_trainer;
 
+pub use curves::curves;
 pub use kind::{StageKind, UnknownStage};
 pub use run::{Metrics, Progress, Stage, TrainError, newest_checkpoint, train};
 pub use stage1::Stage1;

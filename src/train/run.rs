@@ -70,6 +70,9 @@ pub trait Stage {
     fn load(&mut self, folder: &Path) -> Result<(), TrainError>;
 }
 
+/// Every step of a run, one JSON object a line.
+pub(super) const LOG: &str = "metrics.jsonl";
+
 /// Name of the newest checkpoint's step file.
 const STEP_FILE: &str = "step";
 
@@ -91,7 +94,7 @@ pub fn train(
         stage.load(&checkpoint)?;
         done = step;
     }
-    let log_path = folder.join("metrics.jsonl");
+    let log_path = folder.join(LOG);
     trim_log(&log_path, done)?;
     let mut log = fs::OpenOptions::new()
         .create(true)

@@ -10,7 +10,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
-use thinkjepa::device::DeviceChoice;
+use thinkjepa::device::{DeviceChoice, ask_children_of};
 use thinkjepa::engine::{Command, Engine, Phase};
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
@@ -28,6 +28,7 @@ struct Window(Harness<'static, Seat>);
 
 impl Window {
     fn open(checkpoint: PathBuf, device: DeviceChoice) -> Self {
+        ask_children_of(env!("CARGO_BIN_EXE_thinkjepa").into());
         let settings = StudioSettings {
             checkpoint,
             scene: DEMO_SCENE.to_owned(),

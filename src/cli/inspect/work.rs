@@ -142,7 +142,7 @@ fn attention(tokens: f64, dim: usize) -> f64 {
 /// Bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Memory {
-    /// All modules, to plan with.
+    /// All modules, to plan with. On the CPU a residual predictor is held twice: `CpuPredictor` has a copy.
     pub weights: f64,
     /// Parameters, gradients and AdamW's two moments of what stage 1 trains, as f32, and the target encoder; in bf16 the
     /// copies that compute come on top. Without activations.

@@ -1,9 +1,9 @@
 //! Words that name things: a task that speaks of a thing, a colour or a shape which is not on the table is refused before
 //! any model is asked. It knows the names of the scene's objects, not where they are.
 //!
-//! A thing is what an article leads up to: in "the small green cow on a moon" the cow and the moon. It is strange where it
-//! is neither of the scene nor a word that tasks are made of. What has no article is not looked at: without a grammar a noun
-//! cannot be told from an adverb.
+//! A thing is what an article, a colour or a preposition leads up to: in "put the small cow on green moon, then on top of
+//! houses" the cow, the moon and the houses. It is strange where it is neither of the scene nor a word that tasks are made
+//! of. A noun that nothing leads up to ("lift cow") is let pass: without a grammar it cannot be told from an adverb.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -45,6 +45,8 @@ const SHAPES: [&str; 16] = [
 ];
 
 const ARTICLES: [&str; 3] = ["the", "a", "an"];
+/// Not "to", which leads up to verbs as well.
+const PREPOSITIONS: [&str; 8] = ["on", "onto", "into", "in", "over", "under", "from", "off"];
 /// Words between an article and its noun, besides colours.
 const ATTRIBUTES: [&str; 29] = [
     "big", "bigger", "biggest", "small", "smaller", "smallest", "large", "larger", "largest", "tall", "taller",
@@ -56,7 +58,8 @@ const NO_THINGS: &str = "\
     left right front back side edge corner centre center end rest others way time moment bit little lot order row \
     line colour color arm hand camera scene world task goal job following surface tabletop thing object item atop \
     upon beside near beneath underneath inside behind between against around without until while because or not no \
-    are was will can could would might which again too also aside together apart somewhere elsewhere here";
+    are was will can could would might which again too also aside together apart somewhere elsewhere here \
+    asap thanks fast quick slow soon";
 
 /// Why a task was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,13 +113,14 @@ fn strange_things(text: &str, names: &[&str]) -> Vec<String> {
             strange.push(what);
         }
     };
-    // Unknown words since the article, none outside of a noun phrase: its noun, or attributes of one that is known.
+    // Unknown words since what leads up to a noun, none outside of a noun phrase: the noun, or attributes of one that is
+    // known.
     let mut phrase: Option<Vec<&str>> = None;
     let mut before = "";
     for word in words_of(text) {
         let form_of = |noun: &&&str| is_form(word, noun);
         let mut ended = None;
-        if ARTICLES.contains(&word) {
+        if ARTICLES.contains(&word) || PREPOSITIONS.contains(&word) {
             ended = phrase.replace(vec![]);
         } else if let Some(kind) = kinds.iter().find(form_of) {
             let name = format!("{before} {kind}");
@@ -129,6 +133,7 @@ fn strange_things(text: &str, names: &[&str]) -> Vec<String> {
             if !known.contains(&word) {
                 missing(format!("nothing {word}"));
             }
+            phrase.get_or_insert_default();
         } else if known.iter().any(|part| is_form(word, part)) || ATTRIBUTES.contains(&word) {
             // The noun is still to come.
         } else if let Some(shape) = SHAPES.iter().find(form_of) {
@@ -229,11 +234,15 @@ mod tests {
             "lift the red thing",
             "put the green quickly on the blue",
             "the robot's arm should hold the red block, please",
+            "put red on green fast and then lift blue up, thanks",
+            "stack green onto red to save room",
         ] {
             assert_eq!(check_text(text, &state), Ok(()), "{text}");
         }
         for (text, strange) in [
             ("put the green cow on the moon", "no cow and no moon"),
+            ("put green cow on moon", "no cow and no moon"),
+            ("put red onto big house", "no house"),
             ("put the cow aside", "no cow"),
             ("Lift the Cow, please", "no cow"),
             ("put the pink block on the yellow pad", "nothing pink"),

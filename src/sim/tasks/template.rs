@@ -365,7 +365,7 @@ mod tests {
         let known: BTreeSet<String> = seen.iter().flat_map(|text| words(text)).collect();
         for template in &book.templates {
             assert!(
-                template.seen.len() >= 6 && template.held_out.len() >= 2,
+                template.seen.len() >= 6 && !template.held_out.is_empty(),
                 "{}",
                 template.name
             );
@@ -384,26 +384,6 @@ mod tests {
         assert!(looking >= 6, "{looking} templates leave open what they are about");
     }
 
-    /// Held-out phrasings that are one of training with one or two words changed: a third of all. A rate on held-out
-    /// phrasings is to that extent one on known sentences in other words.
-    const NEARLY_SEEN: [&str; 15] = [
-        "let {p} carry {x}",
-        "make {p} hold {x}",
-        "let {y} carry {x}",
-        "{x} should be in the gripper",
-        "get {x} up",
-        "make {p} free",
-        "make {x} free",
-        "on {p} i want the block that is on {x}",
-        "on {q} i want the block that is on {p}",
-        "on the free pad put what you hold",
-        "let the free pad carry {x}",
-        "{x} on {p}, {y} on {q}",
-        "grab {y} once {x} is on {p}",
-        "first {x} goes on {p}, then lift {y}",
-        "first {x} goes on {y}, then lift {z}",
-    ];
-
     /// Words and slots to insert, delete or replace.
     fn word_edits(a: &[&str], b: &[&str]) -> usize {
         let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -420,36 +400,21 @@ mod tests {
 
     /// Otherwise built than every phrasing of training: its slots come in another order, or three words differ.
     #[test]
-    fn held_out_phrasings_are_built_otherwise_but_for_those_that_are_known() {
+    fn held_out_phrasings_are_built_otherwise() {
         fn words(text: &str) -> Vec<&str> {
             text.split([' ', ',']).filter(|word| !word.is_empty()).collect()
         }
         assert_eq!(word_edits(&words("lift {x} up"), &words("pick up {x}")), 3);
-        let book = TaskBook::built_in().unwrap();
-        let mut near: Vec<(String, String)> = Vec::new();
-        for template in &book.templates {
+        for template in &TaskBook::built_in().unwrap().templates {
             let seen: Vec<String> = template.seen.iter().flat_map(|text| spellings(text)).collect();
             for held_out in template.held_out.iter().flat_map(|text| spellings(text)) {
                 let close = |seen: &&String| {
                     slots_of(&held_out) == slots_of(seen) && word_edits(&words(&held_out), &words(seen)) < 3
                 };
-                if let Some(seen) = seen.iter().find(close).cloned() {
-                    near.push((held_out, seen));
-                }
+                let near = seen.iter().find(close);
+                assert_eq!(near, None, "\"{held_out}\" is held out, and nearly seen");
             }
         }
-        let unknown: Vec<_> = near
-            .iter()
-            .filter(|(text, _)| !NEARLY_SEEN.contains(&text.as_str()))
-            .collect();
-        assert!(unknown.is_empty(), "held out, and nearly seen: {unknown:#?}");
-        assert_eq!(
-            near.len(),
-            NEARLY_SEEN.len(),
-            "of these, some are far from training now: {NEARLY_SEEN:?}"
-        );
-        let all: usize = book.templates.iter().map(|template| template.held_out.len()).sum();
-        assert_eq!(all, 44, "the share that NEARLY_SEEN states");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 
-use super::{Job, JobDone, JobError, JobProgress, StageKind, draft, run_steps, settings, world};
+use super::{Job, JobDone, JobError, JobProgress, StageKind, outcome, run_steps, settings, world};
 use crate::config::Precision;
 use crate::data::{ClipSampler, EpisodeStore, GoalScenes, Instructions};
 use crate::sim::Scene;
@@ -36,7 +36,7 @@ pub(super) fn stage_vlm(
     let mut written = None;
     if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
         let base = open_from(job)?;
-        let mut draft = draft(out, base.as_ref(), &job.config)?;
+        let mut draft = outcome::draft(job, out, base.as_ref())?;
         draft.put_vlm(&stage.model(), stage.tokenizer())?;
         draft.note(format!(
             "Stage vlm: {} steps on facts of {} frames, then {} steps of {} examples. Scene {}, seed {}.",
@@ -104,7 +104,7 @@ pub(super) fn stage_2(
     let done = run_steps(job, &mut stage, cancel, observe)?;
     let mut written = None;
     if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
-        let mut draft = draft(out, Some(&base), &job.config)?;
+        let mut draft = outcome::draft(job, out, Some(&base))?;
         draft.put_gpi(&stage.gpi())?;
         if let (Some(model), Some(store)) = (stage.world_model(), &episodes) {
             let mut moved = world::statistics(job, &model, store, device, observe)?;
@@ -116,6 +116,8 @@ pub(super) fn stage_2(
                 "Joint mode: the world model was trained too, at {rate} times its rates of stage 1. {}",
                 world::origin(store)
             ));
+        } else if !draft.has_encoders_of(&world_model)? {
+            return Err(JobError::OtherEncoder { out: out.clone() });
         }
         draft.put_vlm(&stage.adapted(), &tokenizer)?;
         let settings = &job.config.train.stage2;

@@ -3,10 +3,11 @@
 
 mod from;
 mod language;
+mod outcome;
 mod settings;
 mod world;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
@@ -17,7 +18,7 @@ use super::{Progress, StageKind, TrainError};
 use crate::config::Config;
 use crate::data::StoreError;
 use crate::sim::SceneError;
-use crate::system::{Draft, SystemError};
+use crate::system::SystemError;
 use crate::weights::{Checkpoint, WeightsError};
 
 /// What is to be trained, with what and where.
@@ -33,7 +34,8 @@ pub struct Job {
     pub run: PathBuf,
     /// A checkpoint, or the folder of a run of an earlier stage.
     pub from: Option<PathBuf>,
-    /// Checkpoint folder to write at the end; parts that this stage does not make are kept.
+    /// Checkpoint folder to write at the end. Parts that this stage does not make are those of `from`, or stay as they are
+    /// there; where both have one it must be the same.
     pub out: Option<PathBuf>,
 }
 
@@ -97,6 +99,16 @@ pub enum JobError {
         have: String,
         asked: String,
     },
+    #[error(
+        "{} holds a checkpoint whose {part} is another than in {}, which this stage goes on from. Choose another folder for \
+         --out, or go on from that checkpoint with --from.", out.display(), from.display()
+    )]
+    OtherParts { out: PathBuf, from: PathBuf, part: String },
+    #[error(
+        "{} has another encoder now than when this stage began, so that its goals do not fit there. Write them to another \
+         folder: the same command with another --out goes on from the end of the run.", out.display()
+    )]
+    OtherEncoder { out: PathBuf },
     #[error("{}: frames are {have} pixels high, the preset wants {wanted}. Make episodes with --preset {preset}.", data.display())]
     FrameSize {
         data: PathBuf,
@@ -119,6 +131,7 @@ pub fn run(
     if let Some(out) = &job.out {
         // Better now than after an hour of training.
         Checkpoint::may_write(out)?;
+        outcome::may_join(job, out)?;
     }
     match job.stage {
         StageKind::One if job.from.is_some() => Err(JobError::FromNothing),
@@ -139,15 +152,4 @@ fn run_steps(
     let every = job.config.train.checkpoint_every;
     let mut tell = |progress: &Progress<'_>| observe(&JobProgress::Step(progress.clone()));
     Ok(super::train(stage, &job.run, every, cancel, &mut tell)?)
-}
-
-/// What the checkpoint at `out` holds now, or the parts that `base` holds, or nothing.
-fn draft(out: &Path, base: Option<&Checkpoint>, config: &Config) -> Result<Draft, JobError> {
-    let mut draft = match base {
-        _ if out.join("config.json").is_file() => Draft::of(&Checkpoint::open(out)?)?,
-        Some(base) => Draft::of(base)?,
-        None => Draft::new(config.clone()),
-    };
-    draft.config = config.clone();
-    Ok(draft)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 
-use super::{Job, JobDone, JobError, JobProgress, StageKind, draft, from, run_steps, settings};
+use super::{Job, JobDone, JobError, JobProgress, StageKind, from, outcome, run_steps, settings};
 use crate::data::{ClipSampler, EpisodeStore};
 use crate::nn::computing_in;
 use crate::train::{LatentCache, Stage, Stage1, Stage1b, fit_stats};
@@ -28,11 +28,15 @@ pub(super) fn stage_1(
     if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
         let model = stage.model();
         let stats = statistics(job, &model, &store, device, observe)?;
-        let mut draft = draft(out, None, &job.config)?;
+        let mut draft = outcome::draft(job, out, None)?;
         draft.put_world_model(&model)?;
         draft.put_stats(&stats);
         let batch = job.config.train.stage1.batch;
-        draft.note(format!("Stage 1: {steps} steps of {batch} clips. {}", origin(&store)));
+        let seed = job.config.train.seed;
+        draft.note(format!(
+            "Stage 1: {steps} steps of {batch} clips, seed {seed}. {}",
+            origin(&store)
+        ));
         draft.write(out)?;
         written = Some(out.clone());
     }
@@ -74,12 +78,13 @@ pub(super) fn stage_1b(
     let mut written = None;
     if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
         model.predictor = stage.predictor();
-        let mut draft = draft(out, trained.checkpoint.as_ref(), &job.config)?;
+        let mut draft = outcome::draft(job, out, trained.checkpoint.as_ref())?;
         draft.put_world_model(&model)?;
         draft.put_stats(&stats);
         let (batch, rollout) = (job.config.train.stage1b.batch, job.config.train.stage1b.rollout);
         draft.note(format!(
-            "Stage 1b: {steps} steps of {batch} rollouts of {rollout} actions. {}",
+            "Stage 1b: {steps} steps of {batch} rollouts of {rollout} actions, seed {}. {}",
+            job.config.train.seed,
             origin(&store)
         ));
         draft.write(out)?;
