@@ -10,7 +10,8 @@ use std::process::{Command, Output, Stdio};
 
 use burn::tensor::Device;
 use serde_json::Value;
-use thinkjepa::config::preset;
+use thinkjepa::config::{Precision, preset};
+use thinkjepa::device::Workload;
 use thinkjepa::system::System;
 use thinkjepa::weights::{Checkpoint, NamedTensor};
 
