@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::models::{GoalSource, LatentModel, ModelError};
 use crate::config::{PlanEncoder, WorldModelConfig};
+use crate::nn::layer_norm;
 use crate::sim::Frame;
 use crate::world_model::{CpuPredictor, LatentStats, WorldModel};
 
@@ -65,11 +66,16 @@ impl TrainedWorld {
         &self.stats
     }
 
-    /// [`LatentModel::predict`] layer by layer, as on every other device.
+    /// [`LatentModel::predict`] layer by layer, as on every other device. What is predicted at mask tokens has the scale of
+    /// the training's targets, and is brought to that of the encoder's tokens.
     pub fn predict_by_layers(&self, tokens: Tensor<3>, actions: Tensor<2>, bias: Option<&Tensor<1>>) -> Tensor<3> {
-        self.model
-            .predictor
-            .step(tokens, actions, bias.map(|bias| bias.clone().unsqueeze::<2>()))
+        let predictor = &self.model.predictor;
+        let next = predictor.step(tokens, actions, bias.map(|bias| bias.clone().unsqueeze::<2>()));
+        if predictor.is_residual() {
+            next
+        } else {
+            layer_norm(next)
+        }
     }
 }
 
@@ -154,7 +160,11 @@ mod tests {
     use crate::recording::AttentionMap;
 
     fn nano() -> (Config, TrainedWorld) {
-        let (config, device) = (preset("nano").unwrap(), Device::flex());
+        of(preset("nano").unwrap())
+    }
+
+    fn of(config: Config) -> (Config, TrainedWorld) {
+        let device = Device::flex();
         let mut model = WorldModel::new(&config.world_model, &device);
         let dim = config.world_model.dim;
         // An untrained residual predictor is persistence, which nothing changes.
@@ -243,6 +253,21 @@ mod tests {
         assert!(uniform < 1e-5, "{uniform}");
         let peaked = (0..16).map(|i| if i == 5 { 16.0 } else { 0.0 }).collect();
         assert!(gap(peaked) > 1e-3);
+    }
+
+    #[test]
+    fn what_is_predicted_has_the_scale_of_what_is_encoded() {
+        for residual in [true, false] {
+            let mut config = preset("nano").unwrap();
+            config.world_model.predictor.residual = residual;
+            let (_, world) = of(config);
+            let tokens = world.encode(&[frame(0)]).unwrap();
+            let square = |tokens: Tensor<3>| tokens.square().mean().into_scalar::<f32>();
+            let actions = Tensor::<2>::from_data([[0.5, -0.5, 1.0]], &world.device());
+            let next = world.predict(tokens.clone(), actions, None);
+            let (encoded, predicted) = (square(tokens), square(next));
+            assert!((encoded - predicted).abs() < 0.01, "{encoded} and {predicted}");
+        }
     }
 
     #[test]
