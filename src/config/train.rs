@@ -107,6 +107,9 @@ pub struct Stage1Config {
 pub struct Stage1bConfig {
     pub steps: usize,
     pub batch: usize,
+    /// Batches whose gradients are added up before one optimiser step.
+    #[serde(default = "one")]
+    pub accumulation: usize,
     pub lr: f64,
     pub warmup_steps: usize,
     pub weight_decay: f64,
@@ -130,6 +133,9 @@ pub struct VlmTrainConfig {
     /// Steps on text.
     pub steps: usize,
     pub batch: usize,
+    /// Batches, on facts or on text, whose gradients are added up before one optimiser step.
+    #[serde(default = "one")]
+    pub accumulation: usize,
     pub lr: f64,
     pub warmup_steps: usize,
     pub weight_decay: f64,
@@ -153,6 +159,9 @@ pub struct Stage2Config {
     pub lora_steps: usize,
     /// Scenes a step while they do.
     pub lora_scenes: usize,
+    /// Batches of scenes whose gradients are added up before one optimiser step; goals are told from those of their own batch.
+    #[serde(default = "one")]
+    pub accumulation: usize,
     pub lr_gpi: f64,
     pub lr_lora: f64,
     pub warmup_steps: usize,
@@ -176,4 +185,8 @@ pub struct TrainConfig {
     pub stage1b: Stage1bConfig,
     pub vlm: VlmTrainConfig,
     pub stage2: Stage2Config,
+}
+
+fn one() -> usize {
+    1
 }

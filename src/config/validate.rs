@@ -239,6 +239,7 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
     let rollouts = &train.stage1b;
     rules.schedule("train.stage1b", rollouts.steps, rollouts.warmup_steps);
     rules.size("train.stage1b.batch", rollouts.batch);
+    rules.size("train.stage1b.accumulation", rollouts.accumulation);
     rules.rate("train.stage1b.lr", rollouts.lr);
     rules.weight("train.stage1b.weight_decay", rollouts.weight_decay);
     rules.size("train.stage1b.rollout", rollouts.rollout);
@@ -248,6 +249,7 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
     let vlm = &train.vlm;
     rules.schedule("train.vlm", vlm.steps, vlm.warmup_steps);
     rules.size("train.vlm.batch", vlm.batch);
+    rules.size("train.vlm.accumulation", vlm.accumulation);
     rules.rate("train.vlm.lr", vlm.lr);
     rules.weight("train.vlm.weight_decay", vlm.weight_decay);
     rules.whole("train.vlm.facts_steps", vlm.facts_steps, 0, MAX_STEPS);
@@ -272,6 +274,7 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
             "at least 2 pairs a step with train.stage2.sub_goals_per_scene: a contrast needs something to differ from",
         );
     }
+    rules.size("train.stage2.accumulation", two.accumulation);
     rules.rate("train.stage2.lr_gpi", two.lr_gpi);
     rules.rate("train.stage2.lr_lora", two.lr_lora);
     rules.weight("train.stage2.weight_decay", two.weight_decay);
@@ -540,6 +543,10 @@ mod tests {
                 |c| c.train.stage1.losses.pooled_scale = 0.0,
                 "train.stage1.losses.pooled_scale",
             ),
+            (|c| c.train.stage1.accumulation = 0, "train.stage1.accumulation"),
+            (|c| c.train.stage1b.accumulation = 0, "train.stage1b.accumulation"),
+            (|c| c.train.vlm.accumulation = 0, "train.vlm.accumulation"),
+            (|c| c.train.stage2.accumulation = 0, "train.stage2.accumulation"),
             (|c| c.train.stage1b.rollout = 0, "train.stage1b.rollout"),
             (|c| c.train.vlm.warmup_steps = 4001, "train.vlm.warmup_steps"),
             (|c| c.train.vlm.facts_steps = usize::MAX, "train.vlm.facts_steps"),

@@ -1,6 +1,8 @@
 //! Training: the stages, what they share, and how a run is kept on disk so that it can be resumed at any step.
 
 mod curves;
+mod facts;
+mod gradients;
 pub mod job;
 mod kind;
 pub mod optimizer;

@@ -1,7 +1,7 @@
-//! AdamW over a module's parameters: decay on matrices only, gradients added up over several batches, one global norm.
+//! AdamW over a module's parameters: decay on matrices only.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::Tensor;
 
 use crate::weights::train_state::{self, Resumable};
@@ -25,23 +25,6 @@ pub fn adamw<M: Module>(module: &M, betas: (f64, f64), weight_decay: f64) -> Mod
     )
 }
 
-/// Sum of the squares of a module's gradients.
-pub fn squared_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
-    let mut visitor = SquaredNorm { gradients, sum: 0.0 };
-    module.visit(&mut visitor);
-    visitor.sum
-}
-
-/// Multiplies a module's gradients by `factor`.
-pub fn scale<M: Module>(module: &M, gradients: &mut GradientsParams, factor: f64) {
-    module.visit(&mut Scale { gradients, factor });
-}
-
-/// The factor that brings gradients of the given squared norm to at most `clip_norm`.
-pub fn clip_factor(squared_norm: f64, clip_norm: f64) -> f64 {
-    (clip_norm / squared_norm.sqrt().max(1e-12)).min(1.0)
-}
-
 struct Matrices(Vec<ParamId>);
 
 impl ModuleVisitor for Matrices {
@@ -49,57 +32,5 @@ impl ModuleVisitor for Matrices {
         if R > 1 {
             self.0.push(param.id);
         }
-    }
-}
-
-struct SquaredNorm<'a> {
-    gradients: &'a GradientsParams,
-    sum: f64,
-}
-
-impl ModuleVisitor for SquaredNorm<'_> {
-    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-        if let Some(gradient) = self.gradients.get::<R>(param.id) {
-            self.sum += gradient.square().sum().into_scalar::<f64>();
-        }
-    }
-}
-
-struct Scale<'a> {
-    gradients: &'a mut GradientsParams,
-    factor: f64,
-}
-
-impl ModuleVisitor for Scale<'_> {
-    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-        if let Some(gradient) = self.gradients.remove::<R>(param.id) {
-            self.gradients.register(param.id, gradient * self.factor);
-        }
-    }
-}
-
-/// Gradients of a module from two batches, added up.
-pub fn add<M: Module>(module: &M, mut sum: GradientsParams, mut part: GradientsParams) -> GradientsParams {
-    module.visit(&mut Add {
-        sum: &mut sum,
-        part: &mut part,
-    });
-    sum
-}
-
-struct Add<'a> {
-    sum: &'a mut GradientsParams,
-    part: &'a mut GradientsParams,
-}
-
-impl ModuleVisitor for Add<'_> {
-    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-        let parts = (self.sum.remove::<R>(param.id), self.part.remove::<R>(param.id));
-        let total = match parts {
-            (Some(a), Some(b)) => a + b,
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => return,
-        };
-        self.sum.register(param.id, total);
     }
 }

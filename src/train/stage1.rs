@@ -6,11 +6,11 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::optimizer::clip_factor;
+use super::gradients::{Batch, gradients};
 use super::run::{Metrics, Stage, TrainError};
 use super::schedule::{ema_momentum, learning_rate};
-use super::world_loss::WorldLoss;
-use super::world_trainer::{WorldGradients, WorldRates, WorldTrainer};
+use super::world_loss::{Terms, WorldLoss};
+use super::world_trainer::{WorldRates, WorldTrainer};
 use crate::config::Config;
 use crate::data::ClipSampler;
 use crate::nn::computing_in;
@@ -41,6 +41,27 @@ impl Stage1 {
     pub fn model(&self) -> WorldModel {
         self.trainer.model().valid()
     }
+
+    /// Batch `index` of the run.
+    fn batch(&self, index: usize) -> Result<Batch, TrainError> {
+        let stage = &self.config.train.stage1;
+        let began = Instant::now();
+        let (length, events) = (self.config.world_model.clip_len, stage.event_share as f32);
+        let clips = self.clips.sample(index as u64, stage.batch, length, events)?;
+        let loader_secs = began.elapsed().as_secs_f64();
+        let model = computing_in(self.trainer.model(), self.config.precision);
+        let loss = WorldLoss {
+            config: &self.config,
+            model: &model,
+            device: &self.device,
+        };
+        let Terms { loss, named } = loss.terms(&clips, index)?;
+        Ok(Batch {
+            loss,
+            loader_secs,
+            named,
+        })
+    }
 }
 
 impl Stage for Stage1 {
@@ -50,62 +71,18 @@ impl Stage for Stage1 {
 
     fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
         let stage = &self.config.train.stage1;
-        let parts = stage.accumulation.max(1);
-        let mut loader_secs = 0.0;
-        let mut loss_sum = 0.0;
-        let mut named: Vec<(&'static str, f64)> = Vec::new();
-        let mut gradients: Option<WorldGradients> = None;
-        for part in 0..parts {
-            let began = Instant::now();
-            let batch = self.clips.sample(
-                (step * parts + part) as u64,
-                stage.batch,
-                self.config.world_model.clip_len,
-                stage.event_share as f32,
-            )?;
-            loader_secs += began.elapsed().as_secs_f64();
-            let model = computing_in(self.trainer.model(), self.config.precision);
-            let loss = WorldLoss {
-                config: &self.config,
-                model: &model,
-                device: &self.device,
-            };
-            let terms = loss.terms(&batch, step * parts + part)?;
-            loss_sum += terms.loss.clone().detach().into_scalar::<f64>();
-            for (name, value) in terms.named {
-                let value = value.detach().into_scalar::<f64>() / parts as f64;
-                match named.iter_mut().find(|(other, _)| *other == name) {
-                    Some((_, sum)) => *sum += value,
-                    None => named.push((name, value)),
-                }
-            }
-            let part = self.trainer.take(&mut (terms.loss / parts as f64).backward());
-            gradients = Some(match gradients {
-                None => part,
-                Some(sum) => self.trainer.add(sum, part),
-            });
-        }
-        let Some(gradients) = gradients else {
-            return Err(TrainError::Data(
-                "train.stage1.accumulation is 0, expected at least 1".into(),
-            ));
-        };
-        let norm = self.trainer.squared_norm(&gradients);
+        let parts = stage.accumulation;
+        let (gradients, mut metrics) = gradients(&self.trainer.online(), parts, self.config.train.clip_norm, |part| {
+            self.batch(step * parts + part)
+        })?;
         let rate = |peak: f64| learning_rate(step, stage.steps, stage.lr.warmup_steps, peak, stage.lr.floor);
         let rates = WorldRates {
             encoder: rate(stage.lr.encoder),
             predictor: rate(stage.lr.predictor),
             tau: ema_momentum(step, stage.steps, stage.ema),
         };
-        let factor = clip_factor(norm, self.config.train.clip_norm);
-        self.trainer.step(gradients, factor, &rates);
-        let mut metrics = vec![
-            ("loss", loss_sum / parts as f64),
-            ("learning_rate", rates.predictor),
-            ("gradient_norm", norm.sqrt()),
-            ("loader_secs", loader_secs),
-        ];
-        metrics.extend(named);
+        self.trainer.step(gradients, &rates);
+        metrics.push(("learning_rate", rates.predictor));
         Ok(metrics)
     }
 

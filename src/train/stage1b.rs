@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 
-use super::optimizer::{adamw, clip_factor, scale, squared_norm};
+use super::gradients::{Batch, gradients};
+use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
 use crate::config::Config;
@@ -143,19 +144,14 @@ impl Stage1b {
     pub fn predictor(&self) -> Predictor {
         self.predictor.valid()
     }
-}
 
-impl Stage for Stage1b {
-    fn steps(&self) -> usize {
-        self.config.train.stage1b.steps
-    }
-
-    fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
+    /// Batch `index` of the run.
+    fn batch(&self, index: usize) -> Result<Batch, TrainError> {
         let stage = &self.config.train.stage1b;
         let (b, r) = (stage.batch, stage.rollout);
         let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
         let began = Instant::now();
-        let chosen = self.clips.starts(step as u64, b, r + 1, stage.event_share as f32)?;
+        let chosen = self.clips.starts(index as u64, b, r + 1, stage.event_share as f32)?;
         let mut latents = Vec::with_capacity(b * (r + 1) * n * d);
         let mut actions = Vec::with_capacity(b * r * 3);
         for &(episode, t) in &chosen {
@@ -165,53 +161,99 @@ impl Stage for Stage1b {
         let loader_secs = began.elapsed().as_secs_f64();
         let latents = Tensor::<4>::from_data(TensorData::new(latents, [b, r + 1, n, d]), &self.device);
         let actions = Tensor::<3>::from_data(TensorData::new(actions, [b, r, 3]), &self.device);
-        let frame = |i: usize| latents.clone().slice([0..b, i..i + 1]).reshape([b, n, d]);
-        let pooled = |x: Tensor<3>| x.mean_dim(1).reshape([b, d]);
-
         let predictor = computing_in(&self.predictor, self.config.precision);
-        let mut state = frame(0);
-        let mut l_tokens = Tensor::<1>::zeros([1], &self.device);
-        let mut l_comparison = Tensor::<1>::zeros([1], &self.device);
-        let mut last = None;
-        for i in 0..r {
-            let action = actions.clone().slice([0..b, i..i + 1]).reshape([b, 3]);
-            state = predictor.step(state, action, None);
-            let truth = frame(i + 1);
-            let error = wide(state.clone()) - truth;
-            l_tokens = l_tokens + error.clone().square().mean() / (self.variance * r as f64);
-            let error = pooled(error).matmul(self.comparison.clone());
-            l_comparison = l_comparison + error.clone().square().sum_dim(1).mean() / r as f64;
-            last = Some(error);
-        }
-        let loss = l_tokens.clone() + l_comparison.clone() * stage.lambda_comparison;
-        let value = loss.clone().detach().into_scalar::<f64>();
-        let tokens_error = (wide(state.detach()) - frame(r)).square().mean();
-        let persistence = (frame(0) - frame(r)).square().mean();
-        let moved = pooled(frame(0) - frame(r))
-            .matmul(self.comparison.clone())
-            .square()
-            .mean();
-        let missed = last.map_or(0.0, |error| error.detach().square().mean().into_scalar::<f64>());
+        let rollout = roll_out(&predictor, &latents, &actions, &self.comparison, self.variance);
+        let loss = rollout.tokens.clone() + rollout.comparison.clone() * stage.lambda_comparison;
 
-        let mut gradients = GradientsParams::from_grads(loss.backward(), &self.predictor);
-        let norm = squared_norm(&self.predictor, &gradients);
-        let factor = clip_factor(norm, self.config.train.clip_norm);
-        if factor < 1.0 {
-            scale(&self.predictor, &mut gradients, factor);
-        }
+        let (first, last) = (frame(&latents, 0), frame(&latents, r));
+        let compared = |x: Tensor<3>| pooled(x).matmul(self.comparison.clone()).square().mean();
+        let (missed, moved) = (rollout.end.detach() - last.clone(), first - last);
+        let number = |x: Tensor<1>| x.detach().into_scalar::<f64>();
+        Ok(Batch {
+            loss,
+            loader_secs,
+            named: vec![
+                ("tokens", number(rollout.tokens)),
+                ("comparison", number(rollout.comparison)),
+                (
+                    "error_over_persistence",
+                    number(missed.clone().square().mean()) / number(moved.clone().square().mean()),
+                ),
+                (
+                    "comparison_over_persistence",
+                    number(compared(missed)) / number(compared(moved)),
+                ),
+            ],
+        })
+    }
+}
+
+/// What a rollout costs.
+struct Rollout {
+    /// Mean squared error of the tokens over all steps as a share of their variance, `[1]`.
+    tokens: Tensor<1>,
+    /// Mean squared error in the comparison space over all steps, `[1]`.
+    comparison: Tensor<1>,
+    /// The tokens that are predicted last, `[B, N, D]`.
+    end: Tensor<3>,
+}
+
+/// Predicts `R` steps from the first frame of `latents` `[B, R + 1, N, D]` with `actions` `[B, R, D_a]`; `comparison` is
+/// `[D, D + 4]`, `variance` that of a token's entries.
+fn roll_out(
+    predictor: &Predictor,
+    latents: &Tensor<4>,
+    actions: &Tensor<3>,
+    comparison: &Tensor<2>,
+    variance: f64,
+) -> Rollout {
+    let [b, r, d] = actions.dims();
+    let device = latents.device();
+    let mut state = frame(latents, 0);
+    let mut l_tokens = Tensor::<1>::zeros([1], &device);
+    let mut l_comparison = Tensor::<1>::zeros([1], &device);
+    for i in 0..r {
+        let action = actions.clone().slice([0..b, i..i + 1]).reshape([b, d]);
+        state = predictor.step(state, action, None);
+        let error = wide(state.clone()) - frame(latents, i + 1);
+        l_tokens = l_tokens + error.clone().square().mean() / (variance * r as f64);
+        let error = pooled(error).matmul(comparison.clone());
+        l_comparison = l_comparison + error.square().sum_dim(1).mean() / r as f64;
+    }
+    Rollout {
+        tokens: l_tokens,
+        comparison: l_comparison,
+        end: wide(state),
+    }
+}
+
+/// Frame `i` of `[B, R + 1, N, D]`, `[B, N, D]`.
+fn frame(latents: &Tensor<4>, i: usize) -> Tensor<3> {
+    let [b, _, n, d] = latents.dims();
+    latents.clone().slice([0..b, i..i + 1]).reshape([b, n, d])
+}
+
+/// `[B, N, D]` to `[B, D]`.
+fn pooled(x: Tensor<3>) -> Tensor<2> {
+    let [b, _, d] = x.dims();
+    x.mean_dim(1).reshape([b, d])
+}
+
+impl Stage for Stage1b {
+    fn steps(&self) -> usize {
+        self.config.train.stage1b.steps
+    }
+
+    fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
+        let stage = &self.config.train.stage1b;
+        let parts = stage.accumulation;
+        let (gradients, mut metrics) = gradients(&&self.predictor, parts, self.config.train.clip_norm, |part| {
+            self.batch(step * parts + part)
+        })?;
         let rate = learning_rate(step, stage.steps, stage.warmup_steps, stage.lr, RATE_FLOOR);
         self.predictor = self.optimizer.step(rate, self.predictor.clone(), gradients);
-        let number = |x: Tensor<1>| x.detach().into_scalar::<f64>();
-        Ok(vec![
-            ("loss", value),
-            ("learning_rate", rate),
-            ("gradient_norm", norm.sqrt()),
-            ("loader_secs", loader_secs),
-            ("tokens", number(l_tokens)),
-            ("comparison", number(l_comparison)),
-            ("error_over_persistence", number(tokens_error) / number(persistence)),
-            ("comparison_over_persistence", missed / number(moved)),
-        ])
+        metrics.push(("learning_rate", rate));
+        Ok(metrics)
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {
@@ -237,5 +279,91 @@ impl Stage for Stage1b {
         );
         self.optimizer = optimizer.load(folder.join("optimizer.bpk")).map_err(wrong)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::nn::LinearConfig;
+    use burn::tensor::Distribution;
+
+    use super::*;
+    use crate::config::{ActionConditioning, Stem, WorldModelConfig, preset};
+    use crate::nn::gradcheck::{check, check_param};
+
+    const R: usize = 2;
+
+    fn tiny() -> WorldModelConfig {
+        let mut config = preset("nano").unwrap().world_model;
+        (config.image_size, config.patch_size, config.dim) = (16, 8, 8);
+        config.encoder.stem = Stem::Patch;
+        (config.predictor.dim, config.predictor.depth, config.predictor.heads) = (8, 1, 2);
+        config.predictor.action_hidden = 6;
+        assert_eq!(config.predictor.conditioning, ActionConditioning::Film);
+        config
+    }
+
+    /// A predictor that is no persistence, latents `[4, R + 1, 4, 8]`, actions `[4, R, 3]` and a comparison space.
+    fn drawn(device: &Device) -> (Predictor, Tensor<4>, Tensor<3>, Tensor<2>) {
+        device.seed(23);
+        let config = tiny();
+        let mut predictor = Predictor::new(&config, device);
+        predictor.output = LinearConfig::new(8, 8).init(device);
+        let normal = Distribution::Normal(0.0, 1.0);
+        let latents = Tensor::random([4, R + 1, 4, 8], normal, device);
+        let actions = Tensor::random([4, R, 3], normal, device);
+        let comparison = Tensor::random([8, 12], Distribution::Normal(0.0, 0.5), device);
+        (predictor, latents, actions, comparison)
+    }
+
+    /// Through both steps: the second is predicted from the first.
+    #[test]
+    fn gradients_of_both_terms_are_right() {
+        let device = Device::flex().autodiff();
+        let (predictor, latents, actions, comparison) = drawn(&device);
+        let roll =
+            |predictor: &Predictor, latents: &Tensor<4>| roll_out(predictor, latents, &actions, &comparison, 0.7);
+        check("tokens, latents", &latents, |x| roll(&predictor, &x).tokens);
+        check("comparison, latents", &latents, |x| roll(&predictor, &x).comparison);
+        fn input(predictor: &mut Predictor) -> &mut Param<Tensor<2>> {
+            &mut predictor.input.weight
+        }
+        fn action(predictor: &mut Predictor) -> &mut Param<Tensor<2>> {
+            &mut predictor.action1.weight
+        }
+        check_param("tokens, input", &predictor, input, |p| roll(p, &latents).tokens);
+        check_param("comparison, input", &predictor, input, |p| roll(p, &latents).comparison);
+        check_param("tokens, action", &predictor, action, |p| roll(p, &latents).tokens);
+    }
+
+    /// Both terms are means over the batch.
+    #[test]
+    fn the_gradients_of_two_halves_are_those_of_the_whole() {
+        let device = Device::flex().autodiff();
+        let (predictor, latents, actions, comparison) = drawn(&device);
+        let run = |parts: usize| {
+            let size = 4 / parts;
+            gradients(&&predictor, parts, 1e6, |part| {
+                let rows = part * size..(part + 1) * size;
+                let (latents, actions) = (latents.clone().slice([rows.clone()]), actions.clone().slice([rows]));
+                let rollout = roll_out(&predictor, &latents, &actions, &comparison, 0.7);
+                Ok(Batch {
+                    loss: rollout.tokens + rollout.comparison,
+                    loader_secs: 0.0,
+                    named: Vec::new(),
+                })
+            })
+            .unwrap()
+        };
+        let ((whole, of_whole), (halves, of_halves)) = (run(1), run(2));
+        for (a, b) in of_whole.iter().zip(&of_halves) {
+            assert!(a.0 == b.0 && (a.1 - b.1).abs() <= 1e-5 * a.1.abs(), "{a:?} {b:?}");
+        }
+        let id = predictor.input.weight.id;
+        let (whole, halves) = (whole.get::<2>(id).unwrap(), halves.get::<2>(id).unwrap());
+        let (size, off) = (whole.clone().abs().max(), (whole - halves).abs().max());
+        let (size, off) = (size.into_scalar::<f32>(), off.into_scalar::<f32>());
+        assert!(size > 1e-2 && off < 1e-5 * size, "{off} of {size}");
     }
 }

@@ -12,12 +12,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use half::f16;
 use rand::RngExt;
 
-use super::optimizer::{adamw, clip_factor, scale, squared_norm};
+use super::gradients::{Batch, gradients};
+use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
 use super::world_loss::WorldLoss;
@@ -190,20 +191,14 @@ impl Stage2 {
             None => Tensor::from_data(TensorData::new(values, [seen.len(), n, d]), &self.device),
         }
     }
-}
 
-impl Stage for Stage2 {
-    fn steps(&self) -> usize {
-        self.config.train.stage2.steps
-    }
-
-    fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
+    /// Batch `index` of the run; the VLM's side goes through its adapters in a step `with_lora`.
+    fn batch(&self, index: usize, with_lora: bool) -> Result<Batch, TrainError> {
         let stage = &self.config.train.stage2;
         let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
-        let with_lora = step + stage.lora_steps >= stage.steps;
         let count = if with_lora { stage.lora_scenes } else { stage.scenes };
         let began = Instant::now();
-        let mut dice = rng(self.config.train.seed, Stream::Clips, step as u64, 2);
+        let mut dice = rng(self.config.train.seed, Stream::Clips, index as u64, 2);
         let picked: Vec<usize> = (0..count).map(|_| dice.random_range(0..self.scenes.len())).collect();
         let goals: Vec<&CachedGoal> = picked.iter().flat_map(|&i| &self.scenes[i].goals).collect();
         let k = goals.len();
@@ -258,52 +253,55 @@ impl Stage for Stage2 {
         let l_nce = info_nce(&batch, self.mean.clone(), self.config.gpi.temperature);
         let l_goal = goal_regression(&batch, self.comparison.clone());
         let mut loss = l_nce.clone() * stage.lambda_gpi + l_goal.clone() * self.config.gpi.lambda_goal;
-        let mut of_world = Vec::new();
+        let mut named = vec![
+            ("info_nce", l_nce.into_scalar::<f64>()),
+            ("goal_regression", l_goal.into_scalar::<f64>()),
+        ];
         if let (Some(joint), Some(model)) = (&self.joint, &world) {
             let began = Instant::now();
             let first = &self.config.train.stage1;
             let (length, events) = (self.config.world_model.clip_len, first.event_share as f32);
-            let clips = joint.clips.sample(step as u64, first.batch, length, events)?;
+            let clips = joint.clips.sample(index as u64, first.batch, length, events)?;
             loader_secs += began.elapsed().as_secs_f64();
             let terms = WorldLoss {
                 config: &self.config,
                 model,
                 device: &self.device,
             }
-            .terms(&clips, step)?;
+            .terms(&clips, index)?;
             loss = loss + terms.loss;
-            of_world.extend(
-                terms
-                    .named
-                    .into_iter()
-                    .map(|(name, value)| (name, value.detach().into_scalar::<f64>())),
-            );
+            named.extend(terms.named);
         }
-        let mut metrics = vec![
-            ("loss", loss.clone().into_scalar::<f64>()),
-            ("info_nce", l_nce.into_scalar::<f64>()),
-            ("goal_regression", l_goal.into_scalar::<f64>()),
-        ];
-        let mut all = loss.backward();
-        let mut of_gpi = GradientsParams::from_module(&mut all, &self.gpi);
-        let mut of_lora = GradientsParams::from_module(&mut all, &self.adapted);
-        let world_gradients = self.joint.as_ref().map(|joint| joint.trainer.take(&mut all));
-        let mut norm = squared_norm(&self.gpi, &of_gpi) + squared_norm(&self.adapted, &of_lora);
-        if let (Some(joint), Some(gradients)) = (&self.joint, &world_gradients) {
-            norm += joint.trainer.squared_norm(gradients);
-        }
-        let factor = clip_factor(norm, self.config.train.clip_norm);
-        if factor < 1.0 {
-            scale(&self.gpi, &mut of_gpi, factor);
-            scale(&self.adapted, &mut of_lora, factor);
-        }
+        Ok(Batch {
+            loss,
+            loader_secs,
+            named,
+        })
+    }
+}
+
+impl Stage for Stage2 {
+    fn steps(&self) -> usize {
+        self.config.train.stage2.steps
+    }
+
+    fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
+        let stage = &self.config.train.stage2;
+        let with_lora = step + stage.lora_steps >= stage.steps;
+        let parts = stage.accumulation;
+        let world = self.joint.as_ref().map(|joint| joint.trainer.online());
+        let trained = ((&self.gpi, &self.adapted), world);
+        let (((of_gpi, of_lora), of_world), mut metrics) =
+            gradients(&trained, parts, self.config.train.clip_norm, |part| {
+                self.batch(step * parts + part, with_lora)
+            })?;
         let rate = |peak: f64| learning_rate(step, stage.steps, stage.warmup_steps, peak, RATE_FLOOR);
         let [gpi, lora] = &mut self.optimizers;
         self.gpi = gpi.step(rate(stage.lr_gpi), self.gpi.clone(), of_gpi);
         if with_lora {
             self.adapted = lora.step(rate(stage.lr_lora), self.adapted.clone(), of_lora);
         }
-        if let (Some(joint), Some(gradients)) = (&mut self.joint, world_gradients) {
+        if let (Some(joint), Some(gradients)) = (&mut self.joint, of_world) {
             let first = &self.config.train.stage1;
             let rates = WorldRates {
                 encoder: rate(stage.joint_rate * first.lr.encoder),
@@ -311,14 +309,9 @@ impl Stage for Stage2 {
                 // Where stage 1 left it: in the method at 1, and the target encoder stays as it is.
                 tau: first.ema.1,
             };
-            joint.trainer.step(gradients, factor, &rates);
+            joint.trainer.step(gradients, &rates);
         }
-        metrics.extend([
-            ("learning_rate", rate(stage.lr_gpi)),
-            ("gradient_norm", norm.sqrt()),
-            ("loader_secs", loader_secs),
-        ]);
-        metrics.extend(of_world);
+        metrics.push(("learning_rate", rate(stage.lr_gpi)));
         Ok(metrics)
     }
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use burn::module::{Module, Param};
-use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Device;
 
-use super::optimizer::{adamw, clip_factor, scale, squared_norm};
+use super::facts::{FactsHead, facts_losses};
+use super::gradients::{Batch, gradients};
+use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
 use crate::config::Config;
@@ -36,35 +36,7 @@ const CORPUS: u64 = 4000;
 const CORPUS_FROM: u64 = 1 << 40;
 const RATE_FLOOR: f64 = 0.02;
 
-/// Reads facts out of image tokens; part of training alone, no checkpoint holds it.
-#[derive(Module, Debug)]
-struct FactsHead {
-    /// One query a block and a pad, `[K, D_VLM]`.
-    queries: Param<Tensor<2>>,
-    place: Linear,
-}
-
-impl FactsHead {
-    fn new(objects: usize, classes: usize, dim: usize, device: &Device) -> Self {
-        Self {
-            queries: Initializer::Normal { mean: 0.0, std: 0.02 }.init([objects, dim], device),
-            place: LinearConfig::new(dim, classes).init(device),
-        }
-    }
-
-    /// Image tokens `[B, P, D]` to each object's logits over patches `[B, K, P]` and over places `[B, K, classes]`.
-    fn forward(&self, image: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
-        let patches = self
-            .queries
-            .val()
-            .unsqueeze::<3>()
-            .matmul(image.clone().swap_dims(1, 2));
-        let seen = softmax(patches.clone(), 2).matmul(image);
-        (patches, self.place.forward(seen))
-    }
-}
-
-/// What one step learns from.
+/// What one batch is made of.
 struct Lesson {
     frames: Vec<Frame>,
     facts: Vec<Facts>,
@@ -72,7 +44,7 @@ struct Lesson {
     encoded: Vec<Encoded>,
 }
 
-/// The lessons of [`POOL`] steps.
+/// [`POOL`] lessons that follow each other.
 struct Pool {
     number: usize,
     lessons: Vec<Lesson>,
@@ -135,9 +107,9 @@ impl StageVlm {
         &self.tokenizer
     }
 
-    /// The lesson of a step; the pool after it is being made meanwhile.
-    fn lesson(&mut self, step: usize) -> Result<Lesson, TrainError> {
-        let number = step / POOL;
+    /// A lesson by its number in the run; the pool after it is being made meanwhile.
+    fn lesson(&mut self, lesson: usize) -> Result<Lesson, TrainError> {
+        let number = lesson / POOL;
         if self.pool.as_ref().is_none_or(|pool| pool.number != number) {
             let waiting = self.next.take().map(|next| {
                 next.join()
@@ -159,7 +131,7 @@ impl StageVlm {
                 .map_err(|err| TrainError::Data(format!("Could not start a thread for examples: {err}.")))?;
             self.next = Some(next);
         }
-        let lesson = self.pool.as_mut().and_then(|pool| pool.lessons.get_mut(step % POOL));
+        let lesson = self.pool.as_mut().and_then(|pool| pool.lessons.get_mut(lesson % POOL));
         lesson
             .map(|lesson| {
                 std::mem::replace(
@@ -174,39 +146,36 @@ impl StageVlm {
             .ok_or_else(|| TrainError::Data("A pool of examples came out short.".into()))
     }
 
-    /// Cross-entropy of where things are and of what blocks rest on, and the share of the latter that is right.
-    fn facts_loss(&self, image: Tensor<3>, facts: &[Facts]) -> (Tensor<1>, Tensor<1>, f64) {
-        let [b, patches, _] = image.dims();
-        let [objects, _] = self.facts.queries.dims();
-        let blocks = facts.first().map_or(0, |facts| facts.places.len());
-        let grid = self.config.vlm.grid();
-        let (where_is, rests_on) = self.facts.forward(image);
-        let classes = rests_on.dims()[2];
-        let cell = |value: f32| (value.max(0.0) as usize).min(grid - 1);
-        let centres = facts
-            .iter()
-            .flat_map(|facts| facts.centres.iter().map(|c| (cell(c[1]) * grid + cell(c[0])) as i64));
-        let places = facts
-            .iter()
-            .flat_map(|facts| facts.places.iter().map(|&place| place as i64));
-        let ints = |values: Vec<i64>| {
-            let count = values.len();
-            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &self.device)
-        };
-        let cross_entropy = |logits: Tensor<2>, labels: Tensor<1, Int>| {
-            log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean().neg()
-        };
-        let l_where = cross_entropy(where_is.reshape([b * objects, patches]), ints(centres.collect()));
-        let logits = rests_on.slice([0..b, 0..blocks]).reshape([b * blocks, classes]);
-        let labels = ints(places.collect());
-        let right = logits
-            .clone()
-            .argmax(1)
-            .reshape([b * blocks])
-            .equal(labels.clone())
-            .float()
-            .mean();
-        (l_where, cross_entropy(logits, labels), right.into_scalar::<f64>())
+    /// The loss of one lesson, which took `loader_secs` to come by.
+    fn batch(&self, lesson: &Lesson, loader_secs: f64) -> Result<Batch, TrainError> {
+        let stage = &self.config.train.vlm;
+        let frames: Vec<&Frame> = lesson.frames.iter().collect();
+        let model = computing_in(&self.model, self.config.precision);
+        let image = model.image_tokens(pixels(&frames, &self.config.vlm, &self.device));
+        let facts = facts_losses(&self.facts, wide(image.clone()), &lesson.facts, self.config.vlm.grid());
+        let mut named = vec![
+            ("facts_where", facts.centre.clone().into_scalar::<f64>()),
+            ("facts_place", facts.place.clone().into_scalar::<f64>()),
+            ("facts_right", facts.right),
+        ];
+        let mut loss = facts.centre + facts.place;
+        if !lesson.encoded.is_empty() {
+            let members: Vec<&Encoded> = lesson.encoded.iter().collect();
+            let batch = TokenBatch::new(&members, &self.tokenizer, &self.config.vlm, &self.device)
+                .map_err(|err| TrainError::Data(err.to_string()))?;
+            named.push(("tokens", batch.tokens.dims()[1] as f64));
+            let terms = losses_of(&model, image, &batch, stage.lambda_attention);
+            named.push(("answer", terms.answer.into_scalar::<f64>()));
+            if let Some(attention) = terms.attention {
+                named.push(("attention", attention.into_scalar::<f64>()));
+            }
+            loss = loss * stage.lambda_facts + terms.total;
+        }
+        Ok(Batch {
+            loss,
+            loader_secs,
+            named,
+        })
     }
 }
 
@@ -216,43 +185,20 @@ impl Stage for StageVlm {
     }
 
     fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
-        let began = Instant::now();
-        let lesson = self.lesson(step)?;
-        let loader_secs = began.elapsed().as_secs_f64();
+        let parts = self.config.train.vlm.accumulation;
+        let lessons = (step * parts..(step + 1) * parts)
+            .map(|number| {
+                let began = Instant::now();
+                let lesson = self.lesson(number)?;
+                Ok((lesson, began.elapsed().as_secs_f64()))
+            })
+            .collect::<Result<Vec<_>, TrainError>>()?;
         let stage = &self.config.train.vlm;
-        let frames: Vec<&Frame> = lesson.frames.iter().collect();
-        let model = computing_in(&self.model, self.config.precision);
-        let image = model.image_tokens(pixels(&frames, &self.config.vlm, &self.device));
-        let (l_where, l_place, right) = self.facts_loss(wide(image.clone()), &lesson.facts);
-        let mut metrics = vec![
-            ("facts_where", l_where.clone().into_scalar::<f64>()),
-            ("facts_place", l_place.clone().into_scalar::<f64>()),
-            ("facts_right", right),
-        ];
-        let mut loss = l_where + l_place;
-        if !lesson.encoded.is_empty() {
-            let members: Vec<&Encoded> = lesson.encoded.iter().collect();
-            let batch = TokenBatch::new(&members, &self.tokenizer, &self.config.vlm, &self.device)
-                .map_err(|err| TrainError::Data(err.to_string()))?;
-            metrics.push(("tokens", batch.tokens.dims()[1] as f64));
-            let terms = losses_of(&model, image, &batch, stage.lambda_attention);
-            metrics.push(("answer", terms.answer.into_scalar::<f64>()));
-            if let Some(attention) = terms.attention {
-                metrics.push(("attention", attention.into_scalar::<f64>()));
-            }
-            loss = loss * stage.lambda_facts + terms.total;
-        }
-        metrics.push(("loss", loss.clone().into_scalar::<f64>()));
-
-        let mut all = loss.backward();
-        let mut of_model = GradientsParams::from_module(&mut all, &self.model);
-        let mut of_facts = GradientsParams::from_module(&mut all, &self.facts);
-        let norm = squared_norm(&self.model, &of_model) + squared_norm(&self.facts, &of_facts);
-        let factor = clip_factor(norm, self.config.train.clip_norm);
-        if factor < 1.0 {
-            scale(&self.model, &mut of_model, factor);
-            scale(&self.facts, &mut of_facts, factor);
-        }
+        let trained = (&self.model, &self.facts);
+        let ((of_model, of_facts), mut metrics) = gradients(&trained, parts, self.config.train.clip_norm, |part| {
+            let (lesson, loader_secs) = &lessons[part];
+            self.batch(lesson, *loader_secs)
+        })?;
         let rate = learning_rate(
             step,
             stage.facts_steps + stage.steps,
@@ -263,11 +209,7 @@ impl Stage for StageVlm {
         let [optimizer, optimizer_facts] = &mut self.optimizers;
         self.model = optimizer.step(rate, self.model.clone(), of_model);
         self.facts = optimizer_facts.step(rate, self.facts.clone(), of_facts);
-        metrics.extend([
-            ("learning_rate", rate),
-            ("gradient_norm", norm.sqrt()),
-            ("loader_secs", loader_secs),
-        ]);
+        metrics.push(("learning_rate", rate));
         Ok(metrics)
     }
 
@@ -312,7 +254,7 @@ fn optimizers(config: &Config, model: &VlmModel, facts: &FactsHead) -> [ModuleOp
     [adamw(model, betas, decay), adamw(facts, betas, decay)]
 }
 
-/// The lessons of steps `number * POOL` and on: a function of the seed and the number.
+/// The lessons `number * POOL` and on: a function of the seed and the number.
 fn make_pool(
     config: &Config,
     instructions: &Instructions,
@@ -322,10 +264,11 @@ fn make_pool(
     let (stage, seed) = (&config.train.vlm, config.train.seed);
     let first = number * POOL;
     let mut lessons = Vec::with_capacity(POOL);
-    // A pool that holds the first step on text is on text from its beginning.
-    if first + POOL <= stage.facts_steps {
-        for step in first..first + POOL {
-            let drawn = (0..stage.facts_batch).map(|i| instructions.facts(seed, (step * stage.facts_batch + i) as u64));
+    // A pool that holds the first lesson on text is on text from its beginning.
+    if first + POOL <= stage.facts_steps * stage.accumulation {
+        for lesson in first..first + POOL {
+            let drawn =
+                (0..stage.facts_batch).map(|i| instructions.facts(seed, (lesson * stage.facts_batch + i) as u64));
             let (frames, facts) = drawn.unzip();
             lessons.push(Lesson {
                 frames,

@@ -4,13 +4,13 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use super::run::TrainError;
+use super::run::{Metrics, TrainError};
 use crate::config::Config;
 use crate::data::ClipBatch;
 use crate::nn::wide;
 use crate::random::{Stream, rng};
 use crate::world_model::losses::{
-    inverse_dynamics, prediction_loss, proprioception, scale_targets, sigreg, slowness, variance_hinge,
+    inverse_dynamics, pooled_error, prediction_loss, proprioception, scale_targets, sigreg, slowness, variance_hinge,
 };
 use crate::world_model::masking::{block_mask, stack};
 use crate::world_model::{TokenSet, WorldModel, pixels};
@@ -18,7 +18,7 @@ use crate::world_model::{TokenSet, WorldModel, pixels};
 /// A loss with the numbers that explain it.
 pub(super) struct Terms {
     pub loss: Tensor<1>,
-    pub named: Vec<(&'static str, Tensor<1>)>,
+    pub named: Metrics,
 }
 
 /// What the loss is made of. The networks compute in their own number format, all terms are in single precision.
@@ -65,7 +65,7 @@ impl WorldLoss<'_> {
         let l_pred = prediction_loss(losses.prediction, predicted.clone(), scaled);
         let pool = |x: Tensor<3>| x.mean_dim(1).reshape([b, d]);
         let (p_before, p_after) = (pool(before.clone()), pool(after));
-        let l_pooled = (pool(predicted.clone()) - pool(target.clone())).square().mean();
+        let l_pooled = pooled_error(pool(predicted.clone()), pool(target.clone()));
         let pooled = Tensor::cat(vec![p_before.clone(), p_after.clone()], 0);
         let regularise = |rows| sigreg(losses.sigreg, rows, (self.config.train.seed, step as u64));
         let mut l_reg = if losses.sigreg_pooled {
@@ -94,14 +94,14 @@ impl WorldLoss<'_> {
                 + l_idm.clone() * losses.lambda_idm
                 + l_prop.clone() * losses.lambda_prop,
             named: vec![
-                ("prediction", l_pred),
-                ("pooled", l_pooled),
-                ("sigreg", l_reg),
-                ("slowness", l_slow),
-                ("inverse_dynamics", l_idm),
-                ("proprioception", l_prop),
-                ("error_over_persistence", error / persistence),
-                ("pooled_deviation", deviation),
+                ("prediction", number(l_pred)),
+                ("pooled", number(l_pooled)),
+                ("sigreg", number(l_reg)),
+                ("slowness", number(l_slow)),
+                ("inverse_dynamics", number(l_idm)),
+                ("proprioception", number(l_prop)),
+                ("error_over_persistence", number(error / persistence)),
+                ("pooled_deviation", number(deviation)),
             ],
         }
     }
@@ -149,16 +149,19 @@ impl WorldLoss<'_> {
         let [_, kept, _] = context.dims();
         let key = (self.config.train.seed, step as u64);
         let l_reg = sigreg(stage.losses.sigreg, centre(context.reshape([b * kept, d])), key);
-        let acceptance = Tensor::from_floats([acceptance as f32], &plain).autodiff();
         Ok(Terms {
             loss: l_pred.clone() + l_reg.clone() * stage.losses.lambda_reg,
             named: vec![
-                ("masked_prediction", l_pred),
-                ("masked_sigreg", l_reg),
+                ("masked_prediction", number(l_pred)),
+                ("masked_sigreg", number(l_reg)),
                 ("mask_acceptance", acceptance),
             ],
         })
     }
+}
+
+fn number(x: Tensor<1>) -> f64 {
+    x.detach().into_scalar::<f64>()
 }
 
 fn centre(rows: Tensor<2>) -> Tensor<2> {
@@ -198,7 +201,80 @@ fn last_context(context: &Tensor<3>, visible: &[Vec<usize>], target: &[Vec<usize
 
 #[cfg(test)]
 mod tests {
+    use burn::module::Param;
+    use burn::nn::LinearConfig;
+
     use super::*;
+    use crate::config::{SigReg, Stem, preset};
+    use crate::nn::gradcheck::check_param;
+
+    /// A world model of a few hundred numbers that is no persistence, and six clips for it.
+    fn drawn(config: &mut Config, device: &Device) -> (WorldModel, ClipBatch) {
+        let shape = &mut config.world_model;
+        (shape.image_size, shape.patch_size, shape.dim) = (16, 8, 8);
+        shape.encoder.stem = Stem::Patch;
+        (shape.encoder.depth, shape.encoder.heads) = (1, 2);
+        (shape.predictor.dim, shape.predictor.depth, shape.predictor.heads) = (8, 1, 2);
+        shape.predictor.action_hidden = 6;
+        device.seed(29);
+        let mut model = WorldModel::new(shape, device);
+        model.predictor.output = LinearConfig::new(8, 8).init(device);
+        let mut dice = rng(29, Stream::Init, 0, 0);
+        let (b, t, px) = (6, shape.clip_len, shape.image_size);
+        let mut unit = |count: usize| -> Vec<f32> { (0..count).map(|_| dice.random_range(-1.0..1.0)).collect() };
+        let batch = ClipBatch {
+            batch: b,
+            clip_len: t,
+            frame_px: px,
+            frames: unit(b * t * 3 * px * px)
+                .iter()
+                .map(|x| (127.5 * (x + 1.0)) as u8)
+                .collect(),
+            actions: unit(b * (t - 1) * 3),
+            proprio: unit(b * t * 4),
+            starts: vec![(0, 0); b],
+        };
+        (model, batch)
+    }
+
+    /// The total of all terms with their weights, through the networks: on causal steps and on steps with block masks,
+    /// with either regulariser.
+    #[test]
+    fn gradients_of_the_whole_loss_are_right() {
+        type Weight = fn(&mut WorldModel) -> &mut Param<Tensor<2>>;
+        let encoder: (&str, Weight) = ("encoder", |model| &mut model.encoder.blocks[0].mlp.fc2.weight);
+        let predictor: (&str, Weight) = ("predictor", |model| &mut model.predictor.output.weight);
+        let heads: [(&str, Weight); 2] = [
+            ("inverse dynamics", |model| &mut model.heads.idm.fc2.weight),
+            ("proprioception", |model| &mut model.heads.prop.weight),
+        ];
+        let device = Device::flex().autodiff();
+        for (causal_share, sigreg) in [
+            (1.0, SigReg::Spectral),
+            (1.0, SigReg::Sketched),
+            (0.0, SigReg::Spectral),
+            (0.0, SigReg::Sketched),
+        ] {
+            let mut config = preset("nano").unwrap();
+            let (model, batch) = drawn(&mut config, &device);
+            config.train.stage1.mask.causal_share = causal_share;
+            config.train.stage1.losses.sigreg = sigreg;
+            config.validate("here").unwrap();
+            let loss = |model: &WorldModel| {
+                let loss = WorldLoss {
+                    config: &config,
+                    model,
+                    device: &device,
+                };
+                loss.terms(&batch, 3).unwrap().loss
+            };
+            let with_heads = if causal_share > 0.0 { &heads[..] } else { &[] };
+            for (name, weight) in [encoder, predictor].iter().chain(with_heads) {
+                let what = format!("{name}, {sigreg:?}, causal {causal_share}");
+                check_param(&what, &model, weight, loss);
+            }
+        }
+    }
 
     /// Two patches, three frames; against what the rule says, one token at a time.
     #[test]

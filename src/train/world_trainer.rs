@@ -4,16 +4,16 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Gradients;
+use burn::optim::ModuleOptimizer;
 
-use super::optimizer::{adamw, scale, squared_norm};
+use super::gradients::Trained;
+use super::optimizer::adamw;
 use super::run::TrainError;
 use crate::config::Config;
-use crate::world_model::{WorldModel, ema_update};
+use crate::world_model::{Encoder, Heads, Predictor, WorldModel, ema_update};
 
-/// Gradients of the encoder, the predictor and the heads.
-pub(super) struct WorldGradients([GradientsParams; 3]);
+/// The encoder, the predictor and the heads.
+pub(super) type Online<'a> = ((&'a Encoder, &'a Predictor), &'a Heads);
 
 /// Rates of one step.
 pub(super) struct WorldRates {
@@ -43,41 +43,14 @@ impl WorldTrainer {
         &self.model
     }
 
-    /// Takes the model's share out of a backward pass.
-    pub fn take(&self, all: &mut Gradients) -> WorldGradients {
-        WorldGradients([
-            GradientsParams::from_module(all, &self.model.encoder),
-            GradientsParams::from_module(all, &self.model.predictor),
-            GradientsParams::from_module(all, &self.model.heads),
-        ])
+    /// What has gradients.
+    pub fn online(&self) -> Online<'_> {
+        ((&self.model.encoder, &self.model.predictor), &self.model.heads)
     }
 
-    /// Gradients of two batches, added up.
-    pub fn add(&self, sum: WorldGradients, part: WorldGradients) -> WorldGradients {
-        let ([encoder, predictor, heads], [encoder_2, predictor_2, heads_2]) = (sum.0, part.0);
-        WorldGradients([
-            super::optimizer::add(&self.model.encoder, encoder, encoder_2),
-            super::optimizer::add(&self.model.predictor, predictor, predictor_2),
-            super::optimizer::add(&self.model.heads, heads, heads_2),
-        ])
-    }
-
-    /// Sum of the squares of all gradients.
-    pub fn squared_norm(&self, gradients: &WorldGradients) -> f64 {
-        let [encoder, predictor, heads] = &gradients.0;
-        squared_norm(&self.model.encoder, encoder)
-            + squared_norm(&self.model.predictor, predictor)
-            + squared_norm(&self.model.heads, heads)
-    }
-
-    /// Does a step with gradients that are first multiplied by `factor`; the target encoder follows.
-    pub fn step(&mut self, gradients: WorldGradients, factor: f64, rates: &WorldRates) {
-        let [mut encoder, mut predictor, mut heads] = gradients.0;
-        if factor < 1.0 {
-            scale(&self.model.encoder, &mut encoder, factor);
-            scale(&self.model.predictor, &mut predictor, factor);
-            scale(&self.model.heads, &mut heads, factor);
-        }
+    /// Does a step; the target encoder follows.
+    pub fn step(&mut self, gradients: <Online<'_> as Trained>::Gradients, rates: &WorldRates) {
+        let ((encoder, predictor), heads) = gradients;
         let [of_encoder, of_predictor, of_heads] = &mut self.optimizers;
         let WorldModel {
             encoder: online,

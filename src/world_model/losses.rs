@@ -104,6 +104,11 @@ pub fn variance_hinge(rows: Tensor<2>) -> Tensor<1> {
     relu(deviation.neg() + 1.0).mean()
 }
 
+/// Squared error of mean-pooled latents, `[B, D]` each.
+pub fn pooled_error(predicted: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
+    (predicted - target).square().mean()
+}
+
 /// Half the mean squared change from one frame's pooled latent to the next, `[B, D]` each; 1 is as far as two random frames.
 pub fn slowness(before: Tensor<2>, after: Tensor<2>) -> Tensor<1> {
     (after - before).square().mean() * 0.5
@@ -202,6 +207,13 @@ mod tests {
         let after = normal([7, 3], 1.0, 7);
         check("before", &rows, |before| slowness(before, tracked(&after)));
         check("after", &after, |after| slowness(tracked(&rows), after));
+    }
+
+    #[test]
+    fn gradients_of_the_pooled_error_are_right() {
+        let (predicted, target) = (normal([5, 3], 1.5, 12), normal([5, 3], 1.0, 13));
+        check("predicted", &predicted, |x| pooled_error(x, tracked(&target)));
+        check("target", &target, |x| pooled_error(tracked(&predicted), x));
     }
 
     #[test]

@@ -17,6 +17,8 @@ fn small() -> Config {
     config.vlm.max_tokens = 512;
     let train = &mut config.train;
     train.checkpoint_every = EVERY;
+    // Several batches a step: those of a step that is done again are the same ones.
+    (train.stage1b.accumulation, train.vlm.accumulation) = (2, 2);
     // One change of pools, facts and text on both sides of where the run is killed.
     (train.vlm.facts_steps, train.vlm.steps) = (8, STEPS - 8);
     (train.vlm.facts_batch, train.vlm.batch, train.vlm.warmup_steps) = (4, 2, 2);
@@ -130,7 +132,7 @@ fn stage_2_is_resumed_bit_for_bit_alone_and_jointly() {
     untrained(&at.join("base"));
     write_preset(at, "small.ron", &small());
     let mut joint = small();
-    joint.train.stage2.joint_rate = 0.2;
+    (joint.train.stage2.joint_rate, joint.train.stage2.accumulation) = (0.2, 2);
     write_preset(at, "joint.ron", &joint);
 
     let from = ["--from", "base", "--data", "data"];

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::{config, document, run_in};
+use serde_json::Value;
+
+use crate::support::{config, document, run_in, untrained};
 
 fn command(folder: &Path, args: &[&str]) -> Output {
     run_in(folder, &[args, &["--json"]].concat(), &[])
@@ -118,4 +120,72 @@ fn what_is_missing_is_named() {
         0,
         "a refused command wrote something"
     );
+}
+
+/// With weights that do not move, a step that adds up two batches has the mean of their losses and a gradient that is no
+/// longer than the mean of theirs: the batches of a run are the same ones, however they are shared out among its steps.
+#[test]
+fn a_step_may_add_up_several_batches_in_every_stage() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut config = config();
+    config.vlm.max_tokens = 512;
+    let train = &mut config.train;
+    (train.stage1.lr.encoder, train.stage1.lr.predictor) = (1e-30, 1e-30);
+    (
+        train.stage1b.lr,
+        train.vlm.lr,
+        train.stage2.lr_gpi,
+        train.stage2.lr_lora,
+    ) = (1e-30, 1e-30, 1e-30, 1e-30);
+    (train.vlm.facts_steps, train.vlm.batch, train.vlm.warmup_steps) = (0, 2, 0);
+    let stage = &mut train.stage2;
+    (stage.scenes_total, stage.scenes, stage.lora_scenes, stage.warmup_steps) = (6, 2, 2, 0);
+    // The world model as well.
+    stage.joint_rate = 1.0;
+    std::fs::write(at.join("tiny.ron"), ron::ser::to_string(&config).unwrap()).unwrap();
+    untrained(&at.join("base"));
+    let data = ["datagen", "--episodes", "3", "--steps", "6", "--out", "data"];
+    document(&command(at, &[&data[..], &["--preset", "tiny.ron"]].concat()), 0);
+
+    for (stage, field) in [("1", "stage1"), ("1b", "stage1b"), ("vlm", "vlm"), ("2", "stage2")] {
+        let logged = |parts: usize, steps: usize| -> Vec<Value> {
+            let (run, set) = (
+                format!("{stage}-{parts}"),
+                format!("train.{field}.accumulation={parts}"),
+            );
+            let steps = steps.to_string();
+            let mut args = vec![
+                "train", "--stage", stage, "--preset", "tiny.ron", "--data", "data", "--run", &run,
+            ];
+            args.extend(["--device", "cpu", "--steps", &steps, "--set", &set]);
+            if stage != "1" {
+                args.extend(["--from", "base"]);
+            }
+            document(&command(at, &args), 0);
+            let log = std::fs::read_to_string(at.join(run).join("metrics.jsonl")).unwrap();
+            log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let (alone, together) = (logged(1, 4), logged(2, 2));
+        for (pair, both) in alone.chunks(2).zip(&together) {
+            let number = |line: &Value, name: &str| line[name].as_f64().unwrap();
+            let mean = |name: &str| (number(&pair[0], name) + number(&pair[1], name)) / 2.0;
+            let (loss, expected) = (number(both, "loss"), mean("loss"));
+            assert!(
+                (loss - expected).abs() < 1e-5 * expected.abs(),
+                "stage {stage}: {loss}, {expected}"
+            );
+            assert_ne!(
+                number(&pair[0], "loss"),
+                number(&pair[1], "loss"),
+                "stage {stage}: one batch twice"
+            );
+            let (norm, most) = (number(both, "gradient_norm"), mean("gradient_norm"));
+            let least = (number(&pair[0], "gradient_norm") - number(&pair[1], "gradient_norm")).abs() / 2.0;
+            assert!(
+                least < norm && norm < most,
+                "stage {stage}: {norm} between {least} and {most}"
+            );
+        }
+    }
 }

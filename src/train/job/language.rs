@@ -40,7 +40,12 @@ pub(super) fn stage_vlm(
         draft.put_vlm(&stage.model(), stage.tokenizer())?;
         draft.note(format!(
             "Stage vlm: {} steps on facts of {} frames, then {} steps of {} examples. Scene {}, seed {}.",
-            vlm.facts_steps, vlm.facts_batch, vlm.steps, vlm.batch, job.scene, job.config.train.seed
+            vlm.facts_steps,
+            vlm.facts_batch * vlm.accumulation,
+            vlm.steps,
+            vlm.batch * vlm.accumulation,
+            job.scene,
+            job.config.train.seed
         ));
         draft.write(out)?;
         written = Some(out.clone());
@@ -125,7 +130,7 @@ pub(super) fn stage_2(
             "Stage 2: {} steps of {} scenes with {} sub-goals, the last {} with adapters on the language model. \
              {} scenes of {}, seed {}.",
             settings.steps,
-            settings.scenes,
+            settings.scenes * settings.accumulation,
             settings.sub_goals_per_scene,
             settings.lora_steps,
             settings.scenes_total,

@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_run_is_compared_in_what_its_own_stage_depends_on() {
         use StageKind::{One, OneB, Two, Vlm};
-        let changes: [(&str, &[StageKind]); 17] = [
+        let changes: [(&str, &[StageKind]); 21] = [
             ("precision=\"bf16\"", &StageKind::ALL),
             ("train.seed=9", &StageKind::ALL),
             ("train.betas=[0.8,0.9]", &StageKind::ALL),
@@ -157,6 +157,10 @@ mod tests {
             ("vlm.lora.rank=3", &[Two]),
             ("gpi.temperature=0.3", &[Two]),
             ("train.stage1.batch=7", &[One]),
+            ("train.stage1.accumulation=2", &[One]),
+            ("train.stage1b.accumulation=2", &[OneB]),
+            ("train.vlm.accumulation=2", &[Vlm]),
+            ("train.stage2.accumulation=2", &[Two]),
             ("train.stage1.mask.causal_share=0.3", &[One]),
             ("train.stage1b.rollout=3", &[OneB]),
             ("train.vlm.requery_share=0.3", &[Vlm]),

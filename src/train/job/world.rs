@@ -31,10 +31,11 @@ pub(super) fn stage_1(
         let mut draft = outcome::draft(job, out, None)?;
         draft.put_world_model(&model)?;
         draft.put_stats(&stats);
-        let batch = job.config.train.stage1.batch;
-        let seed = job.config.train.seed;
+        let settings = &job.config.train.stage1;
         draft.note(format!(
-            "Stage 1: {steps} steps of {batch} clips, seed {seed}. {}",
+            "Stage 1: {steps} steps of {} clips, seed {}. {}",
+            settings.batch * settings.accumulation,
+            job.config.train.seed,
             origin(&store)
         ));
         draft.write(out)?;
@@ -81,7 +82,8 @@ pub(super) fn stage_1b(
         let mut draft = outcome::draft(job, out, trained.checkpoint.as_ref())?;
         draft.put_world_model(&model)?;
         draft.put_stats(&stats);
-        let (batch, rollout) = (job.config.train.stage1b.batch, job.config.train.stage1b.rollout);
+        let settings = &job.config.train.stage1b;
+        let (batch, rollout) = (settings.batch * settings.accumulation, settings.rollout);
         draft.note(format!(
             "Stage 1b: {steps} steps of {batch} rollouts of {rollout} actions, seed {}. {}",
             job.config.train.seed,
