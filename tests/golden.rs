@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use thinkjepa::config::{
     ActionConditioning, EncoderAttention, EncoderConfig, GpiConfig, PredictionLoss, PredictorConfig, SigReg, Stem,
     WorldModelConfig,
@@ -16,7 +16,15 @@ use thinkjepa::config::{
 use thinkjepa::gpi::{GoalBatch, Gpi, info_nce};
 use thinkjepa::weights::{Remap, Tensors, load};
 use thinkjepa::world_model::losses::{inverse_dynamics, prediction_loss, sigreg};
-use thinkjepa::world_model::{Encoder, Heads, Predictor};
+use thinkjepa::world_model::{Encoder, Heads, Predictor, TokenSet};
+
+/// The same shapes over clips of three frames.
+fn clip_config(residual: bool, attention: EncoderAttention) -> WorldModelConfig {
+    let mut config = config(residual);
+    config.clip_len = 3;
+    config.encoder.attention = attention;
+    config
+}
 
 fn config(residual: bool) -> WorldModelConfig {
     WorldModelConfig {
@@ -64,6 +72,11 @@ impl Fixture {
         let tensor = self.tensors.read(&format!("golden.{name}")).expect(name);
         let shape: [usize; R] = tensor.shape.try_into().expect(name);
         Tensor::from_data(TensorData::new(tensor.values, shape), &self.device)
+    }
+
+    /// Indices are kept as floats.
+    fn token_set(&self, name: &str) -> Tensor<2, Int> {
+        self.golden::<2>(name).int()
     }
 
     fn module<M: burn::module::Module>(&self, module: M, prefix: &str) -> M {
@@ -129,6 +142,65 @@ fn encoder_predictor_heads_and_gpi_agree_with_pytorch() {
     let gpi = fixture.module(Gpi::new(&gpi_config, &config(true), 12, device), "gpi.");
     let goal = gpi.forward(fixture.golden::<2>("embedding"), fixture.golden::<2>("map"), tokens);
     close("goal", goal, fixture.golden::<3>("goal"), 1e-5);
+}
+
+/// Hidden patches are hidden from the stem, whether frames see each other or not.
+#[test]
+fn encoders_of_visible_tokens_agree_with_pytorch() {
+    let fixture = Fixture::open(Device::flex());
+    let (clips, visible) = (fixture.golden::<5>("clips"), fixture.token_set("visible"));
+    let encoder = |attention, prefix: &str| {
+        let encoder = Encoder::new(&clip_config(true, attention), &fixture.device);
+        fixture.module(encoder, prefix)
+    };
+    let by_frame = encoder(EncoderAttention::Frame, "encoder.");
+    let tokens = by_frame.forward_visible(clips.clone(), visible.clone());
+    close("visible by frame", tokens, fixture.golden::<3>("frame_visible"), 1e-5);
+
+    let by_clip = encoder(EncoderAttention::Clip, "clip_encoder.");
+    let all = by_clip.forward_clips(clips.clone());
+    close("all of a clip", all, fixture.golden::<3>("clip_tokens"), 1e-5);
+    let tokens = by_clip.forward_visible(clips, visible);
+    close("visible by clip", tokens, fixture.golden::<3>("clip_visible"), 1e-5);
+}
+
+/// At mask tokens, with actions and without, alone and added to what was seen last.
+#[test]
+fn predictions_at_hidden_tokens_agree_with_pytorch() {
+    let fixture = Fixture::open(Device::flex().autodiff());
+    let context_at = TokenSet {
+        index: fixture.token_set("visible"),
+    };
+    let target_at = TokenSet {
+        index: fixture.token_set("target"),
+    };
+    let context = fixture.golden::<3>("clip_visible");
+    let predictor = |residual| {
+        let config = clip_config(residual, EncoderAttention::Clip);
+        fixture.module(Predictor::new(&config, &fixture.device), "clip_predictor.")
+    };
+    let (plain, residual) = (predictor(false), predictor(true));
+    let predict = |predictor: &Predictor, actions, base| {
+        predictor.predict(context.clone(), &context_at, &target_at, actions, base)
+    };
+    let actions = || Some(fixture.golden::<3>("clip_actions"));
+    let at_mask_tokens = fixture.golden::<3>("at_mask_tokens");
+    close("at mask tokens", predict(&plain, actions(), None), at_mask_tokens, 1e-5);
+    let without_actions = fixture.golden::<3>("without_actions");
+    close("without actions", predict(&plain, None, None), without_actions, 1e-5);
+
+    let from_base = predict(&residual, actions(), Some(fixture.golden::<3>("base")));
+    close("from base", from_base.clone(), fixture.golden::<3>("from_base"), 1e-5);
+    let [b, m, _] = from_base.dims();
+    let loss = from_base.slice([0..b, 0..m, 0..1]).square().sum();
+    let gradient = residual.mask_token.val().grad(&loss.backward());
+    let expected = fixture.golden::<2>("mask_token_grad");
+    close(
+        "gradient of the mask token",
+        gradient.expect("it has one"),
+        expected,
+        1e-5,
+    );
 }
 
 #[test]
