@@ -169,11 +169,13 @@ fn load_language(
         checkpoint: checkpoint.name.clone(),
     })?;
     let tokenizer = Arc::new(VlmTokenizer::load(&path)?);
-    let mut fresh = VlmModel::new(&checkpoint.config.vlm, device);
-    if adapted {
+    let fresh = VlmModel::new(&checkpoint.config.vlm, device);
+    let (fresh, tensors) = if adapted {
         // The seed does not matter: the factors are replaced.
-        fresh = fresh.with_lora(0);
-    }
+        (fresh.with_lora(0), tensors)
+    } else {
+        (fresh, &tensors.without(is_adapter))
+    };
     let mut parts = Parts::new(tensors, precision);
     let model = parts.load(fresh, "vlm.")?;
     Ok(Some((model, tokenizer, parts.report)))

@@ -86,6 +86,15 @@ impl Tensors {
         Ok(tensors)
     }
 
+    /// The same file without the tensors whose names `left_out` picks.
+    pub fn without(&self, left_out: impl Fn(&str) -> bool) -> Self {
+        let kept = self.entries.iter().filter(|(name, _)| !left_out(name));
+        Self {
+            path: self.path.clone(),
+            entries: kept.map(|(name, entry)| (name.clone(), entry.clone())).collect(),
+        }
+    }
+
     /// What was opened.
     pub fn path(&self) -> &Path {
         &self.path

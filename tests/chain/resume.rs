@@ -184,6 +184,28 @@ fn stage_2_is_resumed_bit_for_bit_alone_and_jointly() {
     for prefix in world {
         assert!(!changed(&alone, prefix), "{prefix} of a frozen world model moved");
     }
+    // From what it made itself, whose adapters and interface it makes anew.
+    let again = [
+        "train",
+        "--stage",
+        "2",
+        "--run",
+        "again",
+        "--out",
+        "again-out",
+        "--preset",
+        "small.ron",
+    ];
+    let again = [
+        &again[..],
+        &["--from", "2-whole-out", "--steps", "40", "--device", "cpu", "--json"],
+    ]
+    .concat();
+    document(&run_in(at, &again, &[]), 0);
+    assert!(
+        tensors(&at.join("again-out")) == alone,
+        "other weights from a checkpoint with adapters"
+    );
 
     datagen(at);
     for name in ["2-whole", "2-killed", "2-whole-out", "2-killed-out"] {
