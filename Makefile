@@ -9,7 +9,7 @@
 # make window-plan  compare the plan of the window, on a display that nobody sees, with that of `thinkjepa plan`
 # make check-cuda   type-check what is compiled with the feature `cuda` alone; needs no CUDA
 #
-# The first build takes about half an hour on two cores. Build output lies outside of the clone, so that a second
+# The first build takes about 40 minutes on two cores. Build output lies outside of the clone, so that a second
 # clone compiles only this crate; one profile and one feature set serve run, test and bench.
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)

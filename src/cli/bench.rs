@@ -125,6 +125,7 @@ impl Bench {
             scene: DEMO_SCENE.to_owned(),
             seed: SEED,
             device: self.device.device,
+            recordings: None,
         };
         window::leave_a_core();
         let options = window::demo_options();

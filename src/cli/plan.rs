@@ -8,6 +8,7 @@ use clap::Args;
 use super::{CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, WorldArgs, args, checkpoint};
 use crate::planner::animation::write_gif;
 use crate::planner::{Episode, EpisodeSetup, Event, PlanDocument, Progress, run_episode};
+use crate::recording::file::RecordingWriter;
 use crate::recording::{Outcome, Recording};
 use crate::sim::tasks::{TaskBook, check_text};
 use crate::sim::{DEMO_SCENE, Scene, World};
@@ -31,6 +32,9 @@ pub struct Plan {
     /// Write the episode as an animation
     #[arg(long, value_name = "FILE")]
     pub gif: Option<PathBuf>,
+    /// Record the episode as it happens, for the window to open; an older file is not written over
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Actions after which the episode ends as not reached
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub max_steps: Option<u64>,
@@ -46,8 +50,8 @@ impl Subcommand for Plan {
     }
 
     fn check(&self) -> Result<(), CliError> {
-        if let Some(gif) = &self.gif {
-            args::writable(gif)?;
+        for file in self.gif.iter().chain(&self.record) {
+            args::writable(file)?;
         }
         self.output.check()
     }
@@ -70,7 +74,11 @@ impl Subcommand for Plan {
             checkpoint_name: system.name.clone(),
             checkpoint_hash: system.hash.clone(),
             scene_objects: state.object_names(),
-            view_height_px: if self.gif.is_some() { GIF_PX } else { size },
+            view_height_px: if self.gif.is_some() || self.record.is_some() {
+                GIF_PX
+            } else {
+                size
+            },
         };
         let mut episode = Episode::new(setup, config.plan.clone());
         let cancel = console.on_interrupt()?;
@@ -82,8 +90,13 @@ impl Subcommand for Plan {
                 let _ = write!(stderr, "{piece}").and_then(|()| stderr.flush());
             }
         };
+        let mut recorder = self.record.as_deref().map(RecordingWriter::create).transpose()?;
+        let mut recorded = Ok(());
         let mut on_progress = |episode: &Episode, progress: &Progress| {
             episode.recording().read(|recording| say(console, recording, progress));
+            if let (Some(recorder), Ok(())) = (&mut recorder, &recorded) {
+                recorded = recorder.update(&episode.recording().snapshot());
+            }
         };
         let most = self.max_steps.map(|steps| steps as usize);
         let outcome = run_episode(
@@ -99,12 +112,19 @@ impl Subcommand for Plan {
         let solved = task.map(|task| task.solved(world.state()));
         episode.judge_task(solved);
         let recording = episode.recording().snapshot();
+        if let (Some(recorder), Ok(())) = (&mut recorder, &recorded) {
+            recorded = recorder.update(&recording);
+        }
         tell(console, &recording, &outcome);
         if let Some(gif) = &self.gif {
             write_gif(gif, &recording, &gripper_in_picture, GIF_MILLIS)?;
             console.line(&format!("animation {}", gif.display()));
         }
         console.document(&self.output, &PlanDocument::from_recording(&recording, &config.plan))?;
+        recorded?;
+        if let Some(record) = &self.record {
+            console.line(&format!("recording {}", record.display()));
+        }
         Ok(exit(&recording, &outcome))
     }
 }

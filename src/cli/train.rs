@@ -21,7 +21,7 @@ pub struct Train {
     /// 1: world model. 1b: its predictor on rollouts. vlm: language model. 2: goals (GPI and LoRA)
     #[arg(long, value_name = "1|1b|vlm|2")]
     stage: StageKind,
-    /// The run's folder, such as runs/first; a run that is there is continued
+    /// The run's folder, such as runs/first, made if need be; a run that is there is continued
     #[arg(long, value_name = "FOLDER")]
     run: PathBuf,
     /// Folder of episodes, data/SCENE by default (`thinkjepa datagen` makes them)
@@ -36,7 +36,7 @@ pub struct Train {
     /// What to go on from: a checkpoint, or the run of an earlier stage
     #[arg(long, value_name = "FOLDER")]
     from: Option<PathBuf>,
-    /// Checkpoint folder to write at the end; what it holds of other stages is kept
+    /// Checkpoint folder to write at the end, made if need be; what it holds of other stages is kept
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// nano, vit-l or paper, or a RON file of your own; without it, what --from was made with

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::app::{AppOptions, Ending, LEAST_SIZE, Picture, Script, UiTimes, run};
 use crate::device::DeviceChoice;
+use crate::engine::Command;
 use crate::eval::Machine;
 use crate::sim::DEMO_SCENE;
 use crate::studio::{StudioSettings, start};
@@ -27,6 +28,8 @@ const TASKS: [&str; 4] = [
 ];
 /// The demo's seed, the same with and without a window.
 const SEED: u64 = 7;
+/// Folder that episodes of the window are recorded in.
+const RECORDINGS: &str = "recordings";
 /// Longest time a frame of the window may take to lay out and tessellate, at the 95th percentile.
 const TARGET_MS: f64 = 8.0;
 
@@ -43,6 +46,12 @@ pub struct Window {
     seed: u64,
     #[command(flatten)]
     device: DeviceArgs,
+    /// Folder that every episode is recorded in as it happens
+    #[arg(long, value_name = "FOLDER", default_value = RECORDINGS)]
+    record: PathBuf,
+    /// Open a recording
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
+    recording: Option<PathBuf>,
     /// The task in the task box
     #[arg(long)]
     task: Option<String>,
@@ -154,9 +163,18 @@ impl Window {
             scene: self.scene.clone().unwrap_or_else(|| DEMO_SCENE.to_owned()),
             seed: self.seed,
             device: self.device.device,
+            recordings: Some(self.record.clone()),
         };
         leave_a_core();
-        run(options, move |waker| start(settings, waker)).map_err(|err| CliError::new(err.to_string()))
+        let recording = self.recording.clone();
+        let begin = move |waker| {
+            let engine = start(settings, waker)?;
+            if let Some(path) = recording {
+                engine.send(Command::OpenRecording(path));
+            }
+            Ok(engine)
+        };
+        run(options, begin).map_err(|err| CliError::new(err.to_string()))
     }
 }
 
@@ -245,6 +263,8 @@ pub(super) fn open_demo(console: &Console) -> CliResult {
             device: DeviceArgs {
                 device: DeviceChoice::Auto,
             },
+            record: PathBuf::from(RECORDINGS),
+            recording: None,
             task: None,
             size: demo_options().size,
             light: false,
@@ -273,6 +293,7 @@ fn demo(console: &Console) -> CliResult {
             seed: SEED,
         },
         checkpoint: None,
+        record: None,
         gif: Some(gif),
         max_steps: None,
         device: DeviceArgs {

@@ -62,11 +62,13 @@ pub enum Command {
     SetBreakpoints(BTreeSet<usize>),
     LoadCheckpoint(PathBuf),
     LoadScene(PathBuf),
+    /// Show an episode that was recorded; the one at hand leaves the window.
+    OpenRecording(PathBuf),
     /// Load the checkpoint that is in use once more, on this device.
     SetDevice(DeviceChoice),
     /// Look for the devices of this machine.
     FindDevices,
-    /// Write the episode so far as plan JSON.
+    /// Write the episode so far: plan JSON, a GIF or a recording, as the name says.
     Export(PathBuf),
     StartTraining(TrainingRequest),
     StopTraining,
@@ -87,6 +89,7 @@ impl Command {
                 | Self::Cancel
                 | Self::LoadCheckpoint(_)
                 | Self::LoadScene(_)
+                | Self::OpenRecording(_)
                 | Self::SetDevice(_)
         )
     }

@@ -180,6 +180,12 @@ impl<S: Session> Planner<S> {
                 });
                 self.loaded(called, &path.display().to_string(), MEND, interrupted);
             }
+            Command::OpenRecording(path) => {
+                let called = self.call("Opening the recording", |session, control| {
+                    session.open_recording(&path, control)
+                });
+                self.loaded(called, &path.display().to_string(), "Choose another file.", interrupted);
+            }
             Command::SetDevice(device) => {
                 let called = if self.session.is_none() {
                     self.opening.device = Some(device);

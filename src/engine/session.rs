@@ -188,6 +188,12 @@ pub trait Session {
     /// The scene cannot be read or is impossible; the scene in use stays.
     fn load_scene(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
 
+    /// Shows an episode that was recorded. It can be looked at and exported, and not be gone on with.
+    ///
+    /// # Errors
+    /// The file cannot be read; the episode at hand stays.
+    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
+
     /// Loads the checkpoint once more, on another device.
     ///
     /// # Errors

@@ -167,6 +167,7 @@ pub struct TaskBox {
     pub seed: u64,
     pub checkpoint: String,
     pub scene: String,
+    pub recording: String,
     pub export: String,
     pub popup: Option<Popup>,
     /// A popup that was asked for by a key takes the focus into its first field.
@@ -261,6 +262,7 @@ impl ViewState {
                 seed,
                 checkpoint: String::new(),
                 scene: String::new(),
+                recording: String::new(),
                 export: "plan.json".to_owned(),
                 popup: None,
                 focus_popup: false,

@@ -215,7 +215,11 @@ fn outer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         "Export",
     );
     if export
-        .on_hover_text(with_keys(&ctx, "Write the episode so far as plan JSON", Act::Export))
+        .on_hover_text(with_keys(
+            &ctx,
+            "Write the episode so far: plan JSON, a GIF or a recording",
+            Act::Export,
+        ))
         .clicked()
     {
         state.acts.push(Act::Export);
@@ -229,7 +233,11 @@ fn outer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         "Open",
     );
     if open
-        .on_hover_text(with_keys(&ctx, "Load a checkpoint or a scene", Act::OpenCheckpoint))
+        .on_hover_text(with_keys(
+            &ctx,
+            "Load a checkpoint or a scene, or open a recording",
+            Act::OpenCheckpoint,
+        ))
         .clicked()
     {
         state.acts.push(Act::OpenCheckpoint);
@@ -261,50 +269,67 @@ pub fn popup_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let focus = std::mem::take(&mut state.task.focus_popup);
     ui.horizontal_centered(|ui| match popup {
         Popup::Open => {
-            ui.label(RichText::new("Checkpoint folder").size(SMALL).color(p.weak));
-            let field = widgets::field(
-                ui,
-                &mut state.task.checkpoint,
-                320.0,
-                "checkpoints/nano",
-                "Checkpoint folder",
-            );
-            if focus {
-                field.request_focus();
-            }
-            let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-            let path = state.task.checkpoint.trim().to_owned();
-            if (ui
-                .add_enabled(!path.is_empty(), egui::Button::new("Load checkpoint"))
-                .clicked()
-                || entered)
-                && !path.is_empty()
-            {
-                state.outbox.push(Command::LoadCheckpoint(PathBuf::from(path)));
-                state.task.popup = None;
-            }
-            ui.add_space(14.0);
-            ui.label(RichText::new("Scene file").size(SMALL).color(p.weak));
-            let field = widgets::field(ui, &mut state.task.scene, 240.0, "scenes/tower.ron", "Scene file");
-            let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-            let path = state.task.scene.trim().to_owned();
-            if (ui
-                .add_enabled(!path.is_empty(), egui::Button::new("Load scene"))
-                .clicked()
-                || entered)
-                && !path.is_empty()
-            {
-                state.outbox.push(Command::LoadScene(PathBuf::from(path)));
+            let load = |ui: &mut Ui, what: &str, path: &mut String, width, example, button, focus: bool| {
+                ui.label(RichText::new(what).size(SMALL).color(p.weak));
+                let field = widgets::field(ui, path, width, example, what);
+                if focus {
+                    field.request_focus();
+                }
+                let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+                let path = path.trim();
+                let pressed = ui.add_enabled(!path.is_empty(), egui::Button::new(button)).clicked();
+                ui.add_space(14.0);
+                ((pressed || entered) && !path.is_empty()).then(|| PathBuf::from(path))
+            };
+            let task = &mut state.task;
+            let loaded = [
+                load(
+                    ui,
+                    "Checkpoint folder",
+                    &mut task.checkpoint,
+                    240.0,
+                    "checkpoints/nano",
+                    "Load checkpoint",
+                    focus,
+                )
+                .map(Command::LoadCheckpoint),
+                load(
+                    ui,
+                    "Scene file",
+                    &mut task.scene,
+                    200.0,
+                    "scenes/tower.ron",
+                    "Load scene",
+                    false,
+                )
+                .map(Command::LoadScene),
+                load(
+                    ui,
+                    "Recording",
+                    &mut task.recording,
+                    240.0,
+                    "recordings/episode-0001.tjrec",
+                    "Open recording",
+                    false,
+                )
+                .map(Command::OpenRecording),
+            ];
+            for command in loaded.into_iter().flatten() {
+                state.outbox.push(command);
                 state.task.popup = None;
             }
         }
         Popup::Export => {
-            ui.label(RichText::new("Plan JSON, or a GIF").size(SMALL).color(p.weak));
+            ui.label(
+                RichText::new("Plan JSON, a GIF or a recording")
+                    .size(SMALL)
+                    .color(p.weak),
+            );
             let field = widgets::field(
                 ui,
                 &mut state.task.export,
                 420.0,
-                "plan.json or episode.gif",
+                "plan.json, episode.gif or episode.tjrec",
                 "Export file",
             );
             if focus {

@@ -121,10 +121,10 @@ impl Similarity {
         let cosines = read(self.cosine(pooled))?;
         Ok(match self.space.kind {
             SimilarityKind::Cosine => cosines,
-            // Rounding can lift a cosine over 1, and a similarity over 1 reads as a mistake.
+            // Rounding can lift a cosine over 1, and a similarity over 1 reads as a mistake. NaN stays what it is.
             SimilarityKind::Calibrated => cosines
                 .into_iter()
-                .map(|cosine| ((cosine.min(1.0) - 1.0) / self.temperature).exp())
+                .map(|cosine| ((cosine.clamp(-1.0, 1.0) - 1.0) / self.temperature).exp())
                 .collect(),
         })
     }

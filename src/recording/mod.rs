@@ -1,5 +1,8 @@
 //! The record of an episode. Everything the window shows is read from it, and `plan.json` is written from it: the
-//! window, headless runs, exports and tests share one source of truth.
+//! window, headless runs, exports and tests share one source of truth. [`file`] keeps it on disk.
+
+pub mod file;
+mod png;
 
 use std::sync::Arc;
 
@@ -34,7 +37,7 @@ pub enum EndedBecause {
     Interrupted,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SubGoalRecord {
     pub text: String,
     pub objects: Vec<String>,
@@ -55,7 +58,7 @@ pub struct SubGoalRecord {
 }
 
 /// One iteration of the cross-entropy method.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CemIteration {
     /// Mean of the refitted distribution, `[H]` actions.
     pub mean: Vec<Action>,
@@ -71,13 +74,15 @@ pub struct CemIteration {
 }
 
 /// One step: what was seen, what was thought, what was done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// 0 for the first frame.
     pub step: usize,
     /// What the model saw.
+    #[serde(with = "png")]
     pub frame: Frame,
     /// The same moment for people, at a higher resolution.
+    #[serde(with = "png")]
     pub view: Frame,
     pub vacuum: bool,
     /// Index into [`Recording::sub_goals`]; none before the first and after the last.
@@ -128,7 +133,7 @@ pub enum Outcome {
     Interrupted,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
     pub task: String,
     pub scene: String,
@@ -143,10 +148,22 @@ pub struct Recording {
     /// What of its list could not be read, as it stands.
     pub unread: Vec<String>,
     pub sub_goals: Vec<SubGoalRecord>,
+    /// On disk they follow one by one.
+    #[serde(skip)]
     pub steps: Vec<Arc<StepRecord>>,
     pub replans: Vec<ReplanRecord>,
     pub outcome: Option<Outcome>,
     /// The task's own predicate held in the world when the episode ended; none before, and where no template knows the
     /// task.
     pub task_achieved: Option<bool>,
+}
+
+impl Recording {
+    fn same_but_for_steps(&self, other: &Self) -> bool {
+        let bare = |recording: &Self| Self {
+            steps: Vec::new(),
+            ..recording.clone()
+        };
+        bare(self) == bare(other)
+    }
 }

@@ -1,4 +1,4 @@
-//! An episode as a file: plan JSON, or a GIF where the name says so.
+//! An episode as a file: plan JSON, or a GIF or a recording where the name says so.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::config::PlanConfig;
 use crate::engine::{Exporter, SessionError};
 use crate::planner::PlanDocument;
 use crate::planner::animation::write_gif;
-use crate::recording::Recording;
+use crate::recording::{Recording, file};
 use crate::sim::{CARRY_M, Camera};
 
 /// How long each picture of a GIF stays.
@@ -30,10 +30,10 @@ impl Exporter for PlanExporter {
         } else {
             path.to_owned()
         };
-        if path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("gif"))
-        {
+        let is = |wanted: &str| path.extension().is_some_and(|have| have.eq_ignore_ascii_case(wanted));
+        if is(file::EXTENSION) {
+            file::save(recording, &path).map_err(failed)?;
+        } else if is("gif") {
             write_gif(&path, recording, &gripper_in_picture, GIF_MILLIS).map_err(failed)?;
         } else {
             PlanDocument::from_recording(recording, &self.config)

@@ -5,6 +5,7 @@
 
 mod drive;
 mod export;
+mod record;
 mod session;
 mod training;
 
@@ -26,6 +27,8 @@ pub struct StudioSettings {
     pub scene: String,
     pub seed: u64,
     pub device: DeviceChoice,
+    /// Folder that every episode is recorded in as it happens; none are where there is none.
+    pub recordings: Option<PathBuf>,
 }
 
 /// Starts the engine's workers on these settings; the models are loaded on theirs.

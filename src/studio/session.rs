@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::drive::{drive, scene_record};
 use super::export::PlanExporter;
+use super::record::Recorder;
 use super::{StudioSettings, failed, refused};
 use crate::device::{self, DeviceChoice, DeviceError, Selected, Workload};
 use crate::engine::{Advance, Control, Exporter, Level, Opening, Session, SessionError, SessionInfo};
 use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, Progress};
-use crate::recording::Recording;
+use crate::recording::{Recording, file};
 use crate::sim::tasks::{Task, TaskBook, check_text};
 use crate::sim::{CARRY_M, Camera, STEP_M, Scene, World};
 use crate::system::System;
@@ -30,6 +31,8 @@ pub struct Tabletop {
     seed: u64,
     world: World,
     run: Option<Run>,
+    /// Folder that episodes are recorded in.
+    recordings: Option<PathBuf>,
 }
 
 /// An episode under way.
@@ -39,6 +42,7 @@ struct Run {
     task: Option<Task>,
     /// Before step i was executed: the episode and the world.
     kept: Vec<(EpisodeSnapshot, World)>,
+    recorder: Recorder,
 }
 
 impl Tabletop {
@@ -63,6 +67,7 @@ impl Tabletop {
             seed: settings.seed,
             world,
             run: None,
+            recordings: settings.recordings.clone(),
         };
         // After a fault the models are opened anew, and what was recorded until then stays to be looked at.
         if control.recording().task.is_empty() {
@@ -183,9 +188,10 @@ impl Session for Tabletop {
                     episode,
                     task,
                     kept: Vec::new(),
+                    recorder: Recorder::begin(self.recordings.as_deref(), control),
                 };
                 run.conclude(&world);
-                control.publish(run.episode.recording().snapshot());
+                run.publish(control);
                 (self.run, self.world, self.seed) = (Some(run), world, seed);
                 Ok(())
             }
@@ -196,7 +202,7 @@ impl Session for Tabletop {
         let run = self
             .run
             .as_mut()
-            .ok_or_else(|| refused("There is no episode. Type a task and press Plan."))?;
+            .ok_or_else(|| refused("There is no episode to go on with. Type a task and press Plan."))?;
         let before = (run.episode.snapshot(), self.world.clone());
         let progress = match drive(&self.system, &mut run.episode, &mut self.world, control) {
             Ok(progress) => progress,
@@ -218,7 +224,7 @@ impl Session for Tabletop {
             Progress::Over(_) | Progress::Cancelled => Advance::Finished,
         };
         run.conclude(&self.world);
-        control.publish(run.episode.recording().snapshot());
+        run.publish(control);
         Ok(done)
     }
 
@@ -239,7 +245,7 @@ impl Session for Tabletop {
         run.episode.restore(episode);
         self.world = world.clone();
         run.kept.truncate(step);
-        control.publish(run.episode.recording().snapshot());
+        run.publish(control);
         Ok(())
     }
 
@@ -252,6 +258,26 @@ impl Session for Tabletop {
         let (selected, system) = self.take_up(&checkpoint, self.choice, control)?;
         (self.system, self.selected, self.folder) = (system, selected, path.to_owned());
         self.clear(self.seed, control)
+    }
+
+    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
+        let file::Opened { recording, cut_at } = file::open(path).map_err(refused)?;
+        if let Some(byte) = cut_at {
+            let steps = recording.steps.len();
+            control.log(
+                Level::Warning,
+                format!(
+                    "{} is whole up to byte {byte}: {steps} steps were read.",
+                    path.display()
+                ),
+            );
+        }
+        self.run = None;
+        if let Some(last) = recording.steps.last() {
+            control.show_live(last.as_ref().clone());
+        }
+        control.publish(recording);
+        Ok(())
     }
 
     fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError> {
@@ -275,6 +301,13 @@ impl Session for Tabletop {
 }
 
 impl Run {
+    /// Shows the episode as it is now, and records it.
+    fn publish(&mut self, control: &Control) {
+        let recording = self.episode.recording().snapshot();
+        self.recorder.update(&recording, control);
+        control.publish(recording);
+    }
+
     /// At the end the task as a whole is judged, for the record.
     fn conclude(&mut self, world: &World) {
         if self.episode.outcome().is_some() {

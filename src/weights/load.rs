@@ -13,7 +13,7 @@ use super::{LoadReport, Mismatch, Remap, Tensors, WeightsError};
 /// Strict: a parameter that is missing and a tensor too many under the prefix are errors.
 ///
 /// # Errors
-/// Shapes differ, the report is not clean, or the file cannot be read. The module that was passed in is then gone;
+/// Shapes differ, the report is not clean, a number is not finite, or the file cannot be read. The module that was passed in is then gone;
 /// keep a clone (cheap: tensors are shared) to go on with it.
 pub fn load<M: Module>(
     module: M,
@@ -58,7 +58,7 @@ fn strict<M: Module>(
 /// The same, but lenient: what is missing keeps its value and what is left over is only reported.
 ///
 /// # Errors
-/// Shapes differ, or the file cannot be read.
+/// Shapes differ, a number is not finite, or the file cannot be read.
 pub fn apply<M: Module>(
     module: M,
     tensors: &Tensors,
@@ -173,7 +173,7 @@ impl Setter<'_> {
             return None;
         }
         let (name, layout) = self.walk.on_disk(self.prefix);
-        match self.tensors.read(self.sources.get(&name)?) {
+        match self.tensors.read_finite(self.sources.get(&name)?) {
             Ok(tensor) => Some(to_memory(tensor.values, layout, shape)),
             Err(err) => {
                 self.failed = Some(err);
@@ -272,6 +272,22 @@ mod tests {
 
     fn values(x: Tensor<2>) -> Vec<f32> {
         x.into_data().try_into_vec_as().unwrap()
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_named_and_not_loaded() {
+        let device = Device::flex();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let linear: Linear = LinearConfig::new(3, 2).init(&device);
+        let mut tensors = collect(&linear, "").unwrap();
+        for broken in [f32::NAN, f32::INFINITY] {
+            tensors[0].values[1] = broken;
+            write_tensors(&path, &tensors).unwrap();
+            let err = load(linear.clone(), &Tensors::open(&path).unwrap(), "", &Remap::none()).unwrap_err();
+            let said = err.to_string();
+            assert!(said.contains(&format!("tensor {} holds {broken}", tensors[0].name)), "{said}");
+        }
     }
 
     #[test]

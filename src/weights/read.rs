@@ -109,6 +109,21 @@ impl Tensors {
         self.entries.get(name).map(|entry| entry.shape.as_slice())
     }
 
+    /// [`Tensors::read`], with numbers that can be computed with.
+    ///
+    /// # Errors
+    /// As [`Tensors::read`], and where a value is infinite or not a number.
+    pub fn read_finite(&self, name: &str) -> Result<NamedTensor, WeightsError> {
+        let tensor = self.read(name)?;
+        match tensor.values.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(WeightsError::Damaged {
+                path: self.path.clone(),
+                what: format!("tensor {name} holds {value}, expected finite numbers"),
+            }),
+            None => Ok(tensor),
+        }
+    }
+
     /// The values of one tensor.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ fn engine(checkpoint: &Path) -> Engine {
         scene: DEMO_SCENE.to_owned(),
         seed: 7,
         device: DeviceChoice::Cpu,
+        recordings: None,
     };
     start(settings, Arc::new(|| ())).unwrap()
 }

@@ -12,6 +12,7 @@ use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
 use thinkjepa::device::{DeviceChoice, ask_children_of};
 use thinkjepa::engine::{Command, Engine, Phase};
+use thinkjepa::recording::{Recording, file};
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
 
@@ -27,13 +28,14 @@ struct Seat {
 struct Window(Harness<'static, Seat>);
 
 impl Window {
-    fn open(checkpoint: PathBuf, device: DeviceChoice) -> Self {
+    fn open(checkpoint: PathBuf, device: DeviceChoice, recordings: &Path) -> Self {
         ask_children_of(env!("CARGO_BIN_EXE_thinkjepa").into());
         let settings = StudioSettings {
             checkpoint,
             scene: DEMO_SCENE.to_owned(),
             seed: 7,
             device,
+            recordings: Some(recordings.to_owned()),
         };
         let engine = start(settings, Arc::new(|| ())).unwrap();
         let seat = Seat {
@@ -83,6 +85,17 @@ impl Window {
         });
     }
 
+    fn recording(&self) -> Arc<Recording> {
+        self.engine().recording()
+    }
+
+    fn open_recording(&mut self, path: &Path) {
+        self.0.key_press_modifiers(Modifiers::COMMAND, Key::O);
+        self.0.run_steps(2);
+        self.fill("Recording", &path.display().to_string());
+        self.press("Open recording");
+    }
+
     fn dismiss(&mut self) {
         self.0.get_by_label("Dismiss the message").click();
         self.until("dismissed", |window| {
@@ -129,7 +142,7 @@ fn a_typed_task_is_planned_run_and_exported_as_the_command_line_does_it_to_the_b
     with_list(&at("tiny"));
     let headless = planned_headless(folder.path());
 
-    let mut window = Window::open(at("tiny"), DeviceChoice::Cpu);
+    let mut window = Window::open(at("tiny"), DeviceChoice::Cpu, &at("recordings"));
     window.until("idle", |window| window.phase() == Phase::Idle);
 
     // Mistakes before there is anything to lose.
@@ -186,7 +199,7 @@ fn a_device_that_is_chosen_in_the_title_bar_plans_and_one_that_is_not_there_chan
     with_list(&at("tiny"));
     let headless = planned_headless(folder.path());
 
-    let mut window = Window::open(at("tiny"), DeviceChoice::Auto);
+    let mut window = Window::open(at("tiny"), DeviceChoice::Auto, &at("recordings"));
     window.until("idle", |window| window.phase() == Phase::Idle);
     let choice = |window: &Window| window.engine().board().info.unwrap().device_choice;
     assert_eq!(choice(&window), DeviceChoice::Auto);
@@ -215,4 +228,48 @@ fn a_device_that_is_chosen_in_the_title_bar_plans_and_one_that_is_not_there_chan
         window.export(&at("again.json")) == headless,
         "a device that is not there changed the episode"
     );
+}
+
+#[test]
+fn an_episode_is_recorded_as_it_happens_and_is_the_same_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    with_list(&at("tiny"));
+    let headless = planned_headless(folder.path());
+    let mut window = Window::open(at("tiny"), DeviceChoice::Cpu, &at("recordings"));
+    window.until("idle", |window| window.phase() == Phase::Idle);
+    window.fill("Task", TASK);
+    window.press("Plan");
+    window.until("finished", |window| window.phase() == Phase::Finished);
+    let episode = window.recording();
+    let recorded = at("recordings/episode-0001.tjrec");
+    let on_disk = file::open(&recorded).unwrap();
+    assert!(on_disk.recording == *episode && on_disk.cut_at.is_none());
+    window.export(&at("saved.tjrec"));
+
+    window.open_recording(&at("none.tjrec"));
+    window.says("none.tjrec");
+    window.dismiss();
+    assert!(window.recording() == episode, "a mistake changed the episode");
+
+    window.press("Reset");
+    window.until("idle again", |window| window.phase() == Phase::Idle);
+    assert!(window.recording().steps.is_empty());
+    window.open_recording(&at("saved.tjrec"));
+    window.until("opened", |window| window.phase() == Phase::Finished);
+    assert!(window.recording() == episode, "it is another when it is opened again");
+    assert!(window.export(&at("again.json")) == headless);
+
+    // What a program that was killed leaves: the steps that were whole.
+    let bytes = std::fs::read(&recorded).unwrap();
+    std::fs::write(at("cut.tjrec"), &bytes[..bytes.len() / 2]).unwrap();
+    window.open_recording(&at("cut.tjrec"));
+    window.until("opened", |window| window.phase() == Phase::Paused);
+    let cut = window.recording();
+    assert!(!cut.steps.is_empty() && cut.steps.len() < episode.steps.len());
+    assert_eq!(cut.steps[..], episode.steps[..cut.steps.len()]);
+    window.press("Step");
+    window.says("There is no episode to go on with");
+    window.dismiss();
+    assert!(window.recording() == cut);
 }

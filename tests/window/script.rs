@@ -9,7 +9,7 @@ use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
     Advance, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl, Waker,
 };
-use thinkjepa::recording::{Outcome, Recording};
+use thinkjepa::recording::{Outcome, Recording, file};
 
 use super::synthetic;
 
@@ -126,6 +126,12 @@ impl Session for Script {
     }
 
     fn load_scene(&mut self, _path: &Path, _control: &Control) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
+        let opened = file::open(path).map_err(|err| SessionError::Refused(err.to_string()))?;
+        control.publish(opened.recording);
         Ok(())
     }
 

@@ -131,6 +131,9 @@ pub fn run(
     if let Some(out) = &job.out {
         // Better now than after an hour of training.
         Checkpoint::may_write(out)?;
+        if let Some(parent) = out.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|err| TrainError::io("create", parent, err))?;
+        }
         outcome::may_join(job, out)?;
     }
     match job.stage {

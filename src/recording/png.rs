@@ -1,0 +1,62 @@
+//! Frames of a recording on disk, as PNG.
+
+use std::io::Cursor;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageFormat};
+use serde::de::{Deserializer, Error, Visitor};
+use serde::ser::{Error as _, Serializer};
+
+use crate::sim::Frame;
+
+pub(super) fn serialize<S: Serializer>(frame: &Frame, serializer: S) -> Result<S::Ok, S::Error> {
+    let plane = frame.width * frame.height;
+    let pixels: Vec<u8> = (0..plane)
+        .flat_map(|at| [0, 1, 2].map(|colour| frame.rgb[colour * plane + at]))
+        .collect();
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
+        .write_image(
+            &pixels,
+            frame.width as u32,
+            frame.height as u32,
+            ExtendedColorType::Rgb8,
+        )
+        .map_err(S::Error::custom)?;
+    serializer.serialize_bytes(&png)
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Frame, D::Error> {
+    deserializer.deserialize_byte_buf(Png)
+}
+
+struct Png;
+
+impl Visitor<'_> for Png {
+    type Value = Frame;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a PNG")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Frame, E> {
+        let picture = image::ImageReader::with_format(Cursor::new(bytes), ImageFormat::Png)
+            .decode()
+            .map_err(E::custom)?
+            .into_rgb8();
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let pixels = picture.as_raw();
+        let rgb: Vec<u8> = (0..3)
+            .flat_map(|colour| pixels.iter().skip(colour).step_by(3).copied())
+            .collect();
+        Ok(Frame {
+            width,
+            height,
+            rgb: rgb.into(),
+        })
+    }
+
+    fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Frame, E> {
+        self.visit_bytes(&bytes)
+    }
+}
