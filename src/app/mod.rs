@@ -2,6 +2,7 @@
 //! it reads; nothing here computes.
 
 mod autopilot;
+mod drop;
 mod frame_times;
 mod layout;
 mod measure;

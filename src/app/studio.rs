@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::AppOptions;
 use super::autopilot::{Autopilot, Ending};
+use super::drop::dropped;
 use super::frame_times::{FrameTimes, tessellation_secs};
 use super::layout::{prepare, studio_ui};
 use super::measure::UiTimes;
@@ -117,6 +118,12 @@ impl Studio {
         if let Some(autopilot) = &mut self.autopilot {
             autopilot.frame(ui.ctx(), state, &view);
             self.held = autopilot.holds_still().then(|| shown.clone());
+        }
+        for dropped in dropped(ui) {
+            match dropped {
+                Ok(command) => self.state.outbox.push(command),
+                Err(said) => self.engine.warn(&said),
+            }
         }
         for command in std::mem::take(&mut self.state.outbox) {
             if !self.engine.send(command) {

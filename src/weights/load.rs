@@ -286,7 +286,10 @@ mod tests {
             write_tensors(&path, &tensors).unwrap();
             let err = load(linear.clone(), &Tensors::open(&path).unwrap(), "", &Remap::none()).unwrap_err();
             let said = err.to_string();
-            assert!(said.contains(&format!("tensor {} holds {broken}", tensors[0].name)), "{said}");
+            assert!(
+                said.contains(&format!("tensor {} holds {broken}", tensors[0].name)),
+                "{said}"
+            );
         }
     }
 

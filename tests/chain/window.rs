@@ -24,6 +24,20 @@ struct Seat {
     studio: Option<Studio>,
 }
 
+/// A file that is dropped on the window.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|err| err.to_string())
+    }
+}
+
 /// The window, and what a user does to it.
 struct Window(Harness<'static, Seat>);
 
@@ -263,7 +277,8 @@ fn an_episode_is_recorded_as_it_happens_and_is_the_same_when_it_is_opened_again(
     // What a program that was killed leaves: the steps that were whole.
     let bytes = std::fs::read(&recorded).unwrap();
     std::fs::write(at("cut.tjrec"), &bytes[..bytes.len() / 2]).unwrap();
-    window.open_recording(&at("cut.tjrec"));
+    let dropped = Arc::new(Dropped(at("cut.tjrec")));
+    window.0.input_mut().dropped_files.push(dropped);
     window.until("opened", |window| window.phase() == Phase::Paused);
     let cut = window.recording();
     assert!(!cut.steps.is_empty() && cut.steps.len() < episode.steps.len());

@@ -1,0 +1,69 @@
+//! Files that are dropped on the window.
+
+use std::path::Path;
+
+use egui::{Align2, Area, Frame, Id, Order, RichText, Ui, Vec2};
+
+use crate::engine::Command;
+use crate::recording::file::EXTENSION;
+
+/// What a dropped path asks for.
+///
+/// # Errors
+/// It is nothing that can be opened, in words.
+fn command_of(path: &Path) -> Result<Command, String> {
+    let is = |wanted: &str| path.extension().is_some_and(|have| have.eq_ignore_ascii_case(wanted));
+    let path_buf = path.to_owned();
+    if path.is_dir() {
+        Ok(Command::LoadCheckpoint(path_buf))
+    } else if is(EXTENSION) {
+        Ok(Command::OpenRecording(path_buf))
+    } else if is("ron") {
+        Ok(Command::LoadScene(path_buf))
+    } else {
+        Err(format!(
+            "{} is nothing that can be opened here. Drop a checkpoint's folder, a scene (.ron) or a recording (.{EXTENSION}).",
+            path.display()
+        ))
+    }
+}
+
+/// What was dropped since the last frame; while something is held over the window, it says what may be dropped.
+pub(super) fn dropped(ui: &Ui) -> Vec<Result<Command, String>> {
+    let (hovered, dropped) = ui.input(|input| {
+        let dropped = input.raw.dropped_files.iter().map(|file| command_of(file.path()));
+        (!input.raw.hovered_files.is_empty(), dropped.collect())
+    });
+    if hovered {
+        Area::new(Id::unique("drop"))
+            .order(Order::Foreground)
+            .anchor(Align2::CENTER_CENTER, Vec2::ZERO)
+            .show(ui.ctx(), |ui| {
+                Frame::popup(ui.style()).inner_margin(18).show(ui, |ui| {
+                    ui.label(RichText::new(
+                        "Drop a checkpoint's folder, a scene or a recording to open it",
+                    ));
+                });
+            });
+    }
+    dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_opened_by_its_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(
+            command_of(folder.path()),
+            Ok(Command::LoadCheckpoint(folder.path().to_owned()))
+        );
+        assert_eq!(command_of(&at("a.TJREC")), Ok(Command::OpenRecording(at("a.TJREC"))));
+        assert_eq!(command_of(&at("a.ron")), Ok(Command::LoadScene(at("a.ron"))));
+        let said = command_of(&at("plan.json")).unwrap_err();
+        assert!(said.contains("plan.json is nothing that can be opened"), "{said}");
+    }
+}
