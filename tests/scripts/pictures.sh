@@ -15,7 +15,7 @@ may_fail() {
     "$@" || [ $? -eq 1 ]
 }
 
-may_fail on_a_display "$program" window --task "$task" --seed "$seed" --run --picture "$to/window.png" \
+may_fail on_a_display "$program" window --record "$work/recordings" --task "$task" --seed "$seed" --run --picture "$to/window.png" \
     --picture-step "$step" --quit
 may_fail "$program" plan "$task" --seed "$seed" --gif "$to/episode.gif" >"$work/said"
 

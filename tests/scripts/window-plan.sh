@@ -23,7 +23,7 @@ same() {
 
 may_fail "$program" plan "$task" --seed "$seed" --checkpoint "$checkpoint" --device cpu --out "$work/headless.json"
 
-may_fail on_a_display "$program" window --task "$task" --seed "$seed" --checkpoint "$checkpoint" --device cpu \
+may_fail on_a_display "$program" window --record "$work/recordings" --task "$task" --seed "$seed" --checkpoint "$checkpoint" --device cpu \
     --run --export "$work/script.json" --quit
 same "$work/script.json" "the window by its script"
 
@@ -33,7 +33,7 @@ if ! command -v xdotool >/dev/null 2>&1; then
 fi
 cat >"$work/typed.sh" <<'KEYS'
 program=$1 work=$2 task=$3 seed=$4 checkpoint=$5
-RUST_LOG=warn,thinkjepa=info "$program" window --seed "$seed" --checkpoint "$checkpoint" --device cpu 2>"$work/log" &
+RUST_LOG=warn,thinkjepa=info "$program" window --record "$work/recordings" --seed "$seed" --checkpoint "$checkpoint" --device cpu 2>"$work/log" &
 window=$!
 # Waits for a line of the window's log.
 said() {
