@@ -2,24 +2,22 @@
 
 use std::path::Path;
 
-use egui::{Align2, Area, Frame, Id, Order, RichText, Ui, Vec2};
+use egui::{Align2, Area, Frame, Id, Order, Ui, Vec2};
 
 use crate::engine::Command;
-use crate::recording::file::EXTENSION;
+use crate::recording::file::{EXTENSION, has_extension};
 
 /// What a dropped path asks for.
 ///
 /// # Errors
 /// It is nothing that can be opened, in words.
 fn command_of(path: &Path) -> Result<Command, String> {
-    let is = |wanted: &str| path.extension().is_some_and(|have| have.eq_ignore_ascii_case(wanted));
-    let path_buf = path.to_owned();
     if path.is_dir() {
-        Ok(Command::LoadCheckpoint(path_buf))
-    } else if is(EXTENSION) {
-        Ok(Command::OpenRecording(path_buf))
-    } else if is("ron") {
-        Ok(Command::LoadScene(path_buf))
+        Ok(Command::LoadCheckpoint(path.to_owned()))
+    } else if has_extension(path, EXTENSION) {
+        Ok(Command::OpenRecording(path.to_owned()))
+    } else if has_extension(path, "ron") {
+        Ok(Command::LoadScene(path.to_owned()))
     } else {
         Err(format!(
             "{} is nothing that can be opened here. Drop a checkpoint's folder, a scene (.ron) or a recording (.{EXTENSION}).",
@@ -40,9 +38,7 @@ pub(super) fn dropped(ui: &Ui) -> Vec<Result<Command, String>> {
             .anchor(Align2::CENTER_CENTER, Vec2::ZERO)
             .show(ui.ctx(), |ui| {
                 Frame::popup(ui.style()).inner_margin(18).show(ui, |ui| {
-                    ui.label(RichText::new(
-                        "Drop a checkpoint's folder, a scene or a recording to open it",
-                    ));
+                    ui.label("Drop a checkpoint's folder, a scene or a recording to open it");
                 });
             });
     }

@@ -27,13 +27,11 @@ pub fn folder(named: Option<&Path>) -> Result<PathBuf, CliError> {
         Some(PathBuf::from(env!("CARGO_MANIFEST_DIR"))),
     ];
     let mut found = places.into_iter().flatten().map(|place| place.join(DEFAULT));
-    found
-        .find(|folder| folder.join("config.json").is_file())
-        .ok_or_else(|| {
-            CliError::new(format!(
-                "There is no checkpoint {DEFAULT} here. Name one with --checkpoint, or make one with `thinkjepa train`."
-            ))
-        })
+    found.find(|folder| Checkpoint::is_at(folder)).ok_or_else(|| {
+        CliError::new(format!(
+            "There is no checkpoint {DEFAULT} here. Name one with --checkpoint, or make one with `thinkjepa train`."
+        ))
+    })
 }
 
 /// Opens a checkpoint and says so; the second half loads it once the device is known.

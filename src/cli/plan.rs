@@ -92,11 +92,16 @@ impl Subcommand for Plan {
         };
         let mut recorder = self.record.as_deref().map(RecordingWriter::create).transpose()?;
         let mut recorded = Ok(());
-        let mut on_progress = |episode: &Episode, progress: &Progress| {
-            episode.recording().read(|recording| say(console, recording, progress));
+        let mut record = |recording: &Recording| {
             if let (Some(recorder), Ok(())) = (&mut recorder, &recorded) {
-                recorded = recorder.update(&episode.recording().snapshot());
+                recorded = recorder.update(recording);
             }
+        };
+        let mut on_progress = |episode: &Episode, progress: &Progress| {
+            episode.recording().read(|recording| {
+                say(console, recording, progress);
+                record(recording);
+            });
         };
         let most = self.max_steps.map(|steps| steps as usize);
         let outcome = run_episode(
@@ -112,9 +117,7 @@ impl Subcommand for Plan {
         let solved = task.map(|task| task.solved(world.state()));
         episode.judge_task(solved);
         let recording = episode.recording().snapshot();
-        if let (Some(recorder), Ok(())) = (&mut recorder, &recorded) {
-            recorded = recorder.update(&recording);
-        }
+        record(&recording);
         tell(console, &recording, &outcome);
         if let Some(gif) = &self.gif {
             write_gif(gif, &recording, &gripper_in_picture, GIF_MILLIS)?;

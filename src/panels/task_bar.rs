@@ -260,6 +260,16 @@ fn outer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     }
 }
 
+/// Something to open, and the button that opens it.
+struct PathField<'a> {
+    what: &'static str,
+    path: &'a mut String,
+    width: f32,
+    example: &'static str,
+    button: &'static str,
+    command: fn(PathBuf) -> Command,
+}
+
 /// The small form that Open… and Export… unfold under the task bar.
 pub fn popup_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let Some(popup) = state.task.popup else {
@@ -269,54 +279,55 @@ pub fn popup_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let focus = std::mem::take(&mut state.task.focus_popup);
     ui.horizontal_centered(|ui| match popup {
         Popup::Open => {
-            let load = |ui: &mut Ui, what: &str, path: &mut String, width, example, button, focus: bool| {
+            let task = &mut state.task;
+            let fields = [
+                PathField {
+                    what: "Checkpoint folder",
+                    path: &mut task.checkpoint,
+                    width: 240.0,
+                    example: "checkpoints/nano",
+                    button: "Load checkpoint",
+                    command: Command::LoadCheckpoint,
+                },
+                PathField {
+                    what: "Scene file",
+                    path: &mut task.scene,
+                    width: 200.0,
+                    example: "scenes/tower.ron",
+                    button: "Load scene",
+                    command: Command::LoadScene,
+                },
+                PathField {
+                    what: "Recording",
+                    path: &mut task.recording,
+                    width: 240.0,
+                    example: "recordings/episode-0001.tjrec",
+                    button: "Open recording",
+                    command: Command::OpenRecording,
+                },
+            ];
+            for (index, field) in fields.into_iter().enumerate() {
+                let PathField {
+                    what,
+                    path,
+                    width,
+                    example,
+                    button,
+                    command,
+                } = field;
                 ui.label(RichText::new(what).size(SMALL).color(p.weak));
                 let field = widgets::field(ui, path, width, example, what);
-                if focus {
+                if focus && index == 0 {
                     field.request_focus();
                 }
                 let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
                 let path = path.trim();
                 let pressed = ui.add_enabled(!path.is_empty(), egui::Button::new(button)).clicked();
+                if (pressed || entered) && !path.is_empty() {
+                    state.outbox.push(command(PathBuf::from(path)));
+                    task.popup = None;
+                }
                 ui.add_space(14.0);
-                ((pressed || entered) && !path.is_empty()).then(|| PathBuf::from(path))
-            };
-            let task = &mut state.task;
-            let loaded = [
-                load(
-                    ui,
-                    "Checkpoint folder",
-                    &mut task.checkpoint,
-                    240.0,
-                    "checkpoints/nano",
-                    "Load checkpoint",
-                    focus,
-                )
-                .map(Command::LoadCheckpoint),
-                load(
-                    ui,
-                    "Scene file",
-                    &mut task.scene,
-                    200.0,
-                    "scenes/tower.ron",
-                    "Load scene",
-                    false,
-                )
-                .map(Command::LoadScene),
-                load(
-                    ui,
-                    "Recording",
-                    &mut task.recording,
-                    240.0,
-                    "recordings/episode-0001.tjrec",
-                    "Open recording",
-                    false,
-                )
-                .map(Command::OpenRecording),
-            ];
-            for command in loaded.into_iter().flatten() {
-                state.outbox.push(command);
-                state.task.popup = None;
             }
         }
         Popup::Export => {

@@ -5,6 +5,7 @@
 //! first eight bytes of the content's BLAKE3 hash, and the content: a [`Block`] in CBOR with named fields. Numbers are
 //! little endian, frames are PNG. Blocks are only ever added; that an episode was taken back is a block too.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,21 +25,14 @@ const VERSION: u32 = 1;
 const HEADER: usize = MAGIC.len() + 4;
 const CHECKSUM: usize = 8;
 
-#[derive(Serialize)]
+/// Borrowed where it is written, owned where it was read.
+#[derive(Serialize, Deserialize)]
 enum Block<'a> {
     /// Everything but the steps, as it is from here on.
-    Episode(&'a Recording),
+    Episode(Cow<'a, Recording>),
     /// The next step.
-    Step(&'a StepRecord),
+    Step(Cow<'a, StepRecord>),
     /// Steps from this one on were taken back.
-    BackTo(usize),
-}
-
-/// [`Block`] as it is read.
-#[derive(Deserialize)]
-enum OwnedBlock {
-    Episode(Box<Recording>),
-    Step(Box<StepRecord>),
     BackTo(usize),
 }
 
@@ -138,6 +132,12 @@ pub fn save(recording: &Recording, path: &Path) -> Result<(), RecordingFileError
     Ok(write_file(path, &bytes)?)
 }
 
+/// Whether a path's name ends in a dot and this, in large letters or small.
+pub fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|have| have.eq_ignore_ascii_case(extension))
+}
+
 /// A recording that was read.
 #[derive(Debug)]
 pub struct Opened {
@@ -165,12 +165,15 @@ pub fn open(path: &Path) -> Result<Opened, RecordingFileError> {
     let mut at = HEADER;
     while let Some((block, length)) = next_block(&bytes[at..]) {
         match block {
-            OwnedBlock::Episode(episode) => {
+            Block::Episode(episode) => {
                 let steps = std::mem::take(&mut recording.steps);
-                recording = Recording { steps, ..*episode };
+                recording = Recording {
+                    steps,
+                    ..episode.into_owned()
+                };
             }
-            OwnedBlock::Step(step) => recording.steps.push(Arc::new(*step)),
-            OwnedBlock::BackTo(steps) => recording.steps.truncate(steps),
+            Block::Step(step) => recording.steps.push(Arc::new(step.into_owned())),
+            Block::BackTo(steps) => recording.steps.truncate(steps),
         }
         at += length;
     }
@@ -185,7 +188,7 @@ pub fn open(path: &Path) -> Result<Opened, RecordingFileError> {
 }
 
 /// The first block and its length in the file; none where it is not whole.
-fn next_block(bytes: &[u8]) -> Option<(OwnedBlock, usize)> {
+fn next_block(bytes: &[u8]) -> Option<(Block<'static>, usize)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (checksum, rest) = rest.split_first_chunk::<CHECKSUM>()?;
     let length = u32::from_le_bytes(*length) as usize;
@@ -220,10 +223,10 @@ fn blocks(before: &Recording, after: &Recording) -> Result<Vec<u8>, String> {
     }
     // First what the steps refer to.
     if !before.same_but_for_steps(after) {
-        add(Block::Episode(after))?;
+        add(Block::Episode(Cow::Borrowed(after)))?;
     }
     for step in &after.steps[kept..] {
-        add(Block::Step(step))?;
+        add(Block::Step(Cow::Borrowed(step)))?;
     }
     Ok(bytes)
 }

@@ -10,10 +10,7 @@ use serde::ser::{Error as _, Serializer};
 use crate::sim::Frame;
 
 pub(super) fn serialize<S: Serializer>(frame: &Frame, serializer: S) -> Result<S::Ok, S::Error> {
-    let plane = frame.width * frame.height;
-    let pixels: Vec<u8> = (0..plane)
-        .flat_map(|at| [0, 1, 2].map(|colour| frame.rgb[colour * plane + at]))
-        .collect();
+    let pixels: Vec<u8> = frame.pixels().flatten().collect();
     let mut png = Vec::new();
     PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
         .write_image(

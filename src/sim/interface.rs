@@ -15,6 +15,19 @@ pub struct Frame {
     pub rgb: Arc<[u8]>,
 }
 
+impl Frame {
+    /// Red, green and blue of each pixel, row by row.
+    pub fn pixels(&self) -> impl Iterator<Item = [u8; 3]> {
+        let plane = self.width * self.height;
+        let (red, rest) = self.rgb.split_at(plane);
+        let (green, blue) = rest.split_at(plane);
+        red.iter()
+            .zip(green)
+            .zip(blue)
+            .map(|((&red, &green), &blue)| [red, green, blue])
+    }
+}
+
 /// What a robot knows: a picture, what it last told its gripper, and whether its vacuum holds something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {

@@ -30,10 +30,9 @@ impl Exporter for PlanExporter {
         } else {
             path.to_owned()
         };
-        let is = |wanted: &str| path.extension().is_some_and(|have| have.eq_ignore_ascii_case(wanted));
-        if is(file::EXTENSION) {
+        if file::has_extension(&path, file::EXTENSION) {
             file::save(recording, &path).map_err(failed)?;
-        } else if is("gif") {
+        } else if file::has_extension(&path, "gif") {
             write_gif(&path, recording, &gripper_in_picture, GIF_MILLIS).map_err(failed)?;
         } else {
             PlanDocument::from_recording(recording, &self.config)

@@ -301,11 +301,10 @@ impl Session for Tabletop {
 }
 
 impl Run {
-    /// Shows the episode as it is now, and records it.
+    /// Shows the episode as it is now, and records it: packing its frames takes a moment.
     fn publish(&mut self, control: &Control) {
-        let recording = self.episode.recording().snapshot();
-        self.recorder.update(&recording, control);
-        control.publish(recording);
+        control.publish(self.episode.recording().snapshot());
+        self.recorder.update(&control.recording(), control);
     }
 
     /// At the end the task as a whole is judged, for the record.

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::gpi::Gpi;
 use crate::nn::lora::is_adapter;
 use crate::vlm::{VlmModel, VlmTokenizer};
-use crate::weights::{Checkpoint, NamedTensor, WeightsError, collect};
+use crate::weights::{Checkpoint, NamedTensor, WeightsError, collect, make_parent};
 use crate::world_model::{LatentStats, WorldModel};
 
 /// What a curve's section of a card begins with.
@@ -146,12 +146,7 @@ impl Draft {
     /// # Errors
     /// The folder beside it cannot be written to.
     pub fn write(&self, folder: &Path) -> Result<(), WeightsError> {
-        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(|err| WeightsError::Write {
-                path: parent.to_owned(),
-                err,
-            })?;
-        }
+        make_parent(folder)?;
         let tensors: Vec<NamedTensor> = self.tensors.values().cloned().collect();
         let tokenizer = self.tokenizer.as_deref();
         Checkpoint::write(folder, &self.config, &tensors, tokenizer, &self.card())
@@ -165,12 +160,11 @@ impl Draft {
         });
         // Each curve is a section of its own, behind the lines.
         let mut sections = card.split(CURVE);
-        let mut lines = sections.next().unwrap_or_default().trim_end().to_owned();
-        let mut curves: Vec<(&str, &str)> = sections.filter_map(|section| section.split_once('\n')).collect();
-        lines.push('\n');
-        if lines.ends_with("made\n") {
+        let mut lines = sections.next().unwrap_or_default().to_owned();
+        if !lines.ends_with('\n') {
             lines.push('\n');
         }
+        let mut curves: Vec<(&str, &str)> = sections.filter_map(|section| section.split_once('\n')).collect();
         for note in &self.notes {
             let part = note.split_inclusive(':').next().unwrap_or(note);
             let older = format!("- {part}");

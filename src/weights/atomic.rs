@@ -60,6 +60,15 @@ pub fn replace_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Weight
     // What is left of the old folder goes with the temporary one.
 }
 
+/// Makes the folder that a file or folder is to lie in, where it is not there.
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_parent(path: &Path) -> Result<(), WeightsError> {
+    let parent = parent(path);
+    fs::create_dir_all(&parent).map_err(WeightsError::write(&parent))
+}
+
 fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),

@@ -52,6 +52,11 @@ impl Checkpoint {
         })
     }
 
+    /// Whether a folder looks like a checkpoint.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join(CONFIG).is_file()
+    }
+
     /// The tokenizer's file, if this checkpoint has a VLM.
     pub fn tokenizer(&self) -> Option<PathBuf> {
         Some(self.folder.join(TOKENIZER)).filter(|path| path.is_file())
@@ -128,7 +133,7 @@ fn strangers(folder: &Path) -> Result<Vec<PathBuf>, WeightsError> {
             strangers.push(path);
         }
     }
-    if empty || folder.join(CONFIG).is_file() {
+    if empty || Checkpoint::is_at(folder) {
         Ok(strangers)
     } else {
         Err(occupied())

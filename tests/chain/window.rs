@@ -71,7 +71,9 @@ impl Window {
             .with_size([1600.0, 1000.0])
             .with_context_setup(prepare)
             .build_ui_state(draw, seat);
-        Self(harness)
+        let mut window = Self(harness);
+        window.until("idle", |window| window.phase() == Phase::Idle);
+        window
     }
 
     fn engine(&self) -> &Engine {
@@ -139,6 +141,12 @@ impl Window {
         self.0.run_steps(2);
     }
 
+    fn plan_to_the_end(&mut self, task: &str) {
+        self.fill("Task", task);
+        self.press("Plan");
+        self.until("finished", |window| window.phase() == Phase::Finished);
+    }
+
     fn export(&mut self, path: &Path) -> Vec<u8> {
         self.0.key_press_modifiers(Modifiers::COMMAND, Key::E);
         self.0.run_steps(2);
@@ -157,7 +165,6 @@ fn a_typed_task_is_planned_run_and_exported_as_the_command_line_does_it_to_the_b
     let headless = planned_headless(folder.path());
 
     let mut window = Window::open(at("tiny"), DeviceChoice::Cpu, &at("recordings"));
-    window.until("idle", |window| window.phase() == Phase::Idle);
 
     // Mistakes before there is anything to lose.
     window.fill("Task", "");
@@ -175,9 +182,7 @@ fn a_typed_task_is_planned_run_and_exported_as_the_command_line_does_it_to_the_b
         assert_eq!(window.phase(), Phase::Idle, "{task}");
     }
 
-    window.fill("Task", TASK);
-    window.press("Plan");
-    window.until("finished", |window| window.phase() == Phase::Finished);
+    window.plan_to_the_end(TASK);
     assert!(
         window.export(&at("window.json")) == headless,
         "the window made another plan"
@@ -214,7 +219,6 @@ fn a_device_that_is_chosen_in_the_title_bar_plans_and_one_that_is_not_there_chan
     let headless = planned_headless(folder.path());
 
     let mut window = Window::open(at("tiny"), DeviceChoice::Auto, &at("recordings"));
-    window.until("idle", |window| window.phase() == Phase::Idle);
     let choice = |window: &Window| window.engine().board().info.unwrap().device_choice;
     assert_eq!(choice(&window), DeviceChoice::Auto);
     // The engine may be a frame ahead of what is drawn.
@@ -225,9 +229,7 @@ fn a_device_that_is_chosen_in_the_title_bar_plans_and_one_that_is_not_there_chan
         choice(window) == DeviceChoice::Cpu && window.phase() == Phase::Idle
     });
 
-    window.fill("Task", TASK);
-    window.press("Plan");
-    window.until("finished", |window| window.phase() == Phase::Finished);
+    window.plan_to_the_end(TASK);
     assert!(
         window.export(&at("window.json")) == headless,
         "the chosen device made another plan"
@@ -251,10 +253,7 @@ fn an_episode_is_recorded_as_it_happens_and_is_the_same_when_it_is_opened_again(
     with_list(&at("tiny"));
     let headless = planned_headless(folder.path());
     let mut window = Window::open(at("tiny"), DeviceChoice::Cpu, &at("recordings"));
-    window.until("idle", |window| window.phase() == Phase::Idle);
-    window.fill("Task", TASK);
-    window.press("Plan");
-    window.until("finished", |window| window.phase() == Phase::Finished);
+    window.plan_to_the_end(TASK);
     let episode = window.recording();
     let recorded = at("recordings/episode-0001.tjrec");
     let on_disk = file::open(&recorded).unwrap();

@@ -47,10 +47,7 @@ fn color_image(frame: &Frame) -> Option<ColorImage> {
     if plane == 0 || frame.rgb.len() != 3 * plane {
         return None;
     }
-    let (red, rest) = frame.rgb.split_at(plane);
-    let (green, blue) = rest.split_at(plane);
-    let planes = red.iter().zip(green).zip(blue);
-    let pixels = planes.map(|((&r, &g), &b)| Color32::from_rgb(r, g, b)).collect();
+    let pixels = frame.pixels().map(|[r, g, b]| Color32::from_rgb(r, g, b)).collect();
     Some(ColorImage::new([frame.width, frame.height], pixels))
 }
 

@@ -68,7 +68,7 @@ enum Place {
 }
 
 fn place(path: &Path) -> Result<Place, JobError> {
-    if path.join("config.json").is_file() {
+    if Checkpoint::is_at(path) {
         return Ok(Place::Checkpoint);
     }
     let newest = newest_checkpoint(path).map(|(_, folder)| folder.join(MODEL));

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::data::StoreError;
 use crate::sim::SceneError;
 use crate::system::SystemError;
-use crate::weights::{Checkpoint, WeightsError};
+use crate::weights::{Checkpoint, WeightsError, make_parent};
 
 /// What is to be trained, with what and where.
 #[derive(Clone, Debug)]
@@ -131,9 +131,7 @@ pub fn run(
     if let Some(out) = &job.out {
         // Better now than after an hour of training.
         Checkpoint::may_write(out)?;
-        if let Some(parent) = out.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(|err| TrainError::io("create", parent, err))?;
-        }
+        make_parent(out)?;
         outcome::may_join(job, out)?;
     }
     match job.stage {

@@ -11,21 +11,14 @@ use crate::train::curves;
 use crate::weights::Checkpoint;
 
 /// Names of the tensors that a stage makes begin with one of these.
-fn made(stage: StageKind, config: &Config) -> &'static [&'static str] {
+fn made(stage: StageKind, config: &Config) -> Vec<&'static str> {
     const WORLD: [&str; 5] = ["encoder.", "target_encoder.", "heads.", "predictor.", "latent_stats."];
     match stage {
-        StageKind::One | StageKind::OneB => &WORLD,
+        StageKind::One | StageKind::OneB => WORLD.to_vec(),
         // The goals of another language model mean nothing to the new one, and go.
-        StageKind::Vlm => &["vlm.", "gpi."],
-        StageKind::Two if config.train.stage2.joint_rate > 0.0 => &[
-            "gpi.",
-            "encoder.",
-            "target_encoder.",
-            "heads.",
-            "predictor.",
-            "latent_stats.",
-        ],
-        StageKind::Two => &["gpi."],
+        StageKind::Vlm => vec!["vlm.", "gpi."],
+        StageKind::Two if config.train.stage2.joint_rate > 0.0 => [&["gpi."], &WORLD[..]].concat(),
+        StageKind::Two => vec!["gpi."],
     }
 }
 
@@ -35,11 +28,10 @@ fn made(stage: StageKind, config: &Config) -> &'static [&'static str] {
 /// # Errors
 /// A part differs, or a checkpoint cannot be read.
 pub(super) fn may_join(job: &Job, out: &Path) -> Result<(), JobError> {
-    let is_checkpoint = |path: &Path| path.join("config.json").is_file();
-    let Some(from) = job.from.as_deref().filter(|from| is_checkpoint(from)) else {
+    let Some(from) = job.from.as_deref().filter(|from| Checkpoint::is_at(from)) else {
         return Ok(());
     };
-    if !is_checkpoint(out) || std::fs::canonicalize(from).ok() == std::fs::canonicalize(out).ok() {
+    if !Checkpoint::is_at(out) || std::fs::canonicalize(from).ok() == std::fs::canonicalize(out).ok() {
         return Ok(());
     }
     let (ours, theirs) = (Checkpoint::open(from)?, Checkpoint::open(out)?);
@@ -68,7 +60,7 @@ pub(super) fn may_join(job: &Job, out: &Path) -> Result<(), JobError> {
 /// A checkpoint or the run's log cannot be read.
 pub(super) fn draft(job: &Job, out: &Path, base: Option<&Checkpoint>) -> Result<Draft, JobError> {
     let mut draft = Draft::new(job.config.clone());
-    if out.join("config.json").is_file() {
+    if Checkpoint::is_at(out) {
         draft.fill(&Checkpoint::open(out)?)?;
     }
     if let Some(base) = base {
