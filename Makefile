@@ -3,13 +3,13 @@
 # make lint         clippy, warnings are errors
 # make fmt          format the sources
 # make bench        print measured times
-# make nano         the nano checkpoint from nothing, in runs/nano/checkpoint (about three hours on two cores); each
+# make nano         the nano checkpoint from nothing, in runs/nano/checkpoint, hours on two cores; each
 #                   step goes on from where it was stopped
 # make pictures     the README's screenshot and GIF, from a real episode in a window that nobody sees
 # make window-plan  compare the plan of the window, on a display that nobody sees, with that of `thinkjepa plan`
 # make check-cuda   type-check what is compiled with the feature `cuda` alone; needs no CUDA
 #
-# The first build takes about 40 minutes on two cores. Build output lies outside of the clone, so that a second
+# The first build compiles every dependency. Build output lies outside of the clone, so that a second
 # clone compiles only this crate; one profile and one feature set serve run, test and bench.
 
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)

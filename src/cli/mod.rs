@@ -11,6 +11,7 @@ mod console;
 mod datagen;
 mod doctor;
 mod eval;
+mod extract;
 mod inspect;
 mod plan;
 mod report;
@@ -108,6 +109,8 @@ commands! {
     Train(train::Train),
     /// Measure how often planning reaches what it should
     Eval(eval::Eval),
+    /// Write what the encoder makes of pictures or episodes to a file for other programs
+    Extract(extract::Extract),
     /// Time the parts of planning and training on this machine
     Bench(bench::Bench),
     /// Make the README's table from the committed records

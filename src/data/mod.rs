@@ -4,6 +4,7 @@
 mod clips;
 mod datagen;
 mod episodes;
+mod features;
 mod format;
 mod goals;
 mod instruct;
@@ -12,6 +13,7 @@ pub use crate::vlm::History;
 pub use clips::{ClipBatch, ClipSampler};
 pub use datagen::{DatagenError, GenerateSettings, generate};
 pub use episodes::EpisodeStore;
+pub use features::{FeatureError, FeatureFile};
 pub use format::{StoreError, StoreMeta};
 pub use goals::{GoalExample, GoalScene, GoalScenes};
 pub use instruct::{Facts, InstructExample, Instructions, Lesson, Span, fact_classes, target_map};
