@@ -199,6 +199,12 @@ mod tests {
     use crate::engine::Command;
     use crate::panels::Pane;
 
+    fn frame(ctx: &Context) {
+        let mut output = ctx.run_ui(egui::RawInput::default(), |_| ());
+        // Nothing is drawn.
+        output.textures_delta.clear();
+    }
+
     #[test]
     fn what_was_changed_is_there_at_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
@@ -212,13 +218,13 @@ mod tests {
         ctx.set_theme(ThemePreference::System);
         ctx.set_zoom_factor(1.3);
         // A new zoom holds from the next frame on.
-        let _ = ctx.run_ui(egui::RawInput::default(), |_| ());
+        frame(&ctx);
         file.close(&ctx, &shell);
 
         let (ctx, mut again) = (Context::default(), Shell::default());
         let (_, said) = SettingsFile::open(path, &ctx, &mut again);
         assert_eq!(said, None);
-        let _ = ctx.run_ui(egui::RawInput::default(), |_| ());
+        frame(&ctx);
         assert!(!again.panes.is_open(Pane::Cem));
         assert_eq!(again.panes.named.keys().collect::<Vec<_>>(), ["no plans"]);
         assert_eq!(again.recents.checkpoints, [PathBuf::from("not-there")]);

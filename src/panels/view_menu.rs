@@ -1,7 +1,7 @@
 //! The View menu: panes, layouts, theme and zoom.
 
-use egui::containers::menu::MenuButton;
-use egui::{Button, RichText, ThemePreference, Ui, gui_zoom::kb_shortcuts, vec2};
+use egui::containers::menu::{MenuButton, MenuConfig};
+use egui::{Button, PopupCloseBehavior, RichText, ThemePreference, Ui, gui_zoom::kb_shortcuts, vec2};
 
 use super::pane::Pane;
 use super::shell::WindowAct;
@@ -16,7 +16,10 @@ const WIDTH: f32 = 250.0;
 
 pub(super) fn view_menu_ui(ui: &mut Ui, state: &mut ViewState) {
     let p = Palette::of(ui);
-    let (response, _) = MenuButton::from_button(Button::new("").min_size(vec2(26.0, 24.0))).ui(ui, |ui| {
+    // It stays while panes are switched on and off one after the other.
+    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let button = MenuButton::from_button(Button::new("").min_size(vec2(26.0, 24.0)));
+    let (response, _) = button.config(config).ui(ui, |ui| {
         ui.set_width(WIDTH);
         panes_ui(ui, state);
         ui.separator();
