@@ -511,6 +511,14 @@ fn everything_that_can_be_used_has_a_name() {
     }
     let mut window = episode();
     window.key_press(Key::F1);
+    window.run_steps(3);
+    for pane in Pane::ALL {
+        assert!(
+            window.query_all_by_label(pane.title()).count() > 0,
+            "the manual has {pane:?}"
+        );
+    }
+    assert!(window.query_by_label("sim(s, g_k)").is_some());
     window.get_by_label("View").click();
     window.run_steps(3);
     assert_eq!(unnamed(&window), Vec::<String>::new());
