@@ -11,6 +11,8 @@ mod engine;
 mod pictures;
 #[path = "window/script.rs"]
 mod script;
+#[path = "window/shell.rs"]
+mod shell;
 #[path = "window/synthetic.rs"]
 mod synthetic;
 

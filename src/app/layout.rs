@@ -1,11 +1,13 @@
 //! Where everything stands. One function of state and view, so that a test or a picture needs no window.
 
-use egui::{CentralPanel, Frame, Margin, Panel, Theme, Ui, ViewportCommand};
+use egui::{Frame, Margin, Panel, Theme, Ui, ViewportCommand};
 
+use super::panes::panes_ui;
+use super::window_acts::do_window_acts;
 use crate::engine::{Command, Level, RunMetrics};
 use crate::panels::{
-    View, ViewState, Workspace, camera_ui, cem_ui, examples_ui, log_ui, manual_ui, palette_ui, perform, popup_ui,
-    reasoning_ui, similarity_ui, status_ui, sub_goals_ui, task_bar_ui, timeline_ui, training_ui,
+    View, ViewState, Workspace, examples_ui, log_ui, manual_ui, palette_ui, perform, popup_height, popup_ui, status_ui,
+    take_chosen, task_bar_ui, toasts_ui, training_ui,
 };
 use crate::ui::faces::{self, BannerAnswer};
 use crate::ui::keys::{self, Act};
@@ -29,9 +31,9 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &
         .show(ui, |ui| {
             task_bar_ui(ui, state, view);
         });
-    if state.task.popup.is_some() {
-        Panel::top("popup")
-            .exact_size(38.0)
+    if let Some(popup) = state.task.popup {
+        Panel::top(("popup", popup_height(popup) as u32))
+            .exact_size(popup_height(popup))
             .resizable(false)
             .frame(strip(p.header, 10, 0))
             .show(ui, |ui| {
@@ -61,16 +63,21 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &
             .default_size(150.0)
             .size_range(60.0..=400.0)
             .resizable(true);
-        panel.frame(strip(p.panel, 10, 4)).show(ui, |ui| log_ui(ui, view));
+        panel
+            .frame(strip(p.panel, 10, 4))
+            .show(ui, |ui| log_ui(ui, state, view));
     }
     match state.workspace {
-        Workspace::Episode => episode_ui(ui, state, view),
+        Workspace::Episode => panes_ui(ui, state, view),
         Workspace::Training => training_ui(ui, state, view, metrics),
     }
-    palette_ui(ui, state);
+    palette_ui(ui, state, view);
     manual_ui(ui, state);
+    toasts_ui(ui, state, view);
+    take_chosen(state);
     // Buttons fill the same list as keys; theirs are done before the next frame is drawn.
     do_acts(ui, state, view);
+    do_window_acts(ui.ctx(), state, view, metrics);
 }
 
 fn do_acts(ui: &Ui, state: &mut ViewState, view: &View<'_>) {
@@ -108,47 +115,6 @@ fn banner(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         BannerAnswer::Dismiss => state.outbox.push(Command::DismissFailure),
         BannerAnswer::Copy => ui.ctx().copy_text(failure.what.clone()),
     }
-}
-
-fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
-    let p = Palette::of(ui);
-    let plain = Frame::NONE.fill(p.panel);
-    // The camera keeps the greatest share of a small window, too.
-    let window = ui.available_size();
-    let time = Panel::bottom("time")
-        .default_size((window.y * 0.3).clamp(235.0, 280.0))
-        .size_range(170.0..=560.0)
-        .resizable(true)
-        .frame(plain);
-    time.show(ui, |ui| {
-        timeline_ui(ui, state, view);
-        similarity_ui(ui, state, view);
-    });
-    let left = Panel::left("left")
-        .default_size((window.x * 0.27).min(375.0))
-        .size_range(230.0..=520.0)
-        .resizable(true)
-        .frame(plain);
-    left.show(ui, |ui| {
-        let height = ui.available_height();
-        let upper = Panel::top("sub-goals")
-            .default_size(height * 0.55)
-            .size_range(90.0..=height - 90.0);
-        upper.resizable(true).frame(plain).show(ui, |ui| {
-            sub_goals_ui(ui, state, view);
-            ui.take_available_space();
-        });
-        CentralPanel::no_frame().show(ui, |ui| reasoning_ui(ui, state, view));
-    });
-    let right = Panel::right("right")
-        .default_size((window.x * 0.28).min(410.0))
-        .size_range(300.0..=640.0)
-        .resizable(true)
-        .frame(plain);
-    right.show(ui, |ui| cem_ui(ui, state, view));
-    CentralPanel::no_frame()
-        .frame(plain)
-        .show(ui, |ui| camera_ui(ui, state, view));
 }
 
 /// Everything that a context needs before the first frame.

@@ -6,8 +6,12 @@ mod drop;
 mod frame_times;
 mod layout;
 mod measure;
+mod panes;
+mod settings;
 mod studio;
+mod window_acts;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use egui::{IconData, ViewportBuilder};
@@ -16,6 +20,7 @@ pub use autopilot::{Ending, Picture, Script};
 pub use frame_times::FrameTimes;
 pub use layout::{prepare, studio_ui};
 pub use measure::{UiTimes, measure};
+pub use settings::{remembered_size, settings_path};
 pub use studio::Studio;
 
 use crate::engine::{Engine, Waker};
@@ -29,10 +34,12 @@ pub struct AppOptions {
     /// Tasks that the loaded scene can be asked; the first stands in the task box.
     pub examples: Vec<String>,
     pub seed: u64,
-    /// The theme, dark or light.
+    /// Whether to begin dark, or as the settings say; if not, light.
     pub dark: bool,
     /// Inner size of the window, points.
     pub size: [f32; 2],
+    /// The file that layout, theme, zoom and recent files are kept in; none keeps nothing.
+    pub settings: Option<PathBuf>,
     /// What the window does by itself, if anything.
     pub script: Option<Script>,
 }
@@ -44,6 +51,7 @@ impl Default for AppOptions {
             seed: 0,
             dark: true,
             size: [1600.0, 1000.0],
+            settings: None,
             script: None,
         }
     }

@@ -9,6 +9,7 @@ use super::drop::dropped;
 use super::frame_times::{FrameTimes, tessellation_secs};
 use super::layout::{prepare, studio_ui};
 use super::measure::UiTimes;
+use super::settings::SettingsFile;
 use crate::engine::{BoardView, Engine, Waker};
 use crate::panels::{View, ViewState};
 use crate::recording::{Recording, StepRecord};
@@ -29,12 +30,14 @@ type Snapshot = (Arc<Recording>, Option<Arc<StepRecord>>, BoardView);
 
 pub struct Studio {
     engine: Engine,
+    ctx: egui::Context,
     state: ViewState,
     times: FrameTimes,
     /// Of the frames in which an episode was planned.
     planning_times: FrameTimes,
     frames: u64,
     autopilot: Option<Autopilot>,
+    settings: Option<SettingsFile>,
     /// What the last frame showed, while the next one must show the same.
     held: Option<Snapshot>,
     ending: Arc<Mutex<Ending>>,
@@ -70,17 +73,26 @@ impl Studio {
     /// The app around an engine that runs already.
     pub fn with_engine(ctx: &egui::Context, options: &AppOptions, engine: Engine) -> Self {
         prepare(ctx);
+        let mut state = ViewState::new(&options.examples, options.seed);
+        let settings = options.settings.clone().map(|path| {
+            let (file, said) = SettingsFile::open(path, ctx, &mut state.shell);
+            state.shell.warnings.extend(said);
+            file
+        });
         if !options.dark {
             ctx.set_theme(egui::Theme::Light);
         }
-        let state = ViewState::new(&options.examples, options.seed);
+        // Messages that come and go have no place in a picture.
+        state.shell.toasts.muted = options.script.is_some();
         Self {
             engine,
+            ctx: ctx.clone(),
             state,
             times: FrameTimes::new(FRAMES),
             planning_times: FrameTimes::new(REPORTED),
             frames: 0,
             autopilot: options.script.clone().map(Autopilot::new),
+            settings,
             held: None,
             ending: Arc::default(),
             adapter: None,
@@ -125,7 +137,11 @@ impl Studio {
                 Err(said) => self.engine.warn(&said),
             }
         }
+        for warning in std::mem::take(&mut self.state.shell.warnings) {
+            self.engine.warn(&warning);
+        }
         for command in std::mem::take(&mut self.state.outbox) {
+            self.state.shell.recents.note(&command);
             if !self.engine.send(command) {
                 self.engine
                     .warn("Too many commands are waiting; the last one was dropped. Try it again in a moment.");
@@ -148,6 +164,13 @@ impl Studio {
         &self.times
     }
 
+    /// Keeps what the next start should find.
+    pub fn close(&mut self) {
+        if let Some(settings) = &mut self.settings {
+            settings.close(&self.ctx, &self.state.shell);
+        }
+    }
+
     /// Twice a second is often enough for numbers that nobody can read faster.
     fn numbers(&mut self) {
         if self
@@ -157,6 +180,12 @@ impl Studio {
             self.numbers_at = Some(Instant::now());
             self.state.status.ui_p95_ms = self.times.percentile_ms(0.95);
             self.state.status.memory_bytes = resident_bytes();
+            if let Some(settings) = &mut self.settings {
+                self.state
+                    .shell
+                    .warnings
+                    .extend(settings.keep(&self.ctx, &self.state.shell));
+            }
         }
     }
 }
@@ -185,6 +214,7 @@ impl eframe::App for Studio {
     }
 
     fn on_exit(&mut self) {
+        self.close();
         let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         *ending = Ending {
             done: self.autopilot.as_ref().is_some_and(Autopilot::is_done),

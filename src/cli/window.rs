@@ -11,7 +11,7 @@ use super::{
     CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, WorldArgs, args, checkpoint, command_line,
     plan,
 };
-use crate::app::{AppOptions, Ending, LEAST_SIZE, Picture, Script, UiTimes, run};
+use crate::app::{AppOptions, Ending, LEAST_SIZE, Picture, Script, UiTimes, remembered_size, run, settings_path};
 use crate::device::DeviceChoice;
 use crate::engine::Command;
 use crate::eval::Machine;
@@ -55,10 +55,10 @@ pub struct Window {
     /// The task in the task box
     #[arg(long)]
     task: Option<String>,
-    /// Inner size of the window, points
-    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1600x1000", value_parser = size)]
-    size: [f32; 2],
-    /// Begin with the light theme
+    /// Inner size of the window, points [default: as it was when it was last closed, at first 1600x1000]
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
+    size: Option<[f32; 2]>,
+    /// Begin with the light theme, whatever was chosen before
     #[arg(long)]
     light: bool,
     /// Plan the task and run it to its end, as Enter does
@@ -123,11 +123,15 @@ impl Subcommand for Window {
             quit: self.quit,
         };
         let scripted = script.run || script.picture.is_some() || script.quit;
+        // A window that drives itself looks the same whoever has used it before, and leaves nothing behind.
+        let settings = settings_path().filter(|_| !scripted);
+        let remembered = || settings.as_deref().and_then(remembered_size);
         let options = AppOptions {
             examples,
             seed: self.seed,
             dark: !self.light,
-            size: self.size,
+            size: self.size.or_else(remembered).unwrap_or(demo_options().size),
+            settings: settings.clone(),
             script: scripted.then_some(script),
         };
         let ending = self.open(options)?;
@@ -266,7 +270,7 @@ pub(super) fn open_demo(console: &Console) -> CliResult {
             record: PathBuf::from(RECORDINGS),
             recording: None,
             task: None,
-            size: demo_options().size,
+            size: None,
             light: false,
             run: false,
             export: Vec::new(),

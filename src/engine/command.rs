@@ -17,6 +17,17 @@ pub enum Until {
     NextReplan,
 }
 
+/// What a file holds that the window has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileContent {
+    Text(String),
+    /// A PNG of these pixels: width, height, then red, green and blue of each, row by row.
+    Picture {
+        size: [u32; 2],
+        rgb: Vec<u8>,
+    },
+}
+
 /// A training run to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrainingRequest {
@@ -70,6 +81,11 @@ pub enum Command {
     FindDevices,
     /// Write the episode so far: plan JSON, a GIF or a recording, as the name says.
     Export(PathBuf),
+    /// Write a file that the window has made; where there is one of that name already, beside it.
+    Write {
+        path: PathBuf,
+        content: FileContent,
+    },
     StartTraining(TrainingRequest),
     StopTraining,
     /// Read the metrics of this run's folder as they grow.

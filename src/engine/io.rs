@@ -1,19 +1,22 @@
-//! The io thread: exports, the metrics file of the run that is watched, and the search for devices.
+//! The io thread: exports and other files, the metrics file of the run that is watched, and the search for devices.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
 
 use super::board::{DeviceSearch, Failure, JobKind, Level};
-use super::command::Command;
+use super::command::{Command, FileContent};
 use super::event::Event;
 use super::metrics::{MetricsReader, RunMetrics};
 use super::session::SessionError;
 use super::slot::lock;
 use super::{Shared, worker};
 use crate::device;
+use crate::weights::write_new;
 
 /// How often a watched file is looked at.
 const POLL: Duration = Duration::from_millis(400);
@@ -27,6 +30,7 @@ pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
         };
         match command {
             Ok(Command::Export(path)) => export(&path, shared),
+            Ok(Command::Write { path, content }) => write(&path, &content, shared),
             Ok(Command::WatchRun(run)) => {
                 *lock(&shared.metrics) = RunMetrics::new(run.clone());
                 reader = Some(MetricsReader::new(&run));
@@ -91,6 +95,37 @@ fn export(path: &Path, shared: &Shared) {
         Ok(written) => board.log(Level::Info, format!("Wrote {}.", written.display())),
         Err(err) => refuse(shared, err.to_string(), ""),
     }
+}
+
+/// Writes what the window has made, and never over another file.
+fn write(path: &Path, content: &FileContent, shared: &Shared) {
+    let _job = shared.board.begin(JobKind::File, format!("Writing {}", path.display()));
+    let made = worker::guard(|| match content {
+        FileContent::Text(text) => write_new(path, text.as_bytes()).map_err(|err| err.to_string()),
+        FileContent::Picture { size, rgb } => {
+            let png = png(*size, rgb).map_err(|err| format!("Could not make the picture: {err}."))?;
+            write_new(path, &png).map_err(|err| err.to_string())
+        }
+    });
+    match made.unwrap_or_else(Err) {
+        Ok(written) => {
+            let written = std::path::absolute(&written).unwrap_or(written);
+            shared.board.log(Level::Info, format!("Wrote {}.", written.display()));
+        }
+        Err(what) => refuse(shared, what, ""),
+    }
+}
+
+/// Packed as small as it gets.
+fn png([width, height]: [u32; 2], rgb: &[u8]) -> image::ImageResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive).write_image(
+        rgb,
+        width,
+        height,
+        ExtendedColorType::Rgb8,
+    )?;
+    Ok(bytes)
 }
 
 /// An export that was not made is said where it cannot be overlooked; the episode has nothing to do with it.

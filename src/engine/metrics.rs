@@ -36,6 +36,11 @@ impl Series {
         self.points.len()
     }
 
+    /// Every point, in the order of its steps.
+    pub fn points(&self) -> &[[f64; 2]] {
+        &self.points
+    }
+
     pub fn is_empty(&self) -> bool {
         self.points.is_empty()
     }

@@ -27,7 +27,7 @@ pub use board::{
     Board, BoardView, DeviceSearch, Failure, Job, JobGuard, JobKind, Level, LogLine, Phase, TrainingState,
 };
 pub use cancel::Cancel;
-pub use command::{Command, Stage, TrainingRequest, Until};
+pub use command::{Command, FileContent, Stage, TrainingRequest, Until};
 pub use event::{Event, EventSender, Waker};
 pub use metrics::{MetricsReader, RunMetrics, Series, Stretch};
 pub use session::{
@@ -107,7 +107,9 @@ impl Engine {
     /// Hands a command to its worker without waiting. `false`: the worker's queue is full, the command was dropped.
     pub fn send(&self, command: Command) -> bool {
         let (queue, cancel) = match &command {
-            Command::Export(_) | Command::WatchRun(_) | Command::FindDevices => (&self.io, None),
+            Command::Export(_) | Command::Write { .. } | Command::WatchRun(_) | Command::FindDevices => {
+                (&self.io, None)
+            }
             Command::StartTraining(_) => (&self.trainer, None),
             Command::StopTraining => (&self.trainer, Some(&self.shared.train_cancel)),
             command => (&self.planner, command.interrupts().then_some(&self.shared.plan_cancel)),

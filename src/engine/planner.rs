@@ -209,6 +209,7 @@ impl<S: Session> Planner<S> {
             Command::SetBreakpoints(steps) => self.breakpoints = steps,
             Command::DismissFailure => self.shared.board.set_failure(None),
             Command::Export(_)
+            | Command::Write { .. }
             | Command::FindDevices
             | Command::StartTraining(_)
             | Command::StopTraining

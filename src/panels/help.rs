@@ -1,117 +1,178 @@
-//! The palette and the manual, both made from the table of keys.
+//! The manual: how to begin, what each pane shows, the quantities with their place in the method, and the keys.
 
-use egui::{Align2, Grid, Key, Label, RichText, ScrollArea, Ui, Window, vec2};
+use egui::{Align2, Grid, Label, RichText, ScrollArea, Ui, Window, vec2};
 
+use super::pane::Pane;
 use super::state::ViewState;
 use crate::ui::Palette;
-use crate::ui::keys::{self, Act, Binding, KEYMAP};
+use crate::ui::keys::{self, KEYMAP};
 use crate::ui::theme::semibold;
 
-/// Finds a command by a few letters of its title.
-pub fn palette_ui(ui: &mut Ui, state: &mut ViewState) {
-    let Some(mut text) = state.palette.take() else {
-        return;
-    };
-    let mut chosen: Option<Act> = None;
-    let mut open = true;
-    Window::new("Commands")
-        .title_bar(false)
-        .resizable(false)
-        .anchor(Align2::CENTER_TOP, vec2(0.0, 120.0))
-        .fixed_size(vec2(480.0, 360.0))
-        .show(ui.ctx(), |ui| {
-            let field = ui.add(
-                egui::TextEdit::singleline(&mut text)
-                    .desired_width(f32::INFINITY)
-                    .hint_text("Find a command")
-                    .margin(egui::Margin::symmetric(9, 5)),
-            );
-            field.request_focus();
-            let field = field.accessible_name("Find a command");
-            let found = matches(&text);
-            let (enter, escape) = ui.input(|input| (input.key_pressed(Key::Enter), input.key_pressed(Key::Escape)));
-            if enter {
-                chosen = found.first().map(|binding| binding.act);
-            }
-            if escape || enter {
-                open = false;
-                field.surrender_focus();
-            }
-            ui.add_space(4.0);
-            ScrollArea::vertical()
-                .max_height(300.0)
-                .auto_shrink(false)
-                .show(ui, |ui| {
-                    for (index, binding) in found.iter().enumerate() {
-                        let keys = keys::label(ui.ctx(), binding.act);
-                        let button =
-                            egui::Button::selectable(index == 0, binding.title).right_text(RichText::new(keys).weak());
-                        if ui.add_sized(vec2(ui.available_width(), 24.0), button).clicked() {
-                            chosen = Some(binding.act);
-                            open = false;
-                        }
-                    }
-                });
-        });
-    if open {
-        state.palette = Some(text);
+const BEGIN: [&str; 5] = [
+    "Type a task and press Enter. The VLM breaks it into sub-goals; each becomes a goal in latent space; the \
+     cross-entropy method plans through the world model towards it, one action at a time.",
+    "What you select is selected everywhere: a sub-goal, a step, a CEM iteration, an elite, a patch. Drag on the \
+     timeline to look at the past; nothing moves there until you press End.",
+    "Hover over any number for its name, its place in the method, its unit and its range. Right click a plot for its \
+     numbers as CSV.",
+    "Drag a pane by its title; View closes panes, brings them back, and keeps layouts under a name.",
+    "Open…, Export… and the training form take a path that is typed, or chosen in the system's dialog beside it. A \
+     checkpoint's folder, a scene or a recording may also be dropped on the window.",
+];
+
+/// What a pane shows.
+fn about(pane: Pane) -> &'static str {
+    match pane {
+        Pane::SubGoals => {
+            "The VLM's list, with the state of each sub-goal and its similarity to the shown frame. Click one to select it, \
+             double click to see its first step."
+        }
+        Pane::Reasoning => "What the VLM wrote before its list. Words that name an object link to its sub-goal.",
+        Pane::Camera => {
+            "What was seen at the shown step, tinted where the VLM looked for the sub-goal, with the elites' imagined \
+             paths, the executed action and the place that the goal reads as."
+        }
+        Pane::Cem => {
+            "How the action was found: costs by iteration, the distribution of actions, the histogram of costs and the \
+             elites. Shift+Left and Shift+Right walk through the iterations."
+        }
+        Pane::Timeline => {
+            "Steps, sub-goals, re-plans, breakpoints and the vacuum over time. Wheel zooms, double click shows all, right \
+             click offers."
+        }
+        Pane::Similarity => {
+            "How close each step came to each goal, on the timeline's axis, with the threshold; dashed: what the chosen \
+             plan predicts."
+        }
     }
-    state.acts.extend(chosen.filter(|&act| act != Act::Palette));
 }
 
-/// Bindings whose title has all words of the text.
-fn matches(text: &str) -> Vec<&'static Binding> {
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-    let fits = |binding: &&Binding| words.iter().all(|word| binding.title.to_lowercase().contains(word));
-    KEYMAP.iter().filter(fits).collect()
-}
+/// Symbol, name, and where the method has it.
+const QUANTITIES: [(&str, &str, &str); 11] = [
+    ("s", "latent of a frame, N patches of D numbers", "method 4.1"),
+    ("w_k", "where the VLM looked for sub-goal k; mean 1", "method 4.4"),
+    ("g_k", "goal of sub-goal k in latent space", "method 4.5"),
+    (
+        "sim(s, g_k)",
+        "similarity of a frame to a goal, 0 to 1",
+        "Algorithm 2, line 11",
+    ),
+    (
+        "δ_goal",
+        "similarity above which a sub-goal is declared reached",
+        "Algorithm 2, line 11",
+    ),
+    (
+        "P, H, I",
+        "candidates, actions in each, iterations",
+        "Algorithm 2, lines 13 to 26",
+    ),
+    (
+        "J",
+        "cost of a candidate, lower is better; the method's reward is −J",
+        "Algorithm 2, line 22",
+    ),
+    (
+        "ρ",
+        "share of the candidates that are elites, ⌈ρP⌉ of them",
+        "Algorithm 2, line 24",
+    ),
+    (
+        "μ, σ",
+        "mean and standard deviation of the actions after a refit, −1 to 1",
+        "Algorithm 2, line 25",
+    ),
+    (
+        "a*",
+        "the executed action: the first of the mean",
+        "Algorithm 2, line 27",
+    ),
+    (
+        "T_max",
+        "steps after which the VLM is asked again",
+        "Algorithm 2, line 31",
+    ),
+];
 
-/// How the window is read and which keys it has.
+/// The window that F1 opens.
 pub fn manual_ui(ui: &mut Ui, state: &mut ViewState) {
     let mut open = state.manual_open;
-    Window::new("Manual").open(&mut open).collapsible(false).resizable(false).anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(
-        ui.ctx(),
-        |ui| {
-            let p = Palette::of(ui);
-            ui.set_width(760.0);
-            for text in [
-                "Type a task and press Enter. The VLM breaks it into sub-goals; each becomes a goal in latent space; the \
-                 cross-entropy method plans through the world model towards it, one action at a time.",
-                "What you select is selected everywhere: a sub-goal, a step, a CEM iteration, an elite, a patch. Drag on the \
-                 timeline to look at the past; nothing moves there until you press End.",
-                "Hover over any number for its name, its place in the method, its unit and its range.",
-            ] {
-                ui.add(Label::new(RichText::new(text).color(p.text)).wrap());
-                ui.add_space(4.0);
-            }
-            ui.label(RichText::new("Keys").family(semibold()).color(p.strong));
-            // Two columns, so that all of it fits into the least window.
-            let half = KEYMAP.len().div_ceil(2);
-            ui.columns(2, |columns| {
-                for (index, (column, bindings)) in columns.iter_mut().zip(KEYMAP.chunks(half)).enumerate() {
-                    Grid::new(("keys", index)).num_columns(2).spacing(vec2(18.0, 3.0)).show(column, |ui| {
-                        for binding in bindings {
-                            ui.label(RichText::new(keys::label(ui.ctx(), binding.act)).monospace().color(p.weak));
-                            ui.label(binding.title);
-                            ui.end_row();
-                        }
-                    });
+    let height = (ui.ctx().content_rect().height() - 120.0).clamp(200.0, 760.0);
+    let window = Window::new("Manual")
+        .open(&mut open)
+        .collapsible(false)
+        .resizable(false);
+    window
+        .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0))
+        .show(ui.ctx(), |ui| {
+            ui.set_width(800.0);
+            ScrollArea::vertical().max_height(height).show(ui, |ui| {
+                for text in BEGIN {
+                    text_ui(ui, text);
                 }
+                keys_ui(ui);
+                title_ui(ui, "Panes");
+                table_ui(
+                    ui,
+                    "panes",
+                    Pane::ALL.iter().map(|&pane| [pane.title(), about(pane), ""]),
+                );
+                let training = "Ctrl+2 shows training: the form of a run, its state, and every number it writes.";
+                text_ui(ui, training);
+                title_ui(ui, "Quantities");
+                table_ui(
+                    ui,
+                    "quantities",
+                    QUANTITIES.map(|(symbol, name, place)| [symbol, name, place]),
+                );
             });
-        },
-    );
+        });
     state.manual_open = open;
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn title_ui(ui: &mut Ui, text: &str) {
+    let p = Palette::of(ui);
+    ui.add_space(6.0);
+    ui.label(RichText::new(text).family(semibold()).color(p.strong));
+}
 
-    #[test]
-    fn every_word_narrows_the_search() {
-        assert_eq!(matches("").len(), KEYMAP.len());
-        let found: Vec<Act> = matches("sub-goal next").iter().map(|binding| binding.act).collect();
-        assert_eq!(found, [Act::NextSubGoal]);
-        assert!(matches("no such thing").is_empty());
-    }
+fn text_ui(ui: &mut Ui, text: &str) {
+    let p = Palette::of(ui);
+    ui.add(Label::new(RichText::new(text).color(p.text)).wrap());
+    ui.add_space(4.0);
+}
+
+fn keys_ui(ui: &mut Ui) {
+    let p = Palette::of(ui);
+    title_ui(ui, "Keys");
+    let half = KEYMAP.len().div_ceil(2);
+    ui.columns(2, |columns| {
+        for (index, (column, bindings)) in columns.iter_mut().zip(KEYMAP.chunks(half)).enumerate() {
+            let grid = Grid::new(("keys", index)).num_columns(2).spacing(vec2(18.0, 3.0));
+            grid.show(column, |ui| {
+                for binding in bindings {
+                    let keys = keys::label(ui.ctx(), binding.act);
+                    ui.label(RichText::new(keys).monospace().color(p.weak));
+                    ui.label(binding.title);
+                    ui.end_row();
+                }
+            });
+        }
+    });
+}
+
+fn table_ui(ui: &mut Ui, name: &str, rows: impl IntoIterator<Item = [&'static str; 3]>) {
+    let p = Palette::of(ui);
+    let grid = Grid::new(name)
+        .num_columns(3)
+        .spacing(vec2(18.0, 4.0))
+        .max_col_width(520.0);
+    grid.show(ui, |ui| {
+        for [term, meaning, place] in rows {
+            ui.label(RichText::new(term).family(semibold()).color(p.text));
+            ui.add(Label::new(RichText::new(meaning).color(p.text)).wrap());
+            ui.label(RichText::new(place).color(p.weak));
+            ui.end_row();
+        }
+    });
 }

@@ -3,31 +3,50 @@
 //! [`ViewState::outbox`] as commands or into [`ViewState::acts`], the same list that the keyboard fills.
 
 mod acts;
+mod arrangement;
 pub mod camera;
 mod cem;
 mod device_menu;
+mod files;
 mod help;
+mod log;
+mod palette;
+mod pane;
+mod popups;
 mod reasoning;
+mod shell;
 mod similarity;
 mod state;
 mod status;
 mod sub_goals;
+mod tables;
 mod task_bar;
 mod timeline;
+mod toasts;
 mod training;
+mod view_menu;
 
 pub use acts::perform;
+pub use arrangement::{Arrangement, Node, tile_of};
 pub use camera::camera_ui;
 pub use cem::cem_ui;
-pub use help::{manual_ui, palette_ui};
+pub use files::{Dialogs, PathField, Recents, take_chosen};
+pub use help::manual_ui;
+pub use log::{LogView, log_ui};
+pub use palette::palette_ui;
+pub use pane::Pane;
+pub use popups::{popup_height, popup_ui};
 pub use reasoning::reasoning_ui;
+pub use shell::{Shell, WindowAct};
 pub use similarity::similarity_ui;
 pub use state::{
     CameraView, MapGrid, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, TrainingForm, View, ViewState,
     Workspace, sub_goal_state,
 };
-pub use status::{log_ui, status_ui};
+pub use status::status_ui;
 pub use sub_goals::sub_goals_ui;
-pub use task_bar::{examples_ui, popup_ui, task_bar_ui};
+pub use tables::Table;
+pub use task_bar::{examples_ui, task_bar_ui};
 pub use timeline::timeline_ui;
+pub use toasts::{Toasts, toasts_ui};
 pub use training::training_ui;

@@ -3,7 +3,9 @@
 
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::pane::Pane;
 use super::state::{View, ViewState};
+use super::tables::{Table, plot_menu};
 use super::timeline::{LEFT, RIGHT, navigate, time_range};
 use crate::ui::chart::{self, Axes};
 use crate::ui::theme::{SMALL, semibold};
@@ -24,6 +26,8 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let [from, to] = time_range(state, view);
     let axes = Axes::new(rect, from..=to, value_range(view));
     navigate(ui, &response, &axes, state, view);
+    let tables = [false, true].map(|visible| Table::Similarity { visible });
+    plot_menu(&response, &mut state.shell, Some(Pane::Similarity), &tables);
     let steps = &view.recording.steps;
     response.widget_info(|| {
         let curves = view.recording.sub_goals.len();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::camera::FrameTexture;
+use super::shell::Shell;
 use crate::engine::{BoardView, Command, Stage};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
@@ -156,6 +157,8 @@ pub enum Workspace {
 pub enum Popup {
     Open,
     Export,
+    /// A name for the layout at hand.
+    Layout,
 }
 
 /// The task bar's fields.
@@ -233,6 +236,8 @@ pub struct ViewState {
     pub camera: CameraView,
     pub training: TrainingForm,
     pub status: StatusNumbers,
+    /// What belongs to the window and not to an episode: its layout, menus and messages.
+    pub shell: Shell,
     /// First and last step that the time axis shows; none shows all.
     pub time_range: Option<[f64; 2]>,
     /// What the time axis showed when the user began to look at the past: new steps must not move it.
@@ -288,6 +293,7 @@ impl ViewState {
                 watched: None,
             },
             status: StatusNumbers::default(),
+            shell: Shell::default(),
             time_range: None,
             frozen_range: None,
             log_open: false,

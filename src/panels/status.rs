@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
-use egui::{Align, Label, Layout, RichText, Ui};
+use egui::containers::menu::MenuButton;
+use egui::{Align, Button, Label, Layout, RichText, Ui};
 
+use super::log::color;
 use super::state::{View, ViewState};
-use crate::engine::{Command, JobKind, Level, LogLine, Phase};
+use super::toasts::{in_banner, past_ui};
+use crate::engine::{Command, JobKind, Level, Phase};
 use crate::recording::Outcome;
 use crate::ui::icons::Icon;
 use crate::ui::theme::SMALL;
@@ -108,59 +111,21 @@ fn numbers_ui(ui: &mut Ui, state: &ViewState, view: &View<'_>) {
 }
 
 fn log_line_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
     let toggle = widgets::toggle(ui, state.log_open, "Log", "Log");
     if toggle.on_hover_text("Show all lines of the log").clicked() {
         state.log_open = !state.log_open;
     }
-    if let Some(line) = view.board.log.back() {
-        let p = Palette::of(ui);
-        ui.add(Label::new(RichText::new(&line.text).size(SMALL).color(color(p, line.level))).truncate());
+    let button = Button::new(RichText::new("Messages").size(SMALL).color(p.weak)).frame_when_inactive(false);
+    let (past, _) = MenuButton::from_button(button).ui(ui, |ui| past_ui(ui, view));
+    past.on_hover_text("The last messages, newest first");
+    // What the banner or a message says is not said here as well.
+    let last = view.board.log.back();
+    if let Some(line) = last.filter(|line| !in_banner(view.board, line) && !state.shell.toasts.shows(line)) {
+        let color = match line.level {
+            Level::Info => p.weak,
+            level => color(p, level),
+        };
+        ui.add(Label::new(RichText::new(&line.text).size(SMALL).color(color)).truncate());
     }
-}
-
-fn color(p: &Palette, level: Level) -> egui::Color32 {
-    match level {
-        Level::Info => p.weak,
-        Level::Warning => p.warn,
-        Level::Error => p.bad,
-    }
-}
-
-/// All lines of the log, newest at the bottom.
-pub fn log_ui(ui: &mut Ui, view: &View<'_>) {
-    let p = Palette::of(ui);
-    if view.board.log.is_empty() {
-        crate::ui::faces::empty_ui(ui, "What the program did, line by line.", "");
-        return;
-    }
-    let row = 17.0;
-    ui.spacing_mut().item_spacing.y = 0.0;
-    let lines: Vec<&LogLine> = view.board.log.iter().collect();
-    egui::ScrollArea::vertical()
-        .id_salt("log")
-        .auto_shrink(false)
-        .stick_to_bottom(true)
-        .show_rows(ui, row, lines.len(), |ui, range| {
-            for line in &lines[range] {
-                ui.horizontal(|ui| {
-                    ui.spacing_mut().interact_size.y = row;
-                    ui.set_height(row);
-                    let secs = line.at.as_secs_f64();
-                    ui.label(
-                        RichText::new(format!("{secs:8.1} s"))
-                            .monospace()
-                            .size(SMALL)
-                            .color(p.weak),
-                    );
-                    ui.add(
-                        Label::new(RichText::new(&line.text).size(SMALL).color(match line.level {
-                            Level::Info => p.text,
-                            level => color(p, level),
-                        }))
-                        .selectable(true)
-                        .truncate(),
-                    );
-                });
-            }
-        });
 }

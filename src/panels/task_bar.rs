@@ -1,11 +1,10 @@
 //! The task box and the controls of the episode.
 
-use std::path::PathBuf;
-
 use egui::{Align, DragValue, Key, Layout, Modifiers, RichText, TextEdit, Ui, vec2};
 
 use super::device_menu::device_menu_ui;
 use super::state::{Popup, View, ViewState, Workspace};
+use super::view_menu::view_menu_ui;
 use crate::engine::{Command, Phase};
 use crate::ui::icons::Icon;
 use crate::ui::keys::{Act, with_keys};
@@ -193,19 +192,11 @@ fn seed_ui(ui: &mut Ui, state: &mut ViewState) {
     ui.label(RichText::new("seed").size(SMALL).color(p.weak));
 }
 
-/// Export, checkpoint, device, theme; laid out from the right.
+/// View, export, checkpoint, device; laid out from the right.
 fn outer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let ctx = ui.ctx().clone();
-    let dark = ui.visuals().dark_mode;
-    let icon = if dark { Icon::Sun } else { Icon::Moon };
-    let theme = widgets::icon_button(ui, true, icon, "", "Switch the theme");
-    if theme
-        .on_hover_text(with_keys(&ctx, "Switch between dark and light", Act::ToggleTheme))
-        .clicked()
-    {
-        state.acts.push(Act::ToggleTheme);
-    }
+    view_menu_ui(ui, state);
     let export = widgets::icon_toggle(
         ui,
         true,
@@ -258,102 +249,4 @@ fn outer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 info.preset, info.scene
             ));
     }
-}
-
-/// Something to open, and the button that opens it.
-struct PathField<'a> {
-    what: &'static str,
-    path: &'a mut String,
-    width: f32,
-    example: &'static str,
-    button: &'static str,
-    command: fn(PathBuf) -> Command,
-}
-
-/// The small form that Open… and Export… unfold under the task bar.
-pub fn popup_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
-    let Some(popup) = state.task.popup else {
-        return;
-    };
-    let p = Palette::of(ui);
-    let focus = std::mem::take(&mut state.task.focus_popup);
-    ui.horizontal_centered(|ui| match popup {
-        Popup::Open => {
-            let task = &mut state.task;
-            let fields = [
-                PathField {
-                    what: "Checkpoint folder",
-                    path: &mut task.checkpoint,
-                    width: 240.0,
-                    example: "checkpoints/nano",
-                    button: "Load checkpoint",
-                    command: Command::LoadCheckpoint,
-                },
-                PathField {
-                    what: "Scene file",
-                    path: &mut task.scene,
-                    width: 200.0,
-                    example: "scenes/tower.ron",
-                    button: "Load scene",
-                    command: Command::LoadScene,
-                },
-                PathField {
-                    what: "Recording",
-                    path: &mut task.recording,
-                    width: 240.0,
-                    example: "recordings/episode-0001.tjrec",
-                    button: "Open recording",
-                    command: Command::OpenRecording,
-                },
-            ];
-            for (index, field) in fields.into_iter().enumerate() {
-                let PathField {
-                    what,
-                    path,
-                    width,
-                    example,
-                    button,
-                    command,
-                } = field;
-                ui.label(RichText::new(what).size(SMALL).color(p.weak));
-                let field = widgets::field(ui, path, width, example, what);
-                if focus && index == 0 {
-                    field.request_focus();
-                }
-                let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-                let path = path.trim();
-                let pressed = ui.add_enabled(!path.is_empty(), egui::Button::new(button)).clicked();
-                if (pressed || entered) && !path.is_empty() {
-                    state.outbox.push(command(PathBuf::from(path)));
-                    task.popup = None;
-                }
-                ui.add_space(14.0);
-            }
-        }
-        Popup::Export => {
-            ui.label(
-                RichText::new("Plan JSON, a GIF or a recording")
-                    .size(SMALL)
-                    .color(p.weak),
-            );
-            let field = widgets::field(
-                ui,
-                &mut state.task.export,
-                420.0,
-                "plan.json, episode.gif or episode.tjrec",
-                "Export file",
-            );
-            if focus {
-                field.request_focus();
-            }
-            let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-            let path = state.task.export.trim().to_owned();
-            let ready = !path.is_empty() && !view.recording.task.is_empty();
-            let export = ui.add_enabled(ready, egui::Button::new("Export plan"));
-            if (export.on_disabled_hover_text("There is no episode yet").clicked() || entered) && ready {
-                state.outbox.push(Command::Export(PathBuf::from(path)));
-                state.task.popup = None;
-            }
-        }
-    });
 }

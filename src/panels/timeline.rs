@@ -13,6 +13,7 @@ use crate::ui::{Palette, faces, widgets};
 /// Room for the labels left of the axis; the similarity curves share it.
 pub(super) const LEFT: f32 = 58.0;
 pub(super) const RIGHT: f32 = 64.0;
+/// Height of the track where there is room for it.
 const TRACK: f32 = 68.0;
 
 /// The steps that the time axis shows, first and last.
@@ -150,7 +151,8 @@ fn transport_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 
 fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
-    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), TRACK), Sense::click_and_drag());
+    let height = ui.available_height().clamp(TRACK * 0.6, TRACK * 1.5);
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click_and_drag());
     let count = view.recording.steps.len();
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, format!("Timeline, {count} steps")));
     let [from, to] = time_range(state, view);
@@ -164,7 +166,7 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         pos2(rect.left() - 8.0, area.top()),
         pos2(rect.right() + 8.0, area.bottom()),
     ));
-    let lanes = [rect.top() + 12.0, rect.top() + 36.0, rect.top() + 53.0];
+    let lanes = [12.0, 36.0, 53.0].map(|y| rect.top() + y * height / TRACK);
     for (y, word) in [(lanes[0], "Sub-goal"), (lanes[1], "Steps"), (lanes[2], "Vacuum")] {
         let font = FontId::proportional(SMALL - 0.5);
         ui.painter()

@@ -2,14 +2,19 @@
 
 use std::path::PathBuf;
 
-use egui::{ComboBox, FontId, Frame, Id, Label, Margin, Rangef, RichText, ScrollArea, Stroke, Ui, vec2};
+use egui::{ComboBox, FontId, Frame, Id, Label, Margin, Rangef, Response, RichText, ScrollArea, Stroke, Ui, vec2};
 use egui_plot::{AxisHints, FilledArea, GridInput, GridMark, HoverPosition, Line, Plot, PlotPoints};
 
+use super::files::{PathField, dialog_button_ui};
 use super::state::{View, ViewState};
+use super::tables::{Table, plot_menu};
 use crate::config::PRESETS;
 use crate::engine::{Command, JobKind, RunMetrics, Series, Stage, Stretch, TrainingRequest, TrainingState};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, chart, faces, numbers, widgets};
+
+/// Room for the button of a file dialog, points.
+const DIALOG: f32 = 42.0;
 
 pub fn training_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
     let p = Palette::of(ui);
@@ -39,7 +44,11 @@ fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         "Folder",
         "runs/NAME: config, metrics and checkpoints of the run. What is there is resumed.",
     );
-    widgets::field(ui, &mut form.run, f32::INFINITY, "runs/first", "Run folder");
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - DIALOG;
+        widgets::field(ui, &mut form.run, width, "runs/first", "Run folder");
+        dialog_button_ui(ui, &mut state.shell.dialogs, PathField::Run, &form.run);
+    });
     ui.add_space(4.0);
     label(
         ui,
@@ -85,7 +94,11 @@ fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         let hint = in_use
             .as_ref()
             .map_or(String::new(), |folder| folder.display().to_string());
-        widgets::field(ui, &mut form.from, f32::INFINITY, &hint, "From checkpoint");
+        ui.horizontal(|ui| {
+            let width = ui.available_width() - DIALOG;
+            widgets::field(ui, &mut form.from, width, &hint, "From checkpoint");
+            dialog_button_ui(ui, &mut state.shell.dialogs, PathField::From, &form.from);
+        });
     }
     let from = match form.from.trim() {
         "" => in_use,
@@ -225,13 +238,16 @@ fn charts_ui(ui: &mut Ui, state: &mut ViewState, metrics: &RunMetrics) {
                     names.sort_by_key(|name| (name.as_str() != "loss", name.as_str()));
                     let (first, rest) =
                         names.split_at(usize::from(names.first().is_some_and(|name| name.as_str() == "loss")));
+                    let shell = &mut state.shell;
                     for name in first {
-                        chart_ui(ui, name, &metrics.series[*name], log_scale, 300.0);
+                        let chart = chart_ui(ui, name, &metrics.series[*name], log_scale, 300.0);
+                        plot_menu(&chart, shell, None, &[Table::Training]);
                     }
                     for pair in rest.chunks(2) {
                         ui.columns(2, |columns| {
                             for (column, name) in columns.iter_mut().zip(pair) {
-                                chart_ui(column, name, &metrics.series[*name], false, 150.0);
+                                let chart = chart_ui(column, name, &metrics.series[*name], false, 150.0);
+                                plot_menu(&chart, shell, None, &[Table::Training]);
                             }
                         });
                     }
@@ -239,7 +255,7 @@ fn charts_ui(ui: &mut Ui, state: &mut ViewState, metrics: &RunMetrics) {
         });
 }
 
-fn chart_ui(ui: &mut Ui, name: &str, series: &Series, log_scale: bool, height: f32) {
+fn chart_ui(ui: &mut Ui, name: &str, series: &Series, log_scale: bool, height: f32) -> Response {
     let p = Palette::of(ui);
     ui.add_space(6.0);
     ui.horizontal(|ui| {
@@ -286,7 +302,7 @@ fn chart_ui(ui: &mut Ui, name: &str, series: &Series, log_scale: bool, height: f
     } else {
         plot.y_grid_spacer(move |input| round_marks(input, rows))
     };
-    plot.show(ui, |plot| {
+    let shown = plot.show(ui, |plot| {
         // Before the first layout the plot has no bounds: then all of the curve is wanted.
         let bounds = plot.plot_bounds();
         let all = plot.auto_bounds().x;
@@ -310,6 +326,7 @@ fn chart_ui(ui: &mut Ui, name: &str, series: &Series, log_scale: bool, height: f
             .collect();
         plot.line(Line::new(name.to_owned(), mean).stroke(Stroke::new(1.4, p.accent)));
     });
+    shown.response
 }
 
 /// Round values, all with a label.

@@ -7,7 +7,7 @@ use egui::{Align, Frame, Layout, Margin, RichText, Stroke, Ui, vec2};
 
 use super::icons::{self, Icon};
 use super::theme::{SMALL, semibold};
-use super::{Palette, numbers, widgets};
+use super::{Palette, numbers, pane_title, widgets};
 
 /// A panel: title on the left, controls on the right, the body under them.
 pub fn panel_ui<R>(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui), body: impl FnOnce(&mut Ui) -> R) -> R {
@@ -22,7 +22,7 @@ pub fn panel_ui<R>(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui), body: 
         .inner
 }
 
-/// The title strip alone.
+/// The title strip alone. In a pane, its title is what the pane is dragged by.
 pub fn header_ui(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui)) {
     let p = Palette::of(ui);
     let size = vec2(ui.available_width(), 28.0);
@@ -38,7 +38,9 @@ pub fn header_ui(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui)) {
     );
     ui.spacing_mut().interact_size.y = 20.0;
     ui.spacing_mut().button_padding = vec2(7.0, 1.0);
-    ui.label(RichText::new(title).family(semibold()).color(p.strong));
+    if !pane_title::titles_ui(&mut ui, title, rect) {
+        ui.label(RichText::new(title).family(semibold()).color(p.strong));
+    }
     ui.with_layout(Layout::right_to_left(Align::Center), right);
 }
 

@@ -22,6 +22,7 @@ pub enum Icon {
     Moon,
     Export,
     Folder,
+    Panes,
 }
 
 /// Draws an icon into the largest square in the middle of `rect`.
@@ -132,6 +133,14 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             line(&[at(8.0, 2.5), at(8.0, 10.0)]);
             line(&[at(4.8, 7.0), at(8.0, 10.2), at(11.2, 7.0)]);
             line(&[at(2.8, 10.5), at(2.8, 13.2), at(13.2, 13.2), at(13.2, 10.5)]);
+        }
+        Icon::Panes => {
+            painter.add(Shape::closed_line(
+                vec![at(2.0, 3.0), at(14.0, 3.0), at(14.0, 13.0), at(2.0, 13.0)],
+                stroke,
+            ));
+            line(&[at(6.5, 3.0), at(6.5, 13.0)]);
+            line(&[at(6.5, 8.5), at(14.0, 8.5)]);
         }
         Icon::Folder => {
             let outline = [

@@ -12,17 +12,54 @@ use super::WeightsError;
 /// The folder does not exist or cannot be written to.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
     let put = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".writing-")
-            .suffix(".tmp")
-            .tempfile_in(parent(path))?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        readable(file.as_file())?;
-        file.persist(path).map_err(|err| err.error)?;
+        written_beside(path, bytes)?.persist(path).map_err(|err| err.error)?;
         Ok(())
     };
     put().map_err(WeightsError::write(path))
+}
+
+/// Writes a file whole and over no other: where the name is taken, it is `name-2.ext`, `name-3.ext` and so on. Where it
+/// was written to.
+///
+/// # Errors
+/// The folder does not exist or cannot be written to.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<PathBuf, WeightsError> {
+    let put = || -> std::io::Result<PathBuf> {
+        let mut file = written_beside(path, bytes)?;
+        for number in 1u32.. {
+            let name = numbered(path, number);
+            match file.persist_noclobber(&name) {
+                Ok(_) => return Ok(name),
+                Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => file = err.file,
+                Err(err) => return Err(err.error),
+            }
+        }
+        Err(std::io::ErrorKind::AlreadyExists.into())
+    };
+    put().map_err(WeightsError::write(path))
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number < 2 {
+        return path.to_owned();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path
+        .extension()
+        .map_or_else(String::new, |ending| format!(".{}", ending.to_string_lossy()));
+    path.with_file_name(format!("{stem}-{number}{ending}"))
+}
+
+/// The bytes on disk, under a name of their own.
+fn written_beside(path: &Path, bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".writing-")
+        .suffix(".tmp")
+        .tempfile_in(parent(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    readable(file.as_file())?;
+    Ok(file)
 }
 
 /// Builds a folder beside its place with `fill`, then puts it there; a folder that was there before is replaced only

@@ -2,7 +2,9 @@
 
 use egui::{Align2, Color32, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::super::pane::Pane;
 use super::super::state::ViewState;
+use super::super::tables::{Table, plot_menu};
 use super::{Costs, costs};
 use crate::recording::{CemIteration, StepRecord};
 use crate::ui::chart::{self, Axes};
@@ -58,6 +60,8 @@ pub(super) fn costs_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, in
         &name,
         "J of the best candidate, the elites and the whole population. Click an iteration to see it.",
     );
+    let tables = [false, true].map(|visible| Table::Costs { visible });
+    plot_menu(&response, &mut state.shell, Some(Pane::Cem), &tables);
     if low > high {
         ui.painter().text(
             plot.center(),

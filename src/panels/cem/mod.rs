@@ -154,13 +154,13 @@ fn iteration_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: us
 
 /// Least, mean and elite mean of an iteration's costs; what is not finite does not count.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Costs {
-    best: f64,
-    elite: f64,
-    mean: f64,
+pub(super) struct Costs {
+    pub(super) best: f64,
+    pub(super) elite: f64,
+    pub(super) mean: f64,
 }
 
-fn costs(iteration: &CemIteration) -> Costs {
+pub(super) fn costs(iteration: &CemIteration) -> Costs {
     let mean = |values: &[f32]| {
         let finite: Vec<f64> = values
             .iter()

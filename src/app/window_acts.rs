@@ -1,0 +1,77 @@
+//! What is asked of the window itself, done.
+
+use std::path::{Path, PathBuf};
+
+use egui::{Context, gui_zoom};
+
+use crate::engine::{Command, FileContent, RunMetrics};
+use crate::panels::{Popup, View, ViewState, WindowAct};
+
+/// Does everything that was asked for since the last time.
+pub(super) fn do_window_acts(ctx: &Context, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+    for act in std::mem::take(&mut state.shell.acts) {
+        let panes = &mut state.shell.panes;
+        match act {
+            WindowAct::OpenPane(pane) => panes.open(pane),
+            WindowAct::ClosePane(pane) => panes.close(pane),
+            WindowAct::ResetLayout => panes.reset(),
+            WindowAct::UndoLayout => panes.undo(),
+            WindowAct::NameLayout => unfold(state, Popup::Layout),
+            WindowAct::SaveLayout(name) => panes.save_as(&name),
+            WindowAct::UseLayout(name) => panes.use_named(&name),
+            WindowAct::ForgetLayout(name) => panes.forget(&name),
+            WindowAct::Theme(theme) => ctx.set_theme(theme),
+            WindowAct::ZoomIn => gui_zoom::zoom_in(ctx),
+            WindowAct::ZoomOut => gui_zoom::zoom_out(ctx),
+            WindowAct::ZoomReset => ctx.set_zoom_factor(1.0),
+            WindowAct::ToggleLog => state.log_open = !state.log_open,
+            WindowAct::PictureWindow => state.shell.capture.ask(ctx, "window.png", None),
+            WindowAct::Picture(pane) => match panes.room_of(pane) {
+                Some(part) => {
+                    let name = format!("{}.png", pane.title().to_lowercase());
+                    state.shell.capture.ask(ctx, name, Some(part));
+                }
+                None => {
+                    let what = format!("{} is not on the screen: open its pane first.", pane.title());
+                    state.shell.warnings.push(what);
+                }
+            },
+            WindowAct::SaveTable(table) => match table.text(state, view, metrics) {
+                Some(text) => {
+                    let path = beside_export(state, table.file_name());
+                    let content = FileContent::Text(text);
+                    state.outbox.push(Command::Write { path, content });
+                }
+                None => {
+                    let what = format!("{}: there is nothing in it yet.", table.file_name());
+                    state.shell.warnings.push(what);
+                }
+            },
+            WindowAct::ExportAs(name) => {
+                let path = beside_export(state, name);
+                state.task.export = path.display().to_string();
+                unfold(state, Popup::Export);
+            }
+            WindowAct::Send(command) => state.outbox.push(command),
+        }
+        ctx.request_repaint();
+    }
+    if let Some(taken) = state.shell.capture.frame(ctx) {
+        let path = beside_export(state, &taken.name);
+        let content = FileContent::Picture {
+            size: taken.size,
+            rgb: taken.rgb,
+        };
+        state.outbox.push(Command::Write { path, content });
+    }
+}
+
+fn unfold(state: &mut ViewState, popup: Popup) {
+    state.task.popup = Some(popup);
+    state.task.focus_popup = true;
+}
+
+/// Files of the window lie where exports do.
+fn beside_export(state: &ViewState, name: &str) -> PathBuf {
+    Path::new(state.task.export.trim()).with_file_name(name)
+}
