@@ -354,8 +354,8 @@ mod tests {
                 "tasks: \"chess\"",
                 ["tasks is \"chess\"", "tabletop"],
             ),
-            ("storeys: 3", "storeys: 1", ["storeys is 1", "2 to 8"]),
-            ("storeys: 3", "storeys: 5", ["blocks", "carrying height"]),
+            ("storeys: Some(3)", "storeys: Some(1)", ["storeys is 1", "2 to 8"]),
+            ("storeys: Some(3)", "storeys: Some(5)", ["blocks", "carrying height"]),
             (
                 "binned_share: 0.2",
                 "binned_share: 2.0",

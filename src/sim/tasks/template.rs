@@ -62,11 +62,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a finder's or goal's object of kind `other` can stand where this kind is asked for.
-    fn takes(self, other: Self) -> bool {
-        self == other || (self == Self::Block && matches!(other, Self::Cuboid | Self::Cylinder))
-    }
-
     /// What of the world is of this kind.
     pub(super) fn objects(self, state: &WorldState) -> Vec<Object> {
         let of_shape = |shape| (0..state.blocks.len()).filter(move |&block| state.blocks[block].shape == shape);
@@ -97,17 +92,18 @@ pub enum GoalPattern {
 }
 
 impl GoalPattern {
-    fn names(&self) -> Vec<(&str, Option<Kind>)> {
+    /// The names it speaks of, with the kinds that each may be; none: any.
+    fn names(&self) -> Vec<(&str, &'static [Kind])> {
+        const ANY: &[Kind] = &[];
+        const THING: &[Kind] = &[Kind::Block, Kind::Cuboid, Kind::Cylinder];
         match self {
-            Self::On(x, y) => vec![(x, Some(Kind::Block)), (y, None)],
-            Self::Held(x) | Self::Bare(x) => vec![(x, Some(Kind::Block))],
-            Self::Each(class, y) => class
-                .slot()
-                .into_iter()
-                .map(|slot| (slot, None))
-                .chain([(y.as_str(), None)])
-                .collect(),
-            Self::Empty(p) => vec![(p, None)],
+            Self::On(x, y) => vec![(x, THING), (y, ANY)],
+            Self::Each(class, y) => {
+                let bin = class.slot().map(|slot| (slot, [Kind::Bin].as_slice()));
+                bin.into_iter().chain([(y.as_str(), ANY)]).collect()
+            }
+            Self::Held(x) | Self::Bare(x) => vec![(x, THING)],
+            Self::Empty(p) => vec![(p, &[Kind::Pad, Kind::Bin])],
         }
     }
 }
@@ -362,9 +358,9 @@ impl Template {
             }
             known.push((name, finder.kind()));
         }
-        for (name, kind) in self.goals.iter().flat_map(GoalPattern::names) {
-            let fits = |&(other, is): &(&str, Kind)| other == name && kind.is_none_or(|kind| kind.takes(is));
-            let is_table = name == TABLE && kind.is_none();
+        for (name, kinds) in self.goals.iter().flat_map(GoalPattern::names) {
+            let fits = |(other, is): &(&str, Kind)| *other == name && (kinds.is_empty() || kinds.contains(is));
+            let is_table = name == TABLE && kinds.is_empty();
             if !is_table && !known.iter().any(fits) {
                 return refuse(
                     "goals",
