@@ -14,6 +14,8 @@ use super::world::{REACH_LIMIT_M, STEP_M};
 
 /// The grip is switched when the gripper will be nearer than this to the place.
 const NEAR_M: f32 = 0.05;
+/// The same on a table with bins, which is full.
+const NEAR_AMONG_BINS_M: f32 = 0.01;
 /// Distance between the places that are tried when the best one is taken.
 const GRID_M: f32 = 0.02;
 /// A block is set down so far from others.
@@ -121,7 +123,12 @@ impl Expert {
         };
         let mut moves = way.map(|d| (d / STEP_M).clamp(-1., 1.) * gain);
         let left = (way[0] - moves[0] * STEP_M).hypot(way[1] - moves[1] * STEP_M);
-        self.near = left < NEAR_M && !detour;
+        let near_m = if state.bins.is_empty() {
+            NEAR_M
+        } else {
+            NEAR_AMONG_BINS_M
+        };
+        self.near = left < near_m && !detour;
         let mut grip = if self.near { near } else { far };
         if self.noise.sigma > 0. {
             for value in &mut moves {

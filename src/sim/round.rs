@@ -16,18 +16,30 @@ pub(super) fn paint(canvas: &mut Canvas, solid: &Solid, detail: bool) -> Option<
     let outline = hull(all.collect());
     // Below the strips, so that nothing of what lies behind shows at their seams.
     canvas.fill_base(&outline, shade(solid.colour, SIDE), 1.);
-    for (i, normal) in directions.iter().enumerate() {
-        let next = (i + 1) % directions.len();
-        let middle: [f32; 3] = std::array::from_fn(|k| (normal[k] + directions[next][k]) / 2.);
-        if dot(middle, TOWARD_VIEWER) <= 0. {
-            continue;
-        }
-        let strip = [near[i], near[next], far[next], far[i]];
-        let light = shade(solid.colour, side_light(middle));
-        canvas.fill(&strip, light, 1.);
-        if detail {
-            lose_light(canvas, &strip);
-        }
+    let count = directions.len();
+    let middle =
+        |i: usize| -> [f32; 3] { std::array::from_fn(|k| (directions[i][k] + directions[(i + 1) % count][k]) / 2.) };
+    let seen = |i: usize| dot(middle(i), TOWARD_VIEWER) > 0.;
+    // What is seen of the side is in one piece.
+    let first = (0..count).find(|&i| seen(i) && !seen((i + count - 1) % count));
+    let strips: Vec<usize> = first
+        .into_iter()
+        .flat_map(|first| (0..count).map(move |k| (first + k) % count))
+        .take_while(|&i| seen(i))
+        .collect();
+    for (k, &i) in strips.iter().enumerate() {
+        // Each reaches below the next one, so that no seam is left between them.
+        let end = (i + if k + 1 < strips.len() { 2 } else { 1 }) % count;
+        let light = shade(solid.colour, side_light(middle(i)));
+        canvas.fill(&[near[i], near[end], far[end], far[i]], light, 1.);
+    }
+    if detail && let Some(&last) = strips.last() {
+        let rims: Vec<usize> = strips.iter().copied().chain([(last + 1) % count]).collect();
+        let upper = rims.iter().map(|&i| far[i]);
+        lose_light(
+            canvas,
+            &upper.chain(rims.iter().rev().map(|&i| near[i])).collect::<Vec<_>>(),
+        );
     }
     if detail {
         canvas.outline_base(&outline, 0.16, shade(solid.colour, 0.40), 0.85);
@@ -64,14 +76,14 @@ fn side_light(normal: [f32; 3]) -> f32 {
 }
 
 /// Ambient light is lost toward the table.
-fn lose_light(canvas: &mut Canvas, strip: &[[f32; 3]]) {
-    let heights = strip.iter().map(|corner| corner[2]);
+fn lose_light(canvas: &mut Canvas, side: &[[f32; 3]]) {
+    let heights = side.iter().map(|corner| corner[2]);
     let (low, high) = heights.fold((f32::MAX, f32::MIN), |(low, high), z| (low.min(z), high.max(z)));
-    for i in 1..8 {
-        let level = high - (high - low) * i as f32 / 8.;
-        let band = cut(&strip.iter().copied().collect::<Vec<_>>(), |p| level - p[2]);
+    for i in 1..12 {
+        let level = high - (high - low) * i as f32 / 12.;
+        let band = cut(side, |p| level - p[2]);
         if band.len() > 2 {
-            canvas.fill(&band, BLACK, 0.022);
+            canvas.fill(&band, BLACK, 0.016);
         }
     }
 }

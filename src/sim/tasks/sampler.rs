@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, RngExt};
 
-use super::arrangement::Arrangement;
+use super::arrangement::{Arrangement, Place};
 use super::check::expert_solves;
 use super::layout::{Mix, lay_out, legible, nearly_legible};
 use super::phrase::{fill, politely, spell};
@@ -140,7 +140,7 @@ impl TaskSampler {
             return None;
         }
         if let Some(length) = template.sub_goals
-            && (overfills(&goals, &start) || shortest(&goals, &start)?.len() != length)
+            && (overfills(&goals, &start) || stacks_in_bin(&goals, &start) || shortest(&goals, &start)?.len() != length)
         {
             return None;
         }
@@ -258,6 +258,22 @@ fn overfills(goals: &[Goal], start: &Arrangement) -> bool {
     })
 }
 
+/// Whether something is to stand on what lies in a bin and stays there: wider than that, it would lean on what lies beside.
+fn stacks_in_bin(goals: &[Goal], start: &Arrangement) -> bool {
+    let stays = |lower: usize| {
+        !goals
+            .iter()
+            .any(|goal| matches!(goal, Goal::On { block, .. } if *block == lower))
+    };
+    goals.iter().any(|goal| match *goal {
+        Goal::On {
+            target: Target::Block(lower),
+            ..
+        } => stays(lower) && matches!(start.places[lower], Place::Bin(_)),
+        _ => false,
+    })
+}
+
 /// The list that the text alone suggests: everything on the bare table, nothing held.
 fn plain_list(goals: &[Goal], state: &WorldState) -> Option<Vec<Primitive>> {
     shortest(goals, &Arrangement::plain(state.blocks.len()))
@@ -267,7 +283,6 @@ fn plain_list(goals: &[Goal], state: &WorldState) -> Option<Vec<Primitive>> {
 mod tests {
     use super::*;
     use crate::sim::relations::tests::three_blocks;
-    use crate::sim::tasks::arrangement::Place;
 
     fn sampler() -> TaskSampler {
         TaskSampler::new(TaskBook::built_in().unwrap(), three_blocks())
