@@ -425,6 +425,17 @@ mod tests {
         assert_eq!(hashes, HASHES, "\n{}", hashes.join("\n"));
     }
 
+    /// The same of cylinders and bins: two starts of ThinkBench for models, and one for people.
+    #[test]
+    fn frames_of_cylinders_and_bins_are_the_same_to_the_byte() {
+        let scene = Scene::load("thinkbench").unwrap();
+        let hashes = [(1, 64), (3, 64), (1, 512)].map(|(seed, px)| {
+            let frame = render(&scene.start(seed).unwrap(), px);
+            blake3::hash(&frame.rgb).to_hex()[..16].to_owned()
+        });
+        assert_eq!(hashes, ["772520cb1bcce1b5", "708fe8d146582180", "817d6b69ec5cc5fd"]);
+    }
+
     #[test]
     fn motion_far_below_a_pixel_shows() {
         let mut state = three_blocks();

@@ -4,7 +4,7 @@ use rand::{Rng, RngExt};
 
 use super::bin::{BinState, free_place};
 use super::crowd::Crowd;
-use super::relations::is_clear;
+use super::relations::{in_bin, is_clear};
 use super::scene::{Place, Scene, SceneBlock, SceneError};
 use super::state::{BlockState, PadState, WorldState};
 use super::variety::Looks;
@@ -20,6 +20,8 @@ const SPACING: f32 = 1.12;
 const BLOCKS_ON_PADS: f64 = 0.15;
 /// A stacked block is at most this far off the centre of the one below, per axis.
 const STACK_JITTER_M: f32 = 0.05;
+/// The same where bins make the table full.
+const STACK_JITTER_AMONG_BINS_M: f32 = 0.02;
 /// Attempts to place everything before a scene counts as too full.
 pub(super) const ATTEMPTS: usize = 20_000;
 
@@ -52,11 +54,17 @@ impl Scene {
         if rng.random::<f32>() < self.stacked_share && self.blocks.len() > 1 && !loose.is_empty() {
             let upper = loose[rng.random_range(0..loose.len())];
             let lower: Vec<usize> = (0..self.blocks.len())
-                .filter(|&b| b != upper && is_clear(&state, b))
+                // On what lies in a bin, a wider block would lean on what lies beside.
+                .filter(|&b| b != upper && is_clear(&state, b) && in_bin(&state, b).is_none())
                 .collect();
             if !lower.is_empty() {
                 let lower = lower[rng.random_range(0..lower.len())];
-                let jitter: [f32; 2] = std::array::from_fn(|_| rng.random_range(-STACK_JITTER_M..STACK_JITTER_M));
+                let jitter_m = if self.bins.is_empty() {
+                    STACK_JITTER_M
+                } else {
+                    STACK_JITTER_AMONG_BINS_M
+                };
+                let jitter: [f32; 2] = std::array::from_fn(|_| rng.random_range(-jitter_m..jitter_m));
                 stack(&mut state, upper, lower, jitter);
             }
         }
