@@ -55,6 +55,20 @@ fn path(path: &Path) -> &str {
 }
 
 #[test]
+fn thinkbench_is_listed_without_a_model() {
+    let listed = document(&["eval", "--suite", "thinkbench", "--list", "--json"]);
+    let episodes = listed["episodes"].as_array().unwrap();
+    assert_eq!((episodes.len(), &listed["suite"]), (200, &Value::from("thinkbench")));
+    for episode in episodes {
+        assert_eq!(episode["scene"], "thinkbench");
+        assert!(["seen", "held_out"].contains(&episode["phrasing"].as_str().unwrap()));
+        assert!(["seen", "held_out"].contains(&episode["looks"].as_str().unwrap()));
+        assert!([3, 5, 7, 10].contains(&episode["sub_goals"].as_u64().unwrap()));
+        assert!(!episode["text"].as_str().unwrap().is_empty() && episode["seed"].is_u64());
+    }
+}
+
+#[test]
 fn bad_input_is_named_and_ends_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

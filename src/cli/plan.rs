@@ -113,7 +113,7 @@ impl Subcommand for Plan {
             &mut on_progress,
             &cancel,
         )?;
-        let task = TaskBook::built_in()?.recognise(&self.task, &state);
+        let task = TaskBook::named(&scene.tasks)?.recognise(&self.task, &state);
         let solved = task.map(|task| task.solved(world.state()));
         episode.judge_task(solved);
         let recording = episode.recording().snapshot();

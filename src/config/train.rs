@@ -181,10 +181,23 @@ pub struct TrainConfig {
     pub clip_norm: f64,
     /// Steps between two checkpoints.
     pub checkpoint_every: usize,
+    /// The book of tasks that the language side is trained on: `scene` for the one that the scene names (`tabletop` for
+    /// every scene but thinkbench), a book's name, or a RON file.
+    #[serde(default = "of_scene")]
+    pub tasks: String,
     pub stage1: Stage1Config,
     pub stage1b: Stage1bConfig,
     pub vlm: VlmTrainConfig,
     pub stage2: Stage2Config,
+}
+
+impl TrainConfig {
+    /// The book of tasks is the scene's own.
+    pub const TASKS_OF_SCENE: &str = "scene";
+}
+
+fn of_scene() -> String {
+    TrainConfig::TASKS_OF_SCENE.to_owned()
 }
 
 fn one() -> usize {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::format::{SCHEMA, ShardData, StoreError, StoreMeta, has_shard};
+use super::format::{ShardData, StoreError, StoreMeta, has_shard};
 use crate::random::{Stream, rng};
 use crate::sim::{DataPolicy, Environment, Scene, SceneError, World};
 
@@ -126,14 +126,15 @@ fn episode(scene: &Scene, settings: &GenerateSettings, index: u64) -> Result<Sha
     let mut world = World::from_state(&state, settings.frame_px);
     let keyed = |iteration| rng(settings.seed, Stream::Expert, index, iteration);
     let mut policy = DataPolicy::new(keyed(0), keyed(1), world.state());
+    let variety = scene.variety();
     let mut data = ShardData::default();
-    data.push(&world.observe().frame.rgb, world.state());
+    data.push(&world.observe().frame.rgb, world.state(), &variety);
     for _ in 0..settings.steps {
         let action = policy.act(world.state());
         world.step(action);
         policy.after(world.state());
         data.actions.extend(action);
-        data.push(&world.observe().frame.rgb, world.state());
+        data.push(&world.observe().frame.rgb, world.state(), &variety);
     }
     Ok(data)
 }
@@ -160,8 +161,9 @@ fn meta_of(scene: &Scene, settings: &GenerateSettings) -> Result<StoreMeta, Data
     let mut hash = blake3::Hasher::new();
     hash.update(&sample.frames);
     hash.update(bytemuck::cast_slice(&sample.actions));
+    let (objects, variety) = (scene.start(settings.seed)?, scene.variety());
     Ok(StoreMeta {
-        schema: SCHEMA.to_owned(),
+        schema: StoreMeta::schema_of(&objects, &variety),
         scene: scene.name.clone(),
         seed: settings.seed,
         episodes: settings.episodes,
@@ -169,7 +171,8 @@ fn meta_of(scene: &Scene, settings: &GenerateSettings) -> Result<StoreMeta, Data
         frame_px: settings.frame_px,
         episodes_per_shard: settings.episodes_per_shard,
         fingerprint: hash.finalize().to_hex()[..16].to_owned(),
-        objects: scene.start(settings.seed)?,
+        objects,
+        variety,
     })
 }
 
@@ -226,8 +229,17 @@ mod tests {
     }
 
     fn make(settings: &GenerateSettings, folder: &Path, cancel_after: usize) -> Result<(), DatagenError> {
+        make_in("three-blocks", settings, folder, cancel_after)
+    }
+
+    fn make_in(
+        scene: &str,
+        settings: &GenerateSettings,
+        folder: &Path,
+        cancel_after: usize,
+    ) -> Result<(), DatagenError> {
         let cancel = AtomicBool::new(false);
-        let scene = Scene::load("three-blocks")?;
+        let scene = Scene::load(scene)?;
         let watch = |done: usize, _| cancel.store(done >= cancel_after, Ordering::Relaxed);
         generate(folder, &scene, settings, &watch, &cancel)
     }
@@ -263,10 +275,43 @@ mod tests {
     }
 
     #[test]
+    fn bins_cylinders_and_looks_are_stored_too() {
+        let folder = tempfile::tempdir().unwrap();
+        make_in("thinkbench", &small(2), folder.path(), usize::MAX).unwrap();
+        let store = EpisodeStore::open(folder.path()).unwrap();
+        assert_eq!(store.meta().schema, "thinkjepa.episodes/2");
+        let bytes = store.meta().frame_bytes();
+        let mut frames = vec![0; 13 * bytes];
+        let (mut names, mut sizes) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+        for episode in 0..7 {
+            store.read_frames(episode, 0..13, &mut frames).unwrap();
+            for frame in 0..13 {
+                let state = store.state(episode, frame).unwrap();
+                let shown = crate::sim::render(&state, 32);
+                assert_eq!(
+                    &shown.rgb[..],
+                    &frames[frame * bytes..(frame + 1) * bytes],
+                    "{episode} {frame}"
+                );
+                names.extend(state.blocks.iter().map(|block| block.name.clone()));
+                sizes.insert(state.blocks[0].half_m.to_bits());
+            }
+        }
+        assert!(names.len() > 6 && !names.contains("orange block"), "{names:?}");
+        assert!(sizes.len() > 1);
+    }
+
+    #[test]
     fn what_is_read_back_is_what_the_world_did() {
         let folder = tempfile::tempdir().unwrap();
         make(&small(2), folder.path(), usize::MAX).unwrap();
         let store = EpisodeStore::open(folder.path()).unwrap();
+        assert_eq!(store.meta().schema, "thinkjepa.episodes/1");
+        let meta = std::fs::read_to_string(folder.path().join("meta.json")).unwrap();
+        assert!(
+            ["bins", "shape", "variety"].iter().all(|new| !meta.contains(new)),
+            "{meta}"
+        );
         assert_eq!((store.episodes(), store.steps()), (7, 12));
         let bytes = store.meta().frame_bytes();
         let mut frames = vec![0; 13 * bytes];

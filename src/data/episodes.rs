@@ -5,7 +5,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::format::{FILES, PROPRIO, StoreError, StoreMeta, decode_state, has_shard, shard_folder, state_len};
+use super::format::{FILES, PROPRIO, StoreError, StoreMeta, decode_state, has_shard, shard_folder};
 use crate::sim::{Action, WorldState};
 
 /// Episodes on disk, opened for reading from any thread.
@@ -143,7 +143,7 @@ impl EpisodeStore {
     /// A frame that the store does not have, or a disk that fails.
     pub fn state(&self, episode: usize, frame: usize) -> Result<WorldState, StoreError> {
         self.check(episode, &(frame..frame + 1))?;
-        let length = state_len(&self.meta.objects);
+        let length = self.meta.state_len();
         let (shard, index) = (
             episode / self.meta.episodes_per_shard,
             episode % self.meta.episodes_per_shard,
@@ -153,7 +153,7 @@ impl EpisodeStore {
         self.shards[shard]
             .states
             .read_at(at as u64, bytemuck::cast_slice_mut(&mut values))?;
-        Ok(decode_state(&self.meta.objects, &values))
+        Ok(decode_state(&self.meta, &values))
     }
 
     fn check(&self, episode: usize, frames: &Range<usize>) -> Result<(), StoreError> {

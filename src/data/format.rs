@@ -4,7 +4,10 @@
 //! - `frames.u8` `[E, T+1, 3, px, px]`, RGB
 //! - `actions.f32` `[E, T, 3]`
 //! - `proprio.f32` `[E, T+1, 4]`: gripper x, y in metres, suction, holding (each -1 or 1): what a robot knows of itself
-//! - `states.f32` `[E, T+1, S]`: the true state, for read-out probes and evaluation alone (layout: [`state_len`])
+//! - `states.f32` `[E, T+1, S]`: the true state, for read-out probes and evaluation alone (layout: [`StoreMeta::state_len`])
+//!
+//! Schema 2 is that of tables with bins, cylinders, or blocks that look otherwise in every episode; what schema 1 can say is
+//! written in schema 1.
 //!
 //! A shard appears whole or not at all: it is written beside its place and then renamed.
 
@@ -15,10 +18,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sim::{BlockState, PadState, WorldState};
+use crate::sim::{BinState, BlockState, PadState, Shape, Variety, WorldState};
 
-/// What `meta.json` calls this format.
-pub const SCHEMA: &str = "thinkjepa.episodes/1";
+/// What `meta.json` calls this format: of blocks that are boxes and stay as they are, and of whatever else there is.
+const SCHEMAS: [&str; 2] = ["thinkjepa.episodes/1", "thinkjepa.episodes/2"];
 /// Numbers of proprioception per frame.
 pub const PROPRIO: usize = 4;
 /// Names of a shard's files.
@@ -40,6 +43,9 @@ pub struct StoreMeta {
     pub fingerprint: String,
     /// Names, colours and sizes of what is on the table; the places in it mean nothing.
     pub objects: WorldState,
+    /// What colours, shapes and sizes blocks are drawn from in each episode.
+    #[serde(default, skip_serializing_if = "Variety::is_empty")]
+    pub variety: Variety,
 }
 
 /// Why episodes could not be read or written.
@@ -89,6 +95,21 @@ pub(super) struct ShardData {
 }
 
 impl StoreMeta {
+    /// The schema that says all of such a table.
+    pub(super) fn schema_of(objects: &WorldState, variety: &Variety) -> String {
+        let boxes = objects.blocks.iter().all(|block| block.shape == Shape::Cuboid);
+        let plain = boxes && objects.bins.is_empty() && variety.is_empty();
+        SCHEMAS[usize::from(!plain)].to_owned()
+    }
+
+    /// Numbers of a stored state: gripper x, y; suction 0 or 1; index of the held block or -1; per block its centre x, y,
+    /// z, its rotation x, y, z, w and, where blocks differ from episode to episode, the number of its look, its half width
+    /// and its height; per pad and then per bin its centre x, y.
+    pub fn state_len(&self) -> usize {
+        let of_block = if self.variety.is_empty() { 7 } else { 10 };
+        4 + of_block * self.objects.blocks.len() + 2 * (self.objects.pads.len() + self.objects.bins.len())
+    }
+
     /// Shards of the store.
     pub fn shards(&self) -> usize {
         self.episodes.div_ceil(self.episodes_per_shard)
@@ -133,8 +154,8 @@ impl StoreMeta {
                 expected: expected.to_owned(),
             })
         };
-        if meta.schema != SCHEMA {
-            return refuse("schema", format!("{:?}", meta.schema), SCHEMA);
+        if !SCHEMAS.contains(&meta.schema.as_str()) {
+            return refuse("schema", format!("{:?}", meta.schema), &SCHEMAS.join(" or "));
         }
         if meta.episodes_per_shard == 0 {
             return refuse("episodes_per_shard", "0".into(), "at least 1");
@@ -173,7 +194,7 @@ impl StoreMeta {
             frames * self.frame_bytes(),
             4 * episodes * self.steps * 3,
             4 * frames * PROPRIO,
-            4 * frames * state_len(&self.objects),
+            4 * frames * self.state_len(),
         ]
         .map(|bytes| bytes as u64)
     }
@@ -181,13 +202,13 @@ impl StoreMeta {
 
 impl ShardData {
     /// Adds the frame, what the robot knows and the truth of one moment.
-    pub fn push(&mut self, frame: &[u8], state: &WorldState) {
+    pub fn push(&mut self, frame: &[u8], state: &WorldState, variety: &Variety) {
         let flag = |on: bool| if on { 1. } else { -1. };
         self.frames.extend_from_slice(frame);
         let [x, y] = state.gripper_m;
         self.proprio
             .extend([x, y, flag(state.suction), flag(state.held.is_some())]);
-        encode_state(state, &mut self.states);
+        encode_state(state, variety, &mut self.states);
     }
 
     /// Appends another piece.
@@ -227,35 +248,47 @@ impl ShardData {
     }
 }
 
-/// Numbers of a stored state: gripper x, y; suction 0 or 1; index of the held block or -1; per block its centre x, y, z
-/// and its rotation x, y, z, w; per pad its centre x, y.
-pub fn state_len(objects: &WorldState) -> usize {
-    4 + 7 * objects.blocks.len() + 2 * objects.pads.len()
-}
-
-fn encode_state(state: &WorldState, out: &mut Vec<f32>) {
+fn encode_state(state: &WorldState, variety: &Variety, out: &mut Vec<f32>) {
     out.extend(state.gripper_m);
     out.push(f32::from(u8::from(state.suction)));
     out.push(state.held.map_or(-1., |held| held as f32));
-    for block in &state.blocks {
+    for (index, block) in state.blocks.iter().enumerate() {
         out.extend(block.position_m);
         out.extend(block.rotation);
+        if !variety.is_empty() {
+            let look = variety.look_of(index, &block.name).unwrap_or(0);
+            out.extend([look as f32, block.half_m, block.height_m]);
+        }
     }
     for pad in &state.pads {
         out.extend(pad.position_m);
     }
+    for bin in &state.bins {
+        out.extend(bin.position_m);
+    }
 }
 
-pub(super) fn decode_state(objects: &WorldState, values: &[f32]) -> WorldState {
+pub(super) fn decode_state(meta: &StoreMeta, values: &[f32]) -> WorldState {
+    let objects = &meta.objects;
     let mut values = values.iter().copied();
     let mut next = || values.next().unwrap_or(0.);
     let gripper_m = [next(), next()];
     let suction = next() > 0.5;
     let held = next();
-    let blocks = objects.blocks.iter().map(|block| BlockState {
-        position_m: [next(), next(), next()],
-        rotation: [next(), next(), next(), next()],
-        ..block.clone()
+    let blocks = objects.blocks.iter().enumerate().map(|(index, block)| {
+        let mut block = BlockState {
+            position_m: [next(), next(), next()],
+            rotation: [next(), next(), next(), next()],
+            ..block.clone()
+        };
+        if let Some(looks) = meta.variety.looks.get(index) {
+            if let Some(look) = looks.get(next() as usize) {
+                block.name.clone_from(&look.name);
+                (block.colour, block.shape) = (look.colour, look.shape);
+            }
+            (block.half_m, block.height_m) = (next(), next());
+        }
+        block
     });
     let blocks = blocks.collect();
     let pads = objects
@@ -266,12 +299,18 @@ pub(super) fn decode_state(objects: &WorldState, values: &[f32]) -> WorldState {
             ..pad.clone()
         })
         .collect();
+    let bins = objects.bins.iter().map(|bin| BinState {
+        position_m: [next(), next()],
+        ..bin.clone()
+    });
+    let bins = bins.collect();
     WorldState {
         gripper_m,
         suction,
         held: (held >= 0.).then_some(held as usize),
         blocks,
         pads,
+        bins,
     }
 }
 

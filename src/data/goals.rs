@@ -51,7 +51,7 @@ impl GoalScenes {
         let mut mix = self.sampler.mix.clone();
         mix.held = HELD;
         loop {
-            let state = lay_out(&self.sampler.furniture, &mix, &mut rng);
+            let state = lay_out(&self.sampler.dressed(&mut rng), &mix, &mut rng);
             let world = World::from_state(&state, self.frame_px);
             let mut primitives = every_primitive(&state, rng.random_bool(REACH));
             primitives.retain(|primitive| feasible(*primitive, &state) && !primitive.holds(&state));

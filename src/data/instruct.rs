@@ -13,7 +13,8 @@ use crate::sim::tasks::{
     nearly_legible,
 };
 use crate::sim::{
-    Camera, Environment, Frame, Primitive, Support, Target, World, WorldState, destination, is_clear, on_pad, support,
+    Camera, Environment, Frame, Primitive, Support, Target, World, WorldState, destination, in_bin, is_clear, on_pad,
+    support,
 };
 use crate::vlm::History;
 
@@ -52,15 +53,15 @@ pub struct Span {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// For each block in the state's order: 0 in the gripper, 1 on the bare table, then a class for each pad, then one
-    /// for each block that it may lie on. See [`fact_classes`].
+    /// for each block that it may lie on, then one for each bin. See [`fact_classes`].
     pub places: Vec<usize>,
-    /// Centres of the blocks, then of the pads, in patches from the top left: x, y in `0..grid`.
+    /// Centres of the blocks, then of the pads, then of the bins, in patches from the top left: x, y in `0..grid`.
     pub centres: Vec<[f32; 2]>,
 }
 
 /// Number of classes of [`Facts::places`].
 pub fn fact_classes(furniture: &WorldState) -> usize {
-    2 + furniture.pads.len() + furniture.blocks.len()
+    2 + furniture.pads.len() + furniture.blocks.len() + furniture.bins.len()
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -128,7 +129,7 @@ impl Instructions {
     pub fn facts(&self, seed: u64, index: u64) -> (Frame, Facts) {
         let mut rng = rng(seed, Stream::Tasks, index, u64::MAX - 1);
         let mut world = World::from_state(
-            &lay_out(&self.sampler.furniture, &self.sampler.mix, &mut rng),
+            &lay_out(&self.sampler.dressed(&mut rng), &self.sampler.mix, &mut rng),
             self.frame_px,
         );
         // Some after a fall, and off the grid of neat starts.
@@ -200,7 +201,7 @@ impl Instructions {
         let mut mix = self.sampler.mix.clone();
         mix.held = 0.55;
         for _ in 0..PATIENCE {
-            let state = lay_out(&self.sampler.furniture, &mix, rng);
+            let state = lay_out(&self.sampler.dressed(rng), &mix, rng);
             let possible: Vec<Primitive> = every_primitive(&state, rng.random_bool(0.1))
                 .into_iter()
                 .filter(|primitive| feasible(*primitive, &state) && !primitive.holds(&state))
@@ -276,12 +277,18 @@ impl Instructions {
         let pads = state.pads.len();
         let place = |block| match support(state, block) {
             Support::Gripper => 0,
-            Support::Table => on_pad(state, block).map_or(1, |pad| 2 + pad),
+            Support::Table => match (on_pad(state, block), in_bin(state, block)) {
+                (Some(pad), _) => 2 + pad,
+                (None, Some(bin)) => 2 + pads + state.blocks.len() + bin,
+                (None, None) => 1,
+            },
             Support::Block(lower) => 2 + pads + lower,
         };
         let scale = self.grid as f32 / self.frame_px as f32;
         let blocks = state.blocks.iter().map(|block| block.position_m);
-        let points = blocks.chain(state.pads.iter().map(|pad| [pad.position_m[0], pad.position_m[1], 0.]));
+        let points = blocks
+            .chain(state.pads.iter().map(|pad| [pad.position_m[0], pad.position_m[1], 0.]))
+            .chain(state.bins.iter().map(|bin| [bin.position_m[0], bin.position_m[1], 0.]));
         Facts {
             places: (0..state.blocks.len()).map(place).collect(),
             centres: points
@@ -296,10 +303,11 @@ impl Instructions {
 pub fn target_map(objects: &[String], state: &WorldState, frame_px: usize, grid: usize) -> Vec<f32> {
     let mut map = vec![0.; grid * grid];
     for name in objects {
-        let centre = match (state.block(name), state.pad(name)) {
-            (Some(block), _) => state.blocks[block].position_m,
-            (None, Some(pad)) => [state.pads[pad].position_m[0], state.pads[pad].position_m[1], 0.],
-            (None, None) => continue,
+        let centre = match (state.block(name), state.pad(name), state.bin(name)) {
+            (Some(block), _, _) => state.blocks[block].position_m,
+            (None, Some(pad), _) => [state.pads[pad].position_m[0], state.pads[pad].position_m[1], 0.],
+            (None, None, Some(bin)) => [state.bins[bin].position_m[0], state.bins[bin].position_m[1], 0.],
+            (None, None, None) => continue,
         };
         let [u, v] = Camera::project(centre, frame_px);
         let patch_px = frame_px as f32 / grid as f32;
@@ -375,6 +383,7 @@ pub(super) fn every_primitive(state: &WorldState, reach: bool) -> Vec<Primitive>
     let blocks = 0..state.blocks.len();
     let targets: Vec<Target> = (0..state.pads.len())
         .map(Target::Pad)
+        .chain((0..state.bins.len()).map(Target::Bin))
         .chain(blocks.clone().map(Target::Block))
         .chain([Target::Table])
         .collect();
@@ -438,6 +447,33 @@ mod tests {
             instructions.example(5, 7, Phrasing::Seen),
             instructions.example(5, 7, Phrasing::Seen)
         );
+    }
+
+    #[test]
+    fn examples_of_thinkbench_are_sound() {
+        let scene = Scene::load("thinkbench").unwrap();
+        let book = TaskBook::named(&scene.tasks).unwrap();
+        let instructions = Instructions::new(TaskSampler::on(book, &scene, 1).unwrap(), 64, 8, 0.2);
+        let (mut lengths, mut bins) = (HashMap::<usize, usize>::new(), 0);
+        for index in 0..60 {
+            let example = instructions.example(5, index, Phrasing::Seen).unwrap();
+            *lengths.entry(example.spans.len()).or_default() += 1;
+            bins += usize::from(example.answer.contains(" in the blue bin] | ["));
+            assert!(!example.task.contains("orange block") && !example.task.contains("green cylinder"));
+            let texts: Vec<&str> = (example.spans.iter())
+                .map(|span| &example.answer[span.text.clone()])
+                .collect();
+            if let Some((state, task)) = &example.truth {
+                assert!(
+                    list_is_right(&texts, &World::from_state(state, 64), task),
+                    "{example:?}"
+                );
+            }
+            let classes = fact_classes(&instructions.sampler.furniture);
+            assert!(example.facts.places.iter().all(|&place| place < classes));
+            assert_eq!(example.facts.centres.len(), 11);
+        }
+        assert!(lengths.len() > 4 && bins > 5, "{lengths:?} {bins}");
     }
 
     #[test]

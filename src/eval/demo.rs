@@ -27,7 +27,7 @@ pub struct EvalEpisode {
 }
 
 impl EvalEpisode {
-    fn of(index: usize, seed: u64, sample: Sample) -> Self {
+    pub(super) fn of(index: usize, seed: u64, sample: Sample) -> Self {
         Self {
             index,
             state: sample.state,

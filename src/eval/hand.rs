@@ -167,6 +167,10 @@ fn is_free(state: &WorldState, block: usize, [x, y]: [f32; 2]) -> bool {
         .pads
         .iter()
         .all(|pad| apart(pad.position_m, pad.half_m, pad.half_m))
+        && state
+            .bins
+            .iter()
+            .all(|bin| apart(bin.position_m, bin.half_m, bin.half_m))
 }
 
 /// The block stands there by itself, and the task is still to do and can be done.

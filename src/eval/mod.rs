@@ -2,6 +2,7 @@
 //!
 //! - [`oracle`]: one sub-goal at a time, with [`maps`] other than the language model's own
 //! - [`swap`]: whether a goal follows the object that its text names
+//! - [`bench_episodes`]: the two hundred tasks of ThinkBench
 //! - [`chain`]: whole tasks, with [`baselines`] in the place of the language model's list and a [`hand`] that interferes
 //! - [`probe`]: what the world model's latents hold, and how far its imagination is to be trusted
 //! - [`calibration`]: the temperature of the similarity
@@ -18,7 +19,9 @@ pub mod probe;
 mod statistics;
 pub mod swap;
 mod tabletop;
+mod thinkbench;
 
 pub use demo::{EvalEpisode, demo_suite, episodes, listing};
 pub use statistics::{EVAL_SCHEMA, EpisodeOutcome, EvalReport, Figure, Machine, Rate, auc, median, wilson};
 pub use tabletop::{KINDS, TabletopTask, kind_name, tabletop_tasks};
+pub use thinkbench::{BenchEpisode, bench_episodes};

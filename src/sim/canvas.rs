@@ -46,9 +46,30 @@ impl Canvas {
     pub fn outline(&mut self, corners: &[[f32; 3]], width: f32, colour: [f32; 3], alpha: f32) {
         let scale = self.scale;
         let points = corners.iter().map(|&corner| Camera::project_scaled(corner, scale));
+        self.stroke(points, width, colour, alpha);
+    }
+
+    /// Fills a polygon of points in base pixels.
+    pub fn fill_base(&mut self, corners: &[[f32; 2]], colour: [f32; 3], alpha: f32) {
+        let scale = self.scale;
+        self.fill_pixels(corners.iter().map(|&[u, v]| [u * scale, v * scale]), colour, alpha);
+    }
+
+    /// Draws the outline of a polygon of points in base pixels; `width` in the same.
+    pub fn outline_base(&mut self, corners: &[[f32; 2]], width: f32, colour: [f32; 3], alpha: f32) {
+        let scale = self.scale;
+        self.stroke(
+            corners.iter().map(|&[u, v]| [u * scale, v * scale]),
+            width,
+            colour,
+            alpha,
+        );
+    }
+
+    fn stroke(&mut self, points: impl Iterator<Item = [f32; 2]>, width: f32, colour: [f32; 3], alpha: f32) {
         if let Some(path) = path_of(points) {
             let stroke = Stroke {
-                width: width * scale,
+                width: width * self.scale,
                 line_join: LineJoin::Round,
                 ..Stroke::default()
             };
@@ -56,12 +77,6 @@ impl Canvas {
             self.pixmap
                 .stroke_path(&path, &paint, &stroke, Transform::identity(), None);
         }
-    }
-
-    /// Fills a polygon of points in base pixels.
-    pub fn fill_base(&mut self, corners: &[[f32; 2]], colour: [f32; 3], alpha: f32) {
-        let scale = self.scale;
-        self.fill_pixels(corners.iter().map(|&[u, v]| [u * scale, v * scale]), colour, alpha);
     }
 
     fn fill_pixels(&mut self, points: impl Iterator<Item = [f32; 2]>, colour: [f32; 3], alpha: f32) {

@@ -5,6 +5,7 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::bin::free_place;
 use super::interface::Action;
 use super::primitive::{Primitive, Target};
 use super::relations::{Support, is_clear, support};
@@ -13,10 +14,14 @@ use super::world::{REACH_LIMIT_M, STEP_M};
 
 /// The grip is switched when the gripper will be nearer than this to the place.
 const NEAR_M: f32 = 0.05;
+/// The same on a table with bins, which is full.
+const NEAR_AMONG_BINS_M: f32 = 0.01;
 /// Distance between the places that are tried when the best one is taken.
 const GRID_M: f32 = 0.02;
 /// A block is set down so far from others.
 const MARGIN_M: f32 = 0.03;
+/// On a table with bins, which is full, what is put aside leaves room for wider blocks on narrower ones.
+const WIDE_MARGIN_M: f32 = 0.06;
 /// Where a block is put merely aside: as near as there is room to this one corner, not to the gripper. Of many places that
 /// are equally good a goal projection learns the mean, which is often one that is not free.
 const ASIDE_M: [f32; 2] = [-0.8, -0.8];
@@ -118,7 +123,12 @@ impl Expert {
         };
         let mut moves = way.map(|d| (d / STEP_M).clamp(-1., 1.) * gain);
         let left = (way[0] - moves[0] * STEP_M).hypot(way[1] - moves[1] * STEP_M);
-        self.near = left < NEAR_M && !detour;
+        let near_m = if state.bins.is_empty() {
+            NEAR_M
+        } else {
+            NEAR_AMONG_BINS_M
+        };
+        self.near = left < near_m && !detour;
         let mut grip = if self.near { near } else { far };
         if self.noise.sigma > 0. {
             for value in &mut moves {
@@ -160,7 +170,8 @@ impl Expert {
 }
 
 /// Where the gripper must be for the primitive: above its block, or where the held block is to be let go. A pad's
-/// centre is taken if there is room, else the nearest place on the pad that has; the bare table likewise.
+/// centre is taken if there is room, else the nearest place on the pad that has; the bare table likewise. Bins are filled
+/// from a corner on.
 pub fn destination(state: &WorldState, primitive: &Primitive) -> [f32; 2] {
     let above = |block: usize| {
         let [x, y, _] = state.blocks[block].position_m;
@@ -180,15 +191,26 @@ pub fn destination(state: &WorldState, primitive: &Primitive) -> [f32; 2] {
             // Falling may shift the block a little; its centre must stay within the pad.
             let reach = pad.half_m - MARGIN_M;
             nearest(pad.position_m, pad.position_m, reach, |place| {
-                has_room(state, block, place)
+                has_room(state, block, place, MARGIN_M)
             })
             .unwrap_or(pad.position_m)
         }
         Primitive::Place {
             block,
+            target: Target::Bin(bin),
+        } => free_place(state, block, bin).unwrap_or(state.bins[bin].position_m),
+        Primitive::Place {
+            block,
             target: Target::Table,
         } => {
             let own = state.blocks[block].half_m;
+            let margin_m = if state.bins.is_empty() { MARGIN_M } else { WIDE_MARGIN_M };
+            let off_bins = |[x, y]: [f32; 2]| {
+                state.bins.iter().all(|bin| {
+                    let [u, v] = bin.position_m;
+                    (x - u).abs().max((y - v).abs()) > bin.half_m + own + MARGIN_M
+                })
+            };
             let off_pads = |[x, y]: [f32; 2]| {
                 state.pads.iter().all(|pad| {
                     let [u, v] = pad.position_m;
@@ -202,11 +224,11 @@ pub fn destination(state: &WorldState, primitive: &Primitive) -> [f32; 2] {
                 })
             };
             nearest(ASIDE_M, [0., 0.], 0.85, |place| {
-                has_room(state, block, place) && off_pads(place)
+                has_room(state, block, place, margin_m) && off_pads(place) && off_bins(place)
             })
             .or_else(|| {
                 nearest(ASIDE_M, [0., 0.], 0.85, |place| {
-                    has_room(state, block, place) && near_pads_too(place)
+                    has_room(state, block, place, MARGIN_M) && near_pads_too(place) && off_bins(place)
                 })
             })
             .unwrap_or(ASIDE_M)
@@ -214,16 +236,16 @@ pub fn destination(state: &WorldState, primitive: &Primitive) -> [f32; 2] {
     }
 }
 
-/// The block fits there without touching another.
-fn has_room(state: &WorldState, block: usize, [x, y]: [f32; 2]) -> bool {
+/// The block fits there, so far from every other.
+fn has_room(state: &WorldState, block: usize, [x, y]: [f32; 2], margin_m: f32) -> bool {
     let [ex, ey, _] = state.blocks[block].extents_m();
     (0..state.blocks.len()).all(|other| {
         let there = &state.blocks[other];
         let [ox, oy, _] = there.extents_m();
         other == block
             || state.held == Some(other)
-            || (x - there.position_m[0]).abs() > ex + ox + MARGIN_M
-            || (y - there.position_m[1]).abs() > ey + oy + MARGIN_M
+            || (x - there.position_m[0]).abs() > ex + ox + margin_m
+            || (y - there.position_m[1]).abs() > ey + oy + margin_m
     })
 }
 

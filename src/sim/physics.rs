@@ -5,10 +5,11 @@
 //! and a copy, a replay and an edited state behave alike, bit for bit.
 
 use rapier3d::parry::query::{ShapeCastOptions, cast_shapes};
-use rapier3d::parry::shape::Cuboid;
+use rapier3d::parry::shape::{Cuboid, Cylinder, Shape as Solid};
 use rapier3d::prelude::*;
 
-use super::state::{BlockState, WorldState};
+use super::bin::{BinState, Wall};
+use super::state::{BlockState, Shape, WorldState};
 
 /// One step of the simulation.
 const STEP_SECS: f32 = 1. / 60.;
@@ -28,6 +29,11 @@ const RIM_M: f32 = 1.12;
 const CLEARANCE_M: f32 = 0.015;
 /// On its way down a block may brush past others so closely.
 const BRUSH_M: f32 = 0.002;
+
+/// How soon a cylinder on its side stops rolling, 1/s: the table is not that smooth.
+const ROLLING_DAMPING: f32 = 6.;
+/// Quarter of a turn about x: parry's cylinders stand along y, ours along z.
+const UPRIGHT: [f32; 4] = [std::f32::consts::FRAC_1_SQRT_2, 0., 0., std::f32::consts::FRAC_1_SQRT_2];
 
 /// How a block moves: metres and radians a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -58,6 +64,9 @@ pub(super) fn settle(state: &mut WorldState, velocities: &mut [Velocity]) {
         physics.insert_collider(wall([0.5, 2., 2.], [side * (RIM_M + 0.5), 0., 1.9]), None);
         physics.insert_collider(wall([2., 0.5, 2.], [0., side * (RIM_M + 0.5), 1.9]), None);
     }
+    for Wall { half_m, centre_m } in state.bins.iter().flat_map(BinState::walls) {
+        physics.insert_collider(wall(half_m, centre_m), None);
+    }
     let free = (0..state.blocks.len()).filter(|&block| state.held != Some(block));
     let bodies: Vec<(usize, RigidBodyHandle)> = free
         .map(|index| {
@@ -69,10 +78,15 @@ pub(super) fn settle(state: &mut WorldState, velocities: &mut [Velocity]) {
                 .build();
             body.activation_mut().time_until_sleep = REST_SECS;
             let [x, y, z] = block.half_extents_m();
-            let collider = ColliderBuilder::cuboid(x, y, z)
-                .friction(FRICTION)
-                .restitution(0.)
-                .density(DENSITY);
+            let shape = match block.shape {
+                Shape::Cuboid => ColliderBuilder::cuboid(x, y, z),
+                Shape::Cylinder => {
+                    body.set_angular_damping(ROLLING_DAMPING);
+                    ColliderBuilder::cylinder(z, x)
+                        .position(Pose::from_parts(Vector::ZERO, Rotation::from_array(UPRIGHT)))
+                }
+            };
+            let collider = shape.friction(FRICTION).restitution(0.).density(DENSITY);
             (index, physics.insert(body, collider).0)
         })
         .collect();
@@ -100,28 +114,45 @@ pub(super) fn settle(state: &mut WorldState, velocities: &mut [Velocity]) {
 /// The height of the block's centre at which it is let go, when it comes down from where it is: a little above the
 /// first thing that it would touch.
 pub(super) fn letting_go_height(state: &WorldState, block: usize) -> f32 {
-    let falling = &state.blocks[block];
-    let [x, y, z] = falling.half_extents_m();
-    let shape = Cuboid::new(Vector::new(x - BRUSH_M, y - BRUSH_M, z - BRUSH_M));
-    let from = pose(falling);
+    let others = || (0..state.blocks.len()).filter(|&other| other != block);
+    let mut falling = state.blocks[block].clone();
+    // It may have been carried into a tower that is higher than what is carried: then it comes down on top of that.
+    let highest = others().map(|other| state.blocks[other].top_m()).fold(0., f32::max);
+    falling.position_m[2] += (highest - falling.bottom_m()).max(0.);
+    let (shape, from) = solid(&falling, BRUSH_M);
     let floor = falling.extents_m()[2] + CLEARANCE_M;
     let reach = (falling.position_m[2] - floor).max(0.);
     let options = ShapeCastOptions::with_max_time_of_impact(reach);
-    let way = (0..state.blocks.len())
-        .filter(|&other| other != block)
-        .filter_map(|other| {
-            let below = &state.blocks[other];
-            let [x, y, z] = below.half_extents_m();
-            let obstacle = Cuboid::new(Vector::new(x, y, z));
-            let down = Vector::new(0., 0., -1.);
-            // Two boxes can always be cast against each other.
-            let hit = cast_shapes(&from, down, &shape, &pose(below), Vector::ZERO, &obstacle, options)
-                .ok()
-                .flatten()?;
-            Some(hit.time_of_impact - CLEARANCE_M)
-        })
-        .fold(reach, f32::min);
+    let until = |obstacle: &dyn Solid, at: &Pose| {
+        let down = Vector::new(0., 0., -1.);
+        // Convex shapes can always be cast against each other.
+        let hit = cast_shapes(&from, down, shape.as_ref(), at, Vector::ZERO, obstacle, options)
+            .ok()
+            .flatten()?;
+        Some(hit.time_of_impact - CLEARANCE_M)
+    };
+    let blocks = others().filter_map(|other| {
+        let (obstacle, at) = solid(&state.blocks[other], 0.);
+        until(obstacle.as_ref(), &at)
+    });
+    let walls = state.bins.iter().flat_map(BinState::walls).filter_map(|wall| {
+        let at = Pose::from_parts(Vector::from_array(wall.centre_m), Rotation::IDENTITY);
+        until(&Cuboid::new(Vector::from_array(wall.half_m)), &at)
+    });
+    let way = blocks.chain(walls).fold(reach, f32::min);
     falling.position_m[2] - way.max(0.)
+}
+
+/// The block's shape, thinner by so much on every side, and where it is.
+fn solid(block: &BlockState, thinner_m: f32) -> (Box<dyn Solid>, Pose) {
+    let [x, y, z] = block.half_extents_m().map(|half_m| half_m - thinner_m);
+    match block.shape {
+        Shape::Cuboid => (Box::new(Cuboid::new(Vector::new(x, y, z))), pose(block)),
+        Shape::Cylinder => {
+            let standing = Pose::from_parts(Vector::ZERO, Rotation::from_array(UPRIGHT));
+            (Box::new(Cylinder::new(z, x)), pose(block) * standing)
+        }
+    }
 }
 
 fn pose(block: &BlockState) -> Pose {

@@ -1,5 +1,5 @@
-//! The policy that makes training data: pick a block, carry it to a pad, onto another block or to a free place, let
-//! go, again and again, with noise; and in a share of the episodes smooth random motion with a random grip.
+//! The policy that makes training data: pick a block, carry it to a pad, into a bin, onto another block or to a free
+//! place, let go, again and again, with noise; and in a share of the episodes smooth random motion with a random grip.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -22,6 +22,8 @@ const FIRST: f32 = 0.7;
 /// Carry to a pad with the first share, onto a block up to the second, else to a free place.
 const TO_PAD: f64 = 0.45;
 const TO_BLOCK: f64 = 0.75;
+/// Where there are bins: the shares up to which it is a pad, a bin, a block.
+const AMONG_BINS: [f64; 3] = [0.25, 0.55, 0.8];
 /// How far off the aim may be, per axis.
 const AIM_M: f32 = 0.07;
 /// Chance per step of another idea while nothing is held.
@@ -121,9 +123,18 @@ impl DataPolicy {
         };
         let kind = rng.random::<f64>();
         let others: Vec<usize> = (0..state.blocks.len()).filter(|&other| other != self.block).collect();
-        let place: [f32; 2] = if kind < TO_PAD && !state.pads.is_empty() {
+        let [to_pad, to_bin, to_block] = if state.bins.is_empty() {
+            [TO_PAD, TO_PAD, TO_BLOCK]
+        } else {
+            AMONG_BINS
+        };
+        let place: [f32; 2] = if kind < to_pad && !state.pads.is_empty() {
             state.pads[rng.random_range(0..state.pads.len())].position_m
-        } else if kind < TO_BLOCK && !others.is_empty() {
+        } else if kind < to_bin && !state.bins.is_empty() {
+            let bin = &state.bins[rng.random_range(0..state.bins.len())];
+            let reach = bin.inner_half_m() / 2.;
+            bin.position_m.map(|middle| middle + rng.random_range(-reach..reach))
+        } else if kind < to_block && !others.is_empty() {
             let [x, y, _] = state.blocks[others[rng.random_range(0..others.len())]].position_m;
             [x, y]
         } else {

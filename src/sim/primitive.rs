@@ -1,18 +1,20 @@
 //! The smallest sub-goals: one grasp or one placement each. Their text is what a vision-language model writes and a
 //! person reads; their predicate is the physical truth, for measurements alone.
 
-use super::relations::{Support, is_clear, on_pad, support};
+use super::relations::{Support, in_bin, is_clear, on_pad, support};
 use super::state::WorldState;
 
 /// The cup grasps a block whose centre is nearer than this, seen from above.
 pub const GRASP_RADIUS_M: f32 = 0.13;
 
-/// Where a block is placed; blocks and pads by their index in the state.
+/// Where a block is placed; blocks, pads and bins by their index in the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     Pad(usize),
     Block(usize),
-    /// The bare table: on no pad and on no block.
+    /// On the floor of the bin, or on what lies there.
+    Bin(usize),
+    /// The bare table: on no pad, on no block and in no bin.
     Table,
 }
 
@@ -34,7 +36,10 @@ impl Primitive {
         match *self {
             Self::Reach { .. } => format!("reach the {block}"),
             Self::Pick { .. } => format!("pick up the {block}"),
-            Self::Place { target, .. } => format!("place the {block} on the {}", target.name(state)),
+            Self::Place { target, .. } => {
+                let preposition = if matches!(target, Target::Bin(_)) { "in" } else { "on" };
+                format!("place the {block} {preposition} the {}", target.name(state))
+            }
         }
     }
 
@@ -60,13 +65,19 @@ impl Primitive {
                 })
             }
             "place" | "put" | "stack" | "set" => {
-                let on = rest.iter().position(|&word| word == "on" || word == "onto")?;
-                let (block, target) = (block_of(&rest[..on], state)?, rest[on + 1..].join(" "));
-                let target = match (state.pad(&target), state.block(&target)) {
-                    (Some(pad), _) => Target::Pad(pad),
-                    (None, Some(other)) if other != block => Target::Block(other),
-                    (None, None) if target == "table" => Target::Table,
-                    _ => return None,
+                let at = rest
+                    .iter()
+                    .position(|word| ["on", "onto", "in", "into"].contains(word))?;
+                let (block, target) = (block_of(&rest[..at], state)?, rest[at + 1..].join(" "));
+                let target = if rest[at].starts_with("in") {
+                    Target::Bin(state.bin(&target)?)
+                } else {
+                    match (state.pad(&target), state.block(&target)) {
+                        (Some(pad), _) => Target::Pad(pad),
+                        (None, Some(other)) if other != block => Target::Block(other),
+                        (None, None) if target == "table" => Target::Table,
+                        _ => return None,
+                    }
                 };
                 Some(Self::Place { block, target })
             }
@@ -81,11 +92,11 @@ impl Primitive {
         }
     }
 
-    /// Names of the objects that the sub-goal is about: the block, then the pad or block it is placed on.
+    /// Names of the objects that the sub-goal is about: the block, then the pad, block or bin it is placed on or in.
     pub fn objects(&self, state: &WorldState) -> Vec<String> {
         let mut names = vec![state.blocks[self.block()].name.clone()];
         if let Self::Place {
-            target: target @ (Target::Pad(_) | Target::Block(_)),
+            target: target @ (Target::Pad(_) | Target::Block(_) | Target::Bin(_)),
             ..
         } = self
         {
@@ -111,8 +122,16 @@ impl Primitive {
             } => support(state, block) == Support::Block(lower),
             Self::Place {
                 block,
+                target: Target::Bin(bin),
+            } => in_bin(state, block) == Some(bin),
+            Self::Place {
+                block,
                 target: Target::Table,
-            } => support(state, block) == Support::Table && on_pad(state, block).is_none(),
+            } => {
+                support(state, block) == Support::Table
+                    && on_pad(state, block).is_none()
+                    && in_bin(state, block).is_none()
+            }
         }
     }
 
@@ -135,6 +154,7 @@ impl Target {
         match *self {
             Self::Pad(pad) => &state.pads[pad].name,
             Self::Block(block) => &state.blocks[block].name,
+            Self::Bin(bin) => &state.bins[bin].name,
             Self::Table => "table",
         }
     }
@@ -182,6 +202,26 @@ mod tests {
             Primitive::parse(" Put red block onto the Yellow pad. ", &state),
             Some(place)
         );
+    }
+
+    #[test]
+    fn things_are_placed_in_bins_and_on_everything_else() {
+        let state = crate::sim::Scene::load("thinkbench").unwrap().start(0).unwrap();
+        let place = Primitive::Place {
+            block: 1,
+            target: Target::Bin(0),
+        };
+        assert_eq!(place.text(&state), "place the red cylinder in the blue bin");
+        assert_eq!(place.objects(&state), ["red cylinder", "blue bin"]);
+        for text in [&place.text(&state), "put the red cylinder into the blue bin"] {
+            assert_eq!(Primitive::parse(text, &state), Some(place), "{text}");
+        }
+        for text in [
+            "place the red cylinder on the blue bin",
+            "place the red cylinder in the yellow pad",
+        ] {
+            assert_eq!(Primitive::parse(text, &state), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What stands on what, read from the geometry of a [`WorldState`] at rest.
 
-use super::state::{BlockState, WorldState};
+use super::state::{BlockState, Shape, WorldState};
 
 /// A block's bottom and what carries it may be this far apart: contacts give a little, and a block that fell askew
 /// touches with an edge.
@@ -50,6 +50,21 @@ pub fn on_pad(state: &WorldState, block: usize) -> Option<usize> {
         .position(|pad| (x - pad.position_m[0]).abs().max((y - pad.position_m[1]).abs()) < pad.half_m)
 }
 
+/// The bin that the block is in: it lies on the bin's floor, or on others that do.
+pub fn in_bin(state: &WorldState, block: usize) -> Option<usize> {
+    let mut base = block;
+    // No longer way down than there are blocks.
+    for _ in 0..state.blocks.len() {
+        match support(state, base) {
+            Support::Gripper => return None,
+            Support::Block(lower) => base = lower,
+            Support::Table => break,
+        }
+    }
+    let [x, y, _] = state.blocks[base].position_m;
+    state.bins.iter().position(|bin| bin.contains([x, y]))
+}
+
 /// The block stands on its base.
 pub fn upright(state: &WorldState, block: usize) -> bool {
     state.blocks[block].axes()[2][2] > UPRIGHT_COS
@@ -70,11 +85,29 @@ fn rests(state: &WorldState, upper: usize, lower: usize) -> bool {
 fn overlap_m2(a: &BlockState, b: &BlockState) -> f32 {
     let (ea, eb) = (a.extents_m(), b.extents_m());
     let side = |i: usize| (ea[i] + eb[i] - (a.position_m[i] - b.position_m[i]).abs()).min(2. * ea[i].min(eb[i]));
-    if side(0) < OVERLAP_M || side(1) < OVERLAP_M {
+    if side(0) < OVERLAP_M || side(1) < OVERLAP_M || apart(a, b) || apart(b, a) {
         0.
     } else {
         side(0) * side(1)
     }
+}
+
+/// The first is an upright cylinder, and seen from above the second is beside its disc.
+fn apart(a: &BlockState, b: &BlockState) -> bool {
+    let stands = |block: &BlockState| block.shape == Shape::Cylinder && block.axes()[2][2].abs() > UPRIGHT_COS;
+    if !stands(a) {
+        return false;
+    }
+    let eb = b.extents_m();
+    let off: [f32; 2] = std::array::from_fn(|i| (a.position_m[i] - b.position_m[i]).abs());
+    // A root is the same on every machine, a hypotenuse need not be: pictures depend on this.
+    let length = |x: f32, y: f32| (x * x + y * y).sqrt();
+    let distance = if stands(b) {
+        length(off[0], off[1]) - eb[0]
+    } else {
+        length((off[0] - eb[0]).max(0.), (off[1] - eb[1]).max(0.))
+    };
+    distance > a.half_m - OVERLAP_M
 }
 
 #[cfg(test)]
@@ -87,6 +120,7 @@ pub(crate) mod tests {
         let block = |name: &str, half_m: f32, height_m: f32, x: f32| BlockState {
             name: format!("{name} block"),
             colour: [0.5; 3],
+            shape: Shape::Cuboid,
             half_m,
             height_m,
             position_m: [x, 0., height_m / 2.],
@@ -108,6 +142,7 @@ pub(crate) mod tests {
                 block("blue", 0.17, 0.27, 0.6),
             ],
             pads: vec![pad("yellow", -0.6, 0.1), pad("purple", 0.6, 0.7)],
+            bins: vec![],
         }
     }
 
@@ -147,6 +182,44 @@ pub(crate) mod tests {
         state.blocks[1].height_m = 0.24;
         state.blocks[1].position_m[2] = 0.12;
         assert_eq!([0, 1, 2].map(|i| is_clear(&state, i)), [false, false, true]);
+    }
+
+    #[test]
+    fn discs_overlap_less_than_the_squares_round_them() {
+        let mut state = three_blocks();
+        // Corner to corner: a box lies on the box below, a cylinder beside the cylinder.
+        state.blocks[1].position_m = [-0.6 + 0.26, 0.26, 0.24 + 0.105];
+        assert_eq!(support(&state, 1), Support::Block(0));
+        (state.blocks[0].shape, state.blocks[1].shape) = (Shape::Cylinder, Shape::Cylinder);
+        assert_eq!(support(&state, 1), Support::Table);
+        assert!(is_clear(&state, 0));
+        state.blocks[1].position_m = [-0.6 + 0.15, 0.15, 0.24 + 0.105];
+        assert_eq!(support(&state, 1), Support::Block(0));
+        // A cylinder that lies on its side is as long as it was high, and as high as it was wide.
+        let half_turn = std::f32::consts::FRAC_1_SQRT_2;
+        state.blocks[2].shape = Shape::Cylinder;
+        state.blocks[2].rotation = [half_turn, 0., 0., half_turn];
+        let extents = state.blocks[2].extents_m();
+        for (extent, expected) in extents.into_iter().zip([0.17, 0.135, 0.17]) {
+            assert!((extent - expected).abs() < 1e-3, "{extents:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_on_something_in_a_bin_is_in_it_too() {
+        let mut state = three_blocks();
+        state.bins.push(crate::sim::BinState {
+            name: "blue bin".to_owned(),
+            colour: [0.5; 3],
+            half_m: 0.3,
+            wall_m: 0.06,
+            position_m: [0., 0.1],
+        });
+        assert_eq!([0, 1, 2].map(|i| in_bin(&state, i)), [None, Some(0), None]);
+        put(&mut state, 0, 1);
+        assert_eq!(in_bin(&state, 0), Some(0));
+        state.held = Some(1);
+        assert_eq!(in_bin(&state, 1), None);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The look of the tabletop. One renderer for the model's small frames and for people's large pictures: the same
 //! shapes, to which large pictures add soft shading and thin dark edges that small ones could not show.
 
+use super::bin::BinState;
 use super::canvas::Canvas;
 use super::interface::Frame;
 use super::relations::{Support, support};
-use super::solids::{Face, circle, clip, cut, dot, hull, paint_order, visible_faces};
-use super::state::{BlockState, WorldState};
+use super::round;
+use super::solids::{Face, Solid, circle, clip, cut, dot, hull, paint_order, visible_faces};
+use super::state::{Shape, WorldState};
 use super::world::CARRY_M;
 
 /// Pictures from this height on carry the details for people.
@@ -52,34 +54,35 @@ pub fn render(state: &WorldState, height_px: usize) -> Frame {
             canvas.outline(&inset(&corners, 0.006), 0.25, shade(pad.colour, 0.78), 1.);
         }
     }
+    for bin in &state.bins {
+        floor(&mut canvas, bin, detail);
+    }
     let free: Vec<usize> = (0..state.blocks.len())
         .filter(|&block| state.held != Some(block))
         .collect();
     for &block in &free {
         if support(state, block) == Support::Table {
-            contact_shadow(&mut canvas, &state.blocks[block], None, detail);
+            contact_shadow(&mut canvas, &Solid::from(&state.blocks[block]), None, detail);
         }
     }
     gripper_shadow(&mut canvas, state, None, detail);
-    let boxes: Vec<&BlockState> = free.iter().map(|&block| &state.blocks[block]).collect();
-    for index in paint_order(&boxes) {
-        let (lower, block) = (free[index], boxes[index]);
-        for face in visible_faces(block) {
-            paint_face(&mut canvas, &face, block.colour, detail);
-            if face.normal[2] > 0.5 {
-                for &upper in &free {
-                    if support(state, upper) == Support::Block(lower) {
-                        contact_shadow(&mut canvas, &state.blocks[upper], Some(&face), detail);
-                    }
+    // The blocks first, in the order of `free`, then the walls of bins.
+    let blocks = free.iter().map(|&block| Solid::from(&state.blocks[block]));
+    let walls = (state.bins.iter()).flat_map(|bin| bin.walls().map(|wall| Solid::of_wall(&wall, bin.colour)));
+    let solids: Vec<Solid> = blocks.chain(walls).collect();
+    for index in paint_order(&solids) {
+        paint_solid(&mut canvas, &solids[index], detail, &mut |canvas, face| {
+            for &upper in &free {
+                let lower = free.get(index).copied();
+                if lower.is_some_and(|lower| support(state, upper) == Support::Block(lower)) {
+                    contact_shadow(canvas, &Solid::from(&state.blocks[upper]), Some(face), detail);
                 }
-                gripper_shadow(&mut canvas, state, Some(&face), detail);
             }
-        }
+            gripper_shadow(canvas, state, Some(face), detail);
+        });
     }
     if let Some(block) = state.held.map(|held| &state.blocks[held]) {
-        for face in visible_faces(block) {
-            paint_face(&mut canvas, &face, block.colour, detail);
-        }
+        paint_solid(&mut canvas, &Solid::from(block), detail, &mut |_, _| ());
     }
     gripper(&mut canvas, state, detail);
     canvas.into_frame()
@@ -130,8 +133,49 @@ fn table(canvas: &mut Canvas, detail: bool) {
     );
 }
 
+/// The floor of a bin, in the shadow of its walls.
+fn floor(canvas: &mut Canvas, bin: &BinState, detail: bool) {
+    let ([x, y], half) = (bin.position_m, bin.half_m);
+    let square = |half: f32, shift: [f32; 2]| {
+        [(-1., -1.), (1., -1.), (1., 1.), (-1., 1.)]
+            .map(|(p, q)| [x + half * p + shift[0], y + half * q + shift[1], 0.])
+    };
+    // What the walls keep from the light around them.
+    if detail {
+        for i in 0..6 {
+            canvas.fill(&square(half + 0.05 - 0.008 * i as f32, [0.01, -0.02]), SHADOW, 0.045);
+        }
+    } else {
+        canvas.fill(&square(half + 0.02, [0., -0.03]), SHADOW, 0.18);
+    }
+    canvas.fill(&square(half, [0.; 2]), shade(bin.colour, 0.72), 1.);
+    if !detail {
+        return;
+    }
+    for i in 0..12 {
+        let inner = bin.inner_half_m() - 0.012 * i as f32;
+        canvas.fill(&square(inner, [0.; 2]), shade(bin.colour, 0.735 + 0.008 * i as f32), 1.);
+    }
+}
+
+/// Paints what is seen of a solid; `shadows` hears of each face that looks up, as soon as it is painted.
+fn paint_solid(canvas: &mut Canvas, solid: &Solid, detail: bool, shadows: &mut dyn FnMut(&mut Canvas, &Face)) {
+    if solid.shape == Shape::Cylinder {
+        if let Some(cap) = round::paint(canvas, solid, detail).filter(|cap| cap.normal[2] > 0.5) {
+            shadows(canvas, &cap);
+        }
+        return;
+    }
+    for face in visible_faces(solid) {
+        paint_face(canvas, &face, solid.colour, detail);
+        if face.normal[2] > 0.5 {
+            shadows(canvas, &face);
+        }
+    }
+}
+
 /// Front .62 and top 1.12 of the block's colour, as for an upright box; sides between, the right one lighter.
-fn brightness(normal: [f32; 3]) -> f32 {
+pub(super) fn brightness(normal: [f32; 3]) -> f32 {
     dot(normal, [0.10, 0., 0.50]) + 0.62
 }
 
@@ -144,10 +188,8 @@ fn paint_face(canvas: &mut Canvas, face: &Face, colour: [f32; 3], detail: bool) 
     // Ambient light is lost toward the table; the upper side catches more of it at the back.
     let up = face.normal[2] > 0.7;
     let axis = if up { 1 } else { 2 };
-    let values = face.corners.map(|corner| corner[axis]);
-    let (low, high) = values
-        .iter()
-        .fold((f32::MAX, f32::MIN), |(low, high), &v| (low.min(v), high.max(v)));
+    let values = face.corners.iter().map(|corner| corner[axis]);
+    let (low, high) = values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)));
     for i in 1..16 {
         let share = i as f32 / 16.;
         let (level, tone) = if up {
@@ -165,12 +207,16 @@ fn paint_face(canvas: &mut Canvas, face: &Face, colour: [f32; 3], detail: bool) 
 }
 
 /// A dark rim where a block touches the table (`on` none) or the face of another block.
-fn contact_shadow(canvas: &mut Canvas, block: &BlockState, on: Option<&Face>, detail: bool) {
-    let (axes, half) = (block.axes(), block.half_extents_m());
-    let mut corners = vec![];
-    for signs in 0..8 {
+fn contact_shadow(canvas: &mut Canvas, solid: &Solid, on: Option<&Face>, detail: bool) {
+    let (axes, half) = (solid.axes, solid.half_m);
+    let mut corners = if solid.shape == Shape::Cylinder {
+        round::rims(solid)
+    } else {
+        vec![]
+    };
+    for signs in (0..8).filter(|_| solid.shape == Shape::Cuboid) {
         let sign = |i: usize| if signs >> i & 1 == 1 { 1. } else { -1. };
-        corners.push([0, 1].map(|k| block.position_m[k] + (0..3).map(|i| sign(i) * axes[i][k] * half[i]).sum::<f32>()));
+        corners.push([0, 1].map(|k| solid.position_m[k] + (0..3).map(|i| sign(i) * axes[i][k] * half[i]).sum::<f32>()));
     }
     let mut layer = |spread: &[[f32; 2]], alpha: f32| {
         let points = corners
@@ -213,7 +259,7 @@ fn shadow(canvas: &mut Canvas, outline: &[[f32; 2]], on: Option<&Face>, alpha: f
     let corners: Vec<[f32; 3]> = match on {
         None => outline.iter().map(|&[x, y]| [x, y, 0.]).collect(),
         Some(face) => {
-            let window = hull(face.corners.map(|[x, y, _]| [x, y]).to_vec());
+            let window = hull(face.corners.iter().map(|&[x, y, _]| [x, y]).collect());
             clip(outline, &window)
                 .into_iter()
                 .map(|p| [p[0], p[1], face.height_at(p)])
@@ -291,18 +337,19 @@ fn gripper(canvas: &mut Canvas, state: &WorldState, detail: bool) {
     );
 }
 
-fn inset(corners: &[[f32; 3]; 4], by_m: f32) -> [[f32; 3]; 4] {
-    let [x, y] = [0, 1].map(|k| corners.iter().map(|c| c[k]).sum::<f32>() / 4.);
-    corners.map(|c| {
+fn inset(corners: &[[f32; 3]], by_m: f32) -> Vec<[f32; 3]> {
+    let [x, y] = [0, 1].map(|k| corners.iter().map(|c| c[k]).sum::<f32>() / corners.len() as f32);
+    let inward = |c: &[f32; 3]| {
         [
             c[0] - by_m * (c[0] - x).signum(),
             c[1] - by_m * (c[1] - y).signum(),
             c[2],
         ]
-    })
+    };
+    corners.iter().map(inward).collect()
 }
 
-fn shade(colour: [f32; 3], factor: f32) -> [f32; 3] {
+pub(super) fn shade(colour: [f32; 3], factor: f32) -> [f32; 3] {
     colour.map(|value| (value * factor).min(1.))
 }
 
@@ -376,6 +423,17 @@ mod tests {
             .map(|f| blake3::hash(&f.rgb).to_hex()[..16].to_owned())
             .collect();
         assert_eq!(hashes, HASHES, "\n{}", hashes.join("\n"));
+    }
+
+    /// The same of cylinders and bins: two starts of ThinkBench for models, and one for people.
+    #[test]
+    fn frames_of_cylinders_and_bins_are_the_same_to_the_byte() {
+        let scene = Scene::load("thinkbench").unwrap();
+        let hashes = [(1, 64), (3, 64), (1, 512)].map(|(seed, px)| {
+            let frame = render(&scene.start(seed).unwrap(), px);
+            blake3::hash(&frame.rgb).to_hex()[..16].to_owned()
+        });
+        assert_eq!(hashes, ["772520cb1bcce1b5", "708fe8d146582180", "817d6b69ec5cc5fd"]);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::scene_start::ATTEMPTS;
+use super::state::Shape;
+use super::variety::{Look, Variety};
 
 /// The folder that names are looked up in.
 pub const SCENES_FOLDER: &str = "scenes";
@@ -15,11 +17,12 @@ pub const SCENES_FOLDER: &str = "scenes";
 pub const DEMO_SCENE: &str = "three-blocks";
 
 /// Scenes that are part of the program.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("three-blocks", include_str!("../../scenes/three-blocks.ron")),
     ("four-small-blocks", include_str!("../../scenes/four-small-blocks.ron")),
     ("tower", include_str!("../../scenes/tower.ron")),
     ("two-blocks", include_str!("../../scenes/two-blocks.ron")),
+    ("thinkbench", include_str!("../../scenes/thinkbench.ron")),
 ];
 
 /// What stands on a table, and where it may stand at the start.
@@ -35,12 +38,33 @@ pub struct Scene {
     pub gripper: Place,
     pub blocks: Vec<SceneBlock>,
     pub pads: Vec<ScenePad>,
+    #[serde(default)]
+    pub bins: Vec<SceneBin>,
+    /// Half width and height, one for each block; each start deals them anew. Empty: every block keeps its own.
+    #[serde(default)]
+    pub sizes: Vec<(f32, f32)>,
+    /// Names of looks that no draw for training has.
+    #[serde(default)]
+    pub held_out: Vec<String>,
+    /// The book of tasks that are drawn and recognised on this table, see [`TaskBook::named`](super::tasks::TaskBook::named).
+    #[serde(default = "tabletop")]
+    pub tasks: String,
+    /// Blocks that may stand on each other below a carried one; none: all but one.
+    #[serde(default)]
+    pub storeys: Option<usize>,
     /// Share of starts in which one randomly placed block stands on another.
     #[serde(default)]
     pub stacked_share: f32,
     /// Share of starts in which a block hangs from the gripper.
     #[serde(default)]
     pub held_share: f32,
+    /// Share of the blocks that start in a bin, where there are bins.
+    #[serde(default)]
+    pub binned_share: f32,
+}
+
+fn tabletop() -> String {
+    "tabletop".to_owned()
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,8 +72,27 @@ pub struct Scene {
 pub struct SceneBlock {
     pub name: String,
     pub colour: [f32; 3],
+    #[serde(default)]
+    pub shape: Shape,
     pub half_m: f32,
     pub height_m: f32,
+    #[serde(default)]
+    pub place: Place,
+    /// What it may look like instead.
+    #[serde(default)]
+    pub looks: Vec<Look>,
+}
+
+/// An open box with low walls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneBin {
+    pub name: String,
+    pub colour: [f32; 3],
+    /// Half of its width, with its walls.
+    pub half_m: f32,
+    /// Height of the walls.
+    pub wall_m: f32,
     #[serde(default)]
     pub place: Place,
 }
@@ -145,6 +188,24 @@ impl Scene {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// What blocks are drawn from at each start.
+    pub fn variety(&self) -> Variety {
+        if self.sizes.is_empty() && self.blocks.iter().all(|block| block.looks.is_empty()) {
+            return Variety::default();
+        }
+        let own = |block: &SceneBlock| Look {
+            name: block.name.clone(),
+            colour: block.colour,
+            shape: block.shape,
+        };
+        let looks = |block: &SceneBlock| [vec![own(block)], block.looks.clone()].concat();
+        Variety {
+            looks: self.blocks.iter().map(looks).collect(),
+            sizes: self.sizes.clone(),
+            held_out: self.held_out.clone(),
+        }
     }
 
     /// Parses and validates a scene; `source_name` is what errors call it, and its stem the scene's name.
@@ -248,6 +309,92 @@ mod tests {
             .replacen("half_m: 0.13", "place: At(0.3, 0.0), half_m: 0.13", 1);
         let message = Scene::from_ron(&both, "both.ron").unwrap_err().to_string();
         assert!(message.contains("red block and green block overlap"), "{message}");
+    }
+
+    #[test]
+    fn errors_name_the_fields_of_bins_looks_and_sizes() {
+        let thinkbench = BUILT_IN[4].1;
+        for (from, to, parts) in [
+            ("wall_m: 0.07", "wall_m: 0.5", ["bins[0].wall_m is 0.5", "0.03 to 0.12"]),
+            ("half_m: 0.29", "half_m: 0.1", ["bins[0].half_m is 0.1", "0.15 to 0.35"]),
+            (
+                "half_m: 0.29",
+                "place: On(\"red block\"), half_m: 0.29",
+                ["bins[0].place", "Random or At(x, y)"],
+            ),
+            ("\"red bin\"", "\"blue bin\"", ["bins[1].name", "no other object"]),
+            ("\"red bin\"", "\"bin in red\"", ["bins[1].name", "other than"]),
+            (
+                "\"white block\"",
+                "\"red block\"",
+                ["blocks[4].looks[0].name", "no other object"],
+            ),
+            (
+                "(0.08, 0.14), (",
+                "(",
+                ["sizes is 5 sizes", "none, or one for each of the 6 blocks"],
+            ),
+            (
+                "(0.08, 0.14), (",
+                "(0.3, 0.14), (",
+                ["sizes[0].0 is 0.3", "0.05 to 0.17"],
+            ),
+            (
+                "\"orange block\"],",
+                "\"pink block\"],",
+                ["held_out[1] is \"pink block\"", "the name of a look"],
+            ),
+            (
+                "[\"green cylinder\",",
+                "[\"red block\", \"green cylinder\",",
+                ["held_out", "leaves red block a look"],
+            ),
+            (
+                "tasks: \"thinkbench\"",
+                "tasks: \"chess\"",
+                ["tasks is \"chess\"", "tabletop"],
+            ),
+            ("storeys: Some(3)", "storeys: Some(1)", ["storeys is 1", "2 to 8"]),
+            ("storeys: Some(3)", "storeys: Some(5)", ["blocks", "carrying height"]),
+            (
+                "binned_share: 0.2",
+                "binned_share: 2.0",
+                ["binned_share is 2", "0 to 1"],
+            ),
+        ] {
+            assert!(thinkbench.contains(from), "{from}");
+            let message = Scene::from_ron(&thinkbench.replacen(from, to, 1), "edited.ron")
+                .unwrap_err()
+                .to_string();
+            for part in parts {
+                assert!(message.contains(part), "{message} lacks {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn held_out_looks_are_in_no_draw_but_those_that_ask_for_them() {
+        use crate::random::{Stream, rng};
+        use crate::sim::Looks;
+
+        let scene = Scene::load("thinkbench").unwrap();
+        let (variety, furniture) = (scene.variety(), scene.start(0).unwrap());
+        let strange = |state: &crate::sim::WorldState| {
+            let held_out = state.blocks.iter().filter(|block| scene.held_out.contains(&block.name));
+            held_out.count()
+        };
+        let mut white = 0;
+        for seed in 0..200 {
+            assert_eq!(strange(&scene.start(seed).unwrap()), 0, "{seed}");
+            let mut rng = rng(seed, Stream::Scene, 0, 0);
+            let state = variety.dress(&furniture, Looks::HeldOut, &mut rng);
+            assert!((1..=2).contains(&strange(&state)), "{seed}");
+            let mut sizes: Vec<f32> = state.blocks.iter().map(|block| block.half_m).collect();
+            sizes.sort_by(f32::total_cmp);
+            assert_eq!(sizes, [0.08, 0.08, 0.10, 0.10, 0.12, 0.12]);
+            white += usize::from(scene.start(seed).unwrap().block("white block").is_some());
+        }
+        assert!((60..140).contains(&white), "{white}");
     }
 
     #[test]

@@ -1,13 +1,53 @@
-//! Boxes as the renderer sees them: their faces, which of two hides the other, and convex polygons on the table's
+//! Solids as the renderer sees them: their faces, which of two hides the other, and convex polygons on the table's
 //! plane. Only sums, products and comparisons: every machine gets the same bits.
 
+use super::bin::Wall;
 use super::camera::TOWARD_VIEWER;
-use super::state::BlockState;
+use super::state::{BlockState, Shape};
 
-/// A side of a box.
+/// A box or a cylinder somewhere.
+#[derive(Clone, Debug)]
+pub(super) struct Solid {
+    pub shape: Shape,
+    pub colour: [f32; 3],
+    pub position_m: [f32; 3],
+    /// Its own axes in the world; a cylinder stands along the last.
+    pub axes: [[f32; 3]; 3],
+    /// Half of its bounding box along them.
+    pub half_m: [f32; 3],
+    pub bottom_m: f32,
+}
+
+impl From<&BlockState> for Solid {
+    fn from(block: &BlockState) -> Self {
+        Self {
+            shape: block.shape,
+            colour: block.colour,
+            position_m: block.position_m,
+            axes: block.axes(),
+            half_m: block.half_extents_m(),
+            bottom_m: block.bottom_m(),
+        }
+    }
+}
+
+impl Solid {
+    pub fn of_wall(wall: &Wall, colour: [f32; 3]) -> Self {
+        Self {
+            shape: Shape::Cuboid,
+            colour,
+            position_m: wall.centre_m,
+            axes: [[1., 0., 0.], [0., 1., 0.], [0., 0., 1.]],
+            half_m: wall.half_m,
+            bottom_m: 0.,
+        }
+    }
+}
+
+/// A plane side of a solid.
 pub(super) struct Face {
-    /// Four corners, in order round the face.
-    pub corners: [[f32; 3]; 4],
+    /// Corners in order round the face.
+    pub corners: Vec<[f32; 3]>,
     /// Unit normal, outward.
     pub normal: [f32; 3],
 }
@@ -20,9 +60,9 @@ impl Face {
     }
 }
 
-/// The faces that the camera sees, the far ones first. Slivers seen edge on are left out.
-pub(super) fn visible_faces(block: &BlockState) -> Vec<Face> {
-    let (axes, half) = (block.axes(), block.half_extents_m());
+/// The faces of a box that the camera sees, the far ones first. Slivers seen edge on are left out.
+pub(super) fn visible_faces(solid: &Solid) -> Vec<Face> {
+    let (axes, half) = (solid.axes, solid.half_m);
     let mut faces = vec![];
     for axis in 0..3 {
         for side in [-1., 1.] {
@@ -33,33 +73,40 @@ pub(super) fn visible_faces(block: &BlockState) -> Vec<Face> {
             let (a, b) = ((axis + 1) % 3, (axis + 2) % 3);
             let corners = [(-1., -1.), (1., -1.), (1., 1.), (-1., 1.)].map(|(p, q)| {
                 std::array::from_fn(|i| {
-                    block.position_m[i] + normal[i] * half[axis] + axes[a][i] * half[a] * p + axes[b][i] * half[b] * q
+                    solid.position_m[i] + normal[i] * half[axis] + axes[a][i] * half[a] * p + axes[b][i] * half[b] * q
                 })
             });
-            faces.push(Face { corners, normal });
+            faces.push(Face {
+                corners: corners.to_vec(),
+                normal,
+            });
         }
     }
     faces
 }
 
-/// The order in which boxes are painted so that near ones cover far ones.
-pub(super) fn paint_order(blocks: &[&BlockState]) -> Vec<usize> {
-    let mut rest: Vec<usize> = (0..blocks.len()).collect();
+/// The order in which solids are painted so that near ones cover far ones.
+pub(super) fn paint_order(solids: &[Solid]) -> Vec<usize> {
+    let mut rest: Vec<usize> = (0..solids.len()).collect();
     // Ties and impossible circles fall back on low and far first.
-    let rank = |i: usize| blocks[i].bottom_m() * 10. - blocks[i].position_m[1];
+    let rank = |i: usize| solids[i].bottom_m * 10. - solids[i].position_m[1];
     rest.sort_by(|&a, &b| rank(a).total_cmp(&rank(b)));
     let mut order = vec![];
     while !rest.is_empty() {
-        let free = |&i: &usize| rest.iter().all(|&other| other == i || !hides(blocks[i], blocks[other]));
+        let free = |&i: &usize| {
+            rest.iter()
+                .all(|&other| other == i || !hides(&solids[i], &solids[other]))
+        };
         let next = rest.iter().position(free).unwrap_or(0);
         order.push(rest.remove(next));
     }
     order
 }
 
-/// `front` can cover a part of `back`: they lie on the two sides of a plane, and `front` on the viewer's.
-fn hides(front: &BlockState, back: &BlockState) -> bool {
-    let (a, b) = (front.axes(), back.axes());
+/// `front` can cover a part of `back`: they lie on the two sides of a plane, and `front` on the viewer's. Cylinders count
+/// as the boxes round them.
+fn hides(front: &Solid, back: &Solid) -> bool {
+    let (a, b) = (front.axes, back.axes);
     let mut candidates: Vec<[f32; 3]> = a.into_iter().chain(b).collect();
     candidates.extend(a.iter().flat_map(|p| b.iter().map(|q| cross(*p, *q))));
     let apart: [f32; 3] = std::array::from_fn(|i| front.position_m[i] - back.position_m[i]);
@@ -70,8 +117,8 @@ fn hides(front: &BlockState, back: &BlockState) -> bool {
             continue;
         }
         let axis = direction.map(|value| value / length);
-        let reach = |block: &BlockState, axes: &[[f32; 3]; 3]| -> f32 {
-            (block.half_extents_m().iter().zip(axes))
+        let reach = |solid: &Solid, axes: &[[f32; 3]; 3]| -> f32 {
+            (solid.half_m.iter().zip(axes))
                 .map(|(half, own)| half * dot(*own, axis).abs())
                 .sum()
         };
@@ -175,7 +222,7 @@ mod tests {
         state.blocks[0].position_m = [0., -0.4, 0.12];
         state.blocks[1].position_m = [0., 0.5, 0.105];
         state.blocks[2].position_m = [0., 0.5, 0.21 + 0.135];
-        let blocks: Vec<&BlockState> = state.blocks.iter().collect();
+        let blocks: Vec<Solid> = state.blocks.iter().map(Solid::from).collect();
         let order = paint_order(&blocks);
         let place = |i| order.iter().position(|&k| k == i).unwrap();
         assert!(place(1) < place(2) && place(1) < place(0), "{order:?}");
@@ -185,7 +232,7 @@ mod tests {
         state.blocks[1].position_m = [0., -0.30, 0.20];
         let (sin, cos) = (0.25f32, 0.968f32);
         state.blocks[1].rotation = [-sin, 0., 0., cos];
-        let blocks: Vec<&BlockState> = state.blocks.iter().collect();
+        let blocks: Vec<Solid> = state.blocks.iter().map(Solid::from).collect();
         let order = paint_order(&blocks);
         let place = |i| order.iter().position(|&k| k == i).unwrap();
         assert!(place(0) < place(1), "{order:?}");

@@ -4,10 +4,11 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use super::bin::BinState;
 use super::relations::is_clear;
 use super::world::CARRY_M;
 
-/// A table with its gripper, blocks and pads. Metres; x to the right, y away from the camera, z up from the table top.
+/// A table with its gripper, blocks, pads and bins. Metres; x to the right, y away from the camera, z up from the table top.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorldState {
@@ -18,9 +19,28 @@ pub struct WorldState {
     pub held: Option<usize>,
     pub blocks: Vec<BlockState>,
     pub pads: Vec<PadState>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bins: Vec<BinState>,
 }
 
-/// A box with a square base.
+/// What a thing that can be moved is like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// A box with a square base.
+    #[default]
+    Cuboid,
+    /// A cylinder that stands on its base.
+    Cylinder,
+}
+
+impl Shape {
+    pub(super) fn is_cuboid(&self) -> bool {
+        *self == Self::Cuboid
+    }
+}
+
+/// What can be moved: a block, or another shape that is handled like one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockState {
@@ -28,10 +48,12 @@ pub struct BlockState {
     pub name: String,
     /// RGB in 0..=1.
     pub colour: [f32; 3],
+    #[serde(default, skip_serializing_if = "Shape::is_cuboid")]
+    pub shape: Shape,
     /// Half of the base's width.
     pub half_m: f32,
     pub height_m: f32,
-    /// Centre of the box.
+    /// Centre of its volume.
     pub position_m: [f32; 3],
     /// Unit quaternion x, y, z, w.
     pub rotation: [f32; 4],
@@ -61,10 +83,17 @@ impl WorldState {
         self.pads.iter().position(|pad| pad.name == name)
     }
 
-    /// Names of all blocks and pads.
+    /// Index of the bin of that name.
+    pub fn bin(&self, name: &str) -> Option<usize> {
+        self.bins.iter().position(|bin| bin.name == name)
+    }
+
+    /// Names of all blocks, pads and bins.
     pub fn object_names(&self) -> Vec<String> {
         let blocks = self.blocks.iter().map(|block| block.name.clone());
-        blocks.chain(self.pads.iter().map(|pad| pad.name.clone())).collect()
+        let pads = self.pads.iter().map(|pad| pad.name.clone());
+        let bins = self.bins.iter().map(|bin| bin.name.clone());
+        blocks.chain(pads).chain(bins).collect()
     }
 
     /// Hangs a clear block, drawn at random, from the gripper.
@@ -112,7 +141,7 @@ impl BlockState {
         };
     }
 
-    /// Half of the box along its own axes.
+    /// Half of the upright shape's bounding box along its own axes.
     pub fn half_extents_m(&self) -> [f32; 3] {
         [self.half_m, self.half_m, self.height_m / 2.]
     }
@@ -120,7 +149,13 @@ impl BlockState {
     /// Half of the upright bounding box along the table's axes.
     pub fn extents_m(&self) -> [f32; 3] {
         let (axes, half) = (self.axes(), self.half_extents_m());
-        std::array::from_fn(|i| (0..3).map(|axis| axes[axis][i].abs() * half[axis]).sum())
+        match self.shape {
+            Shape::Cuboid => std::array::from_fn(|i| (0..3).map(|axis| axes[axis][i].abs() * half[axis]).sum()),
+            // A disc reaches as far along an axis as its normal leaves it.
+            Shape::Cylinder => {
+                axes[2].map(|along| half[0] * (1. - along * along).max(0.).sqrt() + along.abs() * half[2])
+            }
+        }
     }
 
     /// Height of the lowest point.

@@ -243,6 +243,61 @@ mod tests {
     }
 
     #[test]
+    fn a_cylinder_stands_on_a_block_and_rolls_off_its_edge_until_it_lies() {
+        for seed in 0..30 {
+            let mut rng = rng(seed, Stream::Eval, 2, 0);
+            let mut state = three_blocks();
+            state.blocks[0].shape = crate::sim::Shape::Cylinder;
+            state.blocks[0].half_m = 0.1;
+            let [x, y, _] = state.blocks[1].position_m;
+            let stands = seed % 2 == 0;
+            let off = if stands {
+                rng.random_range(0.0..0.1)
+            } else {
+                rng.random_range(0.135..0.2)
+            };
+            state.gripper_m = [x, y - off];
+            state.hold(0);
+            let mut world = World::from_state(&state, 64);
+            for _ in 0..12 {
+                world.step([0., 0., -1.]);
+            }
+            assert!(world.at_rest(), "{seed}: {off}");
+            let on = support(world.state(), 0) == Support::Block(1) && upright(world.state(), 0);
+            assert_eq!(on, stands, "{seed}: {off}");
+            let [x, y, _] = world.state().blocks[0].position_m;
+            assert!(x.abs() < 1.05 && y.abs() < 1.05, "{seed}: {x} {y}");
+        }
+    }
+
+    #[test]
+    fn what_is_let_go_in_a_bin_stays_between_its_walls() {
+        let scene = Scene::load("thinkbench").unwrap();
+        for seed in 0..20 {
+            let mut world = World::new(&scene, seed, 64).unwrap();
+            if !is_clear(world.state(), 5) {
+                continue;
+            }
+            let bin = world.state().bins[seed as usize % 2].clone();
+            let place = crate::sim::destination(
+                world.state(),
+                &Primitive::Place {
+                    block: 5,
+                    target: crate::sim::Target::Bin(seed as usize % 2),
+                },
+            );
+            world.put_block(5, place);
+            assert_eq!(crate::sim::in_bin(world.state(), 5), Some(seed as usize % 2), "{seed}");
+            assert!(upright(world.state(), 5) && world.at_rest(), "{seed}");
+            let block = &world.state().blocks[5];
+            for axis in 0..2 {
+                let off = (block.position_m[axis] - bin.position_m[axis]).abs();
+                assert!(off + block.extents_m()[axis] < bin.inner_half_m() + 2e-3, "{seed}");
+            }
+        }
+    }
+
+    #[test]
     fn only_the_top_of_a_tower_is_grasped() {
         let mut state = three_blocks();
         state.blocks[1].position_m = [-0.6, 0., 0.24 + 0.105];

@@ -183,7 +183,8 @@ impl Session for Tabletop {
                 Err(err)
             }
             Ok(_) => {
-                let task = TaskBook::built_in().map_err(failed)?.recognise(task, &state);
+                let book = TaskBook::named(&self.scene.tasks).map_err(failed)?;
+                let task = book.recognise(task, &state);
                 let mut run = Run {
                     episode,
                     task,

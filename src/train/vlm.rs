@@ -81,7 +81,7 @@ impl StageVlm {
             .map_err(|err| TrainError::Data(err.to_string()))?;
         let model = VlmModel::new(&config.vlm, &device);
         let furniture = &instructions.sampler.furniture;
-        let objects = furniture.blocks.len() + furniture.pads.len();
+        let objects = furniture.blocks.len() + furniture.pads.len() + furniture.bins.len();
         let facts = FactsHead::new(objects, fact_classes(furniture), config.vlm.dim, &device);
         let optimizers = optimizers(&config, &model, &facts);
         let tokenizer = Arc::new(tokenizer);

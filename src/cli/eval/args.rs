@@ -20,6 +20,8 @@ pub(super) enum Suite {
     Lists,
     /// Typed tasks of two and three sub-goals: the whole chain
     Demo,
+    /// Two hundred tasks of three, five, seven and ten sub-goals, five of each of forty templates
+    Thinkbench,
     /// Fresh episodes: open-loop error against persistence, and what a linear read-out finds in the latents
     World,
 }
@@ -31,6 +33,7 @@ impl Suite {
             Self::Swap => "swap",
             Self::Lists => "lists",
             Self::Demo => "demo",
+            Self::Thinkbench => "thinkbench",
             Self::World => "world",
         }
     }
@@ -147,7 +150,7 @@ pub struct Eval {
     /// What to measure
     #[arg(long, value_enum)]
     pub(super) suite: Suite,
-    /// Episodes or scenes; in suite oracle, of each kind
+    /// Episodes or scenes; in suite oracle, of each kind; suite thinkbench has its own number
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(super) episodes: usize,
     /// Drives starts, tasks, planning and sampling
@@ -185,9 +188,9 @@ pub struct Eval {
     /// List templates with their horizons, and measure nothing
     #[arg(long)]
     pub(super) list: bool,
-    /// A scene under scenes/, or a RON file of your own
-    #[arg(long, value_name = "NAME|FILE", default_value = DEMO_SCENE)]
-    pub(super) scene: String,
+    /// A scene under scenes/, or a RON file of your own [default: thinkbench for that suite, else three-blocks]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) scene: Option<String>,
     /// A checkpoint folder [default: checkpoints/nano]
     #[arg(long, value_name = "FOLDER")]
     pub(super) checkpoint: Option<PathBuf>,
@@ -198,6 +201,15 @@ pub struct Eval {
 }
 
 impl Eval {
+    pub(super) fn scene(&self) -> &str {
+        let own = if self.suite == Suite::Thinkbench {
+            "thinkbench"
+        } else {
+            DEMO_SCENE
+        };
+        self.scene.as_deref().unwrap_or(own)
+    }
+
     pub(super) fn goals(&self) -> Goals {
         self.goals.unwrap_or(Goals::Oracle)
     }
@@ -226,7 +238,7 @@ impl Eval {
     /// # Errors
     /// Two that do not.
     pub(super) fn fits(&self) -> Result<(), CliError> {
-        use Suite::{Demo, Lists, Oracle};
+        use Suite::{Demo, Lists, Oracle, Thinkbench};
         if self.episodes == 0 {
             return Err(CliError::new("--episodes is 0, expected at least 1."));
         }
@@ -237,10 +249,10 @@ impl Eval {
             (self.map.is_some(), "--map", &[Oracle]),
             (self.phrasing.is_some(), "--phrasing", &[Demo, Lists]),
             (self.horizon.is_some(), "--horizon", &[Demo, Lists]),
-            (self.baseline.is_some(), "--baseline", &[Demo]),
+            (self.baseline.is_some(), "--baseline", &[Demo, Thinkbench]),
             (self.disturb, "--disturb", &[Demo]),
-            (self.cost.is_some(), "--cost", &[Oracle, Demo]),
-            (self.list, "--list", &[Oracle, Suite::Swap, Demo, Lists]),
+            (self.cost.is_some(), "--cost", &[Oracle, Demo, Thinkbench]),
+            (self.list, "--list", &[Oracle, Suite::Swap, Demo, Lists, Thinkbench]),
         ];
         for (given, option, suites) in of_suites {
             if given && !suites.contains(&self.suite) {

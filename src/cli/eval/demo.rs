@@ -56,12 +56,16 @@ pub(super) fn list(eval: &Eval, scene: &Scene, console: &Console) -> CliResult {
 }
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
-    let suite = suite(eval, &bench.scene)?;
+    measure(eval, bench, &suite(eval, &bench.scene)?, console)
+}
+
+/// Runs these episodes, one after the other.
+pub(super) fn measure(eval: &Eval, bench: &Bench, suite: &[EvalEpisode], console: &Console) -> CliResult {
     let runner = Runner::new(bench, eval.baseline())?;
     let cancel = console.on_interrupt()?;
     let bar = console.progress(suite.len() as u64, "episodes");
     let mut runs: Vec<(&EvalEpisode, TaskRun)> = Vec::new();
-    for one in &suite {
+    for one in suite {
         let run = runner.run(one, None, &cancel)?;
         if cancel.load(Ordering::Relaxed) {
             break;

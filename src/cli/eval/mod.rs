@@ -6,6 +6,7 @@ mod lists;
 mod oracle;
 mod recovery;
 mod swap;
+mod thinkbench;
 mod world;
 
 use serde::Serialize;
@@ -42,12 +43,13 @@ impl Subcommand for Eval {
     }
 
     fn run(&self, console: &Console) -> CliResult {
-        let scene = Scene::load(&self.scene)?;
+        let scene = Scene::load(self.scene())?;
         if self.list {
             return match self.suite {
                 Suite::Oracle => oracle::list(self, &scene, console),
                 Suite::Swap => swap::list(self, &scene, console),
                 Suite::Demo | Suite::Lists => demo::list(self, &scene, console),
+                Suite::Thinkbench => thinkbench::list(self, &scene, console),
                 Suite::World => Err(CliError::new("Suite world has no templates to list.")),
             };
         }
@@ -71,6 +73,7 @@ impl Subcommand for Eval {
             Suite::Lists => lists::run(self, &bench, console),
             Suite::Demo if self.disturb => recovery::run(self, &bench, console),
             Suite::Demo => demo::run(self, &bench, console),
+            Suite::Thinkbench => thinkbench::run(self, &bench, console),
             Suite::World => world::run(self, &bench, console),
         }
     }

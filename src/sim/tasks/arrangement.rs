@@ -1,6 +1,6 @@
 //! What stands where, without metres: the little world in which lists of sub-goals are made and checked.
 
-use crate::sim::{Primitive, Support, Target, WorldState, on_pad, support};
+use crate::sim::{Primitive, Support, Target, WorldState, in_bin, on_pad, support};
 
 /// Where a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,6 +9,8 @@ pub enum Place {
     Table,
     Pad(usize),
     Block(usize),
+    /// On a bin's floor, where several have room.
+    Bin(usize),
 }
 
 impl From<Target> for Place {
@@ -17,6 +19,7 @@ impl From<Target> for Place {
             Target::Table => Self::Table,
             Target::Pad(pad) => Self::Pad(pad),
             Target::Block(block) => Self::Block(block),
+            Target::Bin(bin) => Self::Bin(bin),
         }
     }
 }
@@ -32,7 +35,11 @@ impl Arrangement {
         let place = |block| match support(state, block) {
             Support::Gripper => Place::Gripper,
             Support::Block(lower) => Place::Block(lower),
-            Support::Table => on_pad(state, block).map_or(Place::Table, Place::Pad),
+            Support::Table => match (on_pad(state, block), in_bin(state, block)) {
+                (Some(pad), _) => Place::Pad(pad),
+                (None, Some(bin)) => Place::Bin(bin),
+                (None, None) => Place::Table,
+            },
         };
         Self {
             places: (0..state.blocks.len()).map(place).collect(),
@@ -59,14 +66,28 @@ impl Arrangement {
         self.on(Place::Block(block)).is_none()
     }
 
+    /// Whether the block is on or in that place; in a bin also when it stands on something that is.
+    pub fn is_at(&self, block: usize, target: Target) -> bool {
+        let mut place = self.places[block];
+        if matches!(target, Target::Bin(_)) {
+            // No longer way down than there are blocks.
+            for _ in 0..self.places.len() {
+                let Place::Block(lower) = place else { break };
+                place = self.places[lower];
+            }
+        }
+        place == target.into()
+    }
+
     /// Whether the primitive can be carried out: a free gripper and a clear block for a grasp; for a placement, the
-    /// block in the gripper and a target with nothing on it.
+    /// block in the gripper and a target with nothing on it; table and bins have room for more.
     pub fn allows(&self, primitive: Primitive) -> bool {
         match primitive {
             Primitive::Reach { .. } => self.held().is_none(),
             Primitive::Pick { block } => self.held().is_none() && self.is_clear(block),
             Primitive::Place { block, target } => {
-                self.held() == Some(block) && (target == Target::Table || self.on(target.into()).is_none())
+                let has_room = matches!(target, Target::Table | Target::Bin(_)) || self.on(target.into()).is_none();
+                self.held() == Some(block) && has_room
             }
         }
     }

@@ -5,6 +5,8 @@ use rand::{Rng, RngExt, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
 
 use super::arrangement::{Arrangement, Place};
+use crate::sim::bin::free_place;
+use crate::sim::crowd::Crowd;
 use crate::sim::{WorldState, upright};
 
 /// Centres of blocks and pads stay within this of the middle of the table, per axis.
@@ -15,12 +17,14 @@ const GRIPPER_AREA_M: f32 = 0.9;
 const APART: f32 = 1.12;
 /// A block on a pad or on another block is off the middle by at most this, per axis.
 const OFF_CENTRE_M: f32 = 0.05;
+/// Where bins make the table full, by at most this.
+const OFF_CENTRE_AMONG_BINS_M: f32 = 0.02;
 /// A centre this near a pad's edge is neither on the pad nor off it, to the eye.
 const EDGE_M: f32 = 0.03;
 
 /// How often things are where, each from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Mix {
     /// A block hangs from the gripper.
     pub held: f64,
@@ -30,6 +34,8 @@ pub struct Mix {
     pub tower: f64,
     /// A block that stands on the table stands on a pad.
     pub on_pad: f64,
+    /// Where there are bins: one that stands on no pad lies in a bin.
+    pub in_bin: f64,
     /// Blocks stand anywhere about the pads, half on them too.
     pub careless: f64,
 }
@@ -41,6 +47,7 @@ impl Default for Mix {
             stacked: 0.45,
             tower: 0.1,
             on_pad: 0.35,
+            in_bin: 0.2,
             careless: 0.12,
         }
     }
@@ -49,7 +56,12 @@ impl Default for Mix {
 /// The same blocks and pads in new places.
 pub fn lay_out(furniture: &WorldState, mix: &Mix, rng: &mut impl Rng) -> WorldState {
     loop {
-        if let Some(state) = attempt(furniture, mix, rng) {
+        let state = if furniture.bins.is_empty() {
+            attempt(furniture, mix, rng)
+        } else {
+            attempt_in_turn(furniture, mix, rng)
+        };
+        if let Some(state) = state {
             return state;
         }
     }
@@ -125,6 +137,65 @@ fn attempt(furniture: &WorldState, mix: &Mix, rng: &mut impl Rng) -> Option<Worl
     Some(state)
 }
 
+/// The same on a table that is too full to hit on a layout all at once: bins, pads and blocks find their places one after
+/// the other.
+fn attempt_in_turn(furniture: &WorldState, mix: &Mix, rng: &mut impl Rng) -> Option<WorldState> {
+    let mut state = furniture.clone();
+    let mut crowd = Crowd::furnish(&mut state, AREA_M, rng)?;
+    state.gripper_m = std::array::from_fn(|_| rng.random_range(-GRIPPER_AREA_M..GRIPPER_AREA_M));
+    (state.suction, state.held) = (false, None);
+    for block in &mut state.blocks {
+        // Out of the way of those that look for a place in a bin.
+        block.position_m[0] = 10.;
+        block.rotation = [0., 0., 0., 1.];
+    }
+    let mut free: Vec<usize> = (0..state.blocks.len()).collect();
+    free.shuffle(rng);
+    if rng.random_bool(mix.held)
+        && let Some(block) = free.pop()
+    {
+        state.hold(block);
+    }
+    let storeys = match (rng.random_bool(mix.stacked), rng.random_bool(mix.tower)) {
+        (false, _) => 1,
+        (true, false) => 2,
+        (true, true) => 3,
+    };
+    let mut stack = free.split_off(free.len().saturating_sub(storeys));
+    if storeys > 2 {
+        // A high tower stands on its widest block.
+        stack.sort_by(|&a, &b| state.blocks[b].half_m.total_cmp(&state.blocks[a].half_m));
+    }
+    let mut pads: Vec<usize> = (0..state.pads.len()).collect();
+    pads.shuffle(rng);
+    for (i, &base) in stack.first().into_iter().chain(&free).enumerate() {
+        let is_base = i == 0 && storeys > 1;
+        let [x, y] = if rng.random_bool(mix.on_pad)
+            && let Some(pad) = pads.pop()
+        {
+            let off = OFF_CENTRE_AMONG_BINS_M;
+            state.pads[pad]
+                .position_m
+                .map(|middle| middle + rng.random_range(-off..off))
+        } else if !is_base && rng.random_bool(mix.in_bin) {
+            free_place(&state, base, rng.random_range(0..state.bins.len()))?
+        } else {
+            crowd.find(state.blocks[base].half_m, AREA_M, rng)?
+        };
+        let block = &mut state.blocks[base];
+        block.position_m = [x, y, block.height_m / 2.];
+    }
+    for storey in stack.windows(2) {
+        let [x, y, _] = state.blocks[storey[0]].position_m;
+        let bottom_m = state.blocks[storey[0]].top_m();
+        let off = OFF_CENTRE_AMONG_BINS_M;
+        let [x, y] = [x, y].map(|middle| middle + rng.random_range(-off..off));
+        let block = &mut state.blocks[storey[1]];
+        block.position_m = [x, y, bottom_m + block.height_m / 2.];
+    }
+    Some(state)
+}
+
 /// Whether the words for places say all that matters: blocks upright, one a pad and one a block, pads either clearly
 /// taken or clearly free.
 pub fn legible(state: &WorldState) -> bool {
@@ -140,6 +211,7 @@ pub fn legible(state: &WorldState) -> bool {
                 upright(state, block) && off_pads_m(state, block).all(|(off_m, _)| off_m > widest_m + half_m)
             }
             Place::Pad(_) | Place::Block(_) => upright(state, block) && alone(),
+            Place::Bin(_) => upright(state, block),
         }
     })
 }
@@ -147,7 +219,16 @@ pub fn legible(state: &WorldState) -> bool {
 /// Whether it is clear of every block, if not how it lies, at least which pad it counts as being on. Lists for such
 /// states must be tried out.
 pub fn nearly_legible(state: &WorldState) -> bool {
-    (0..state.blocks.len()).all(|block| off_pads_m(state, block).all(|(off_m, half_m)| (off_m - half_m).abs() > EDGE_M))
+    let clear = |(off_m, half_m): (f32, f32)| (off_m - half_m).abs() > EDGE_M;
+    (0..state.blocks.len()).all(|block| {
+        // A bin's walls leave no doubt, unless something lies across them.
+        let [x, y, _] = state.blocks[block].position_m;
+        let off_bins_m = state.bins.iter().map(|bin| {
+            let [u, v] = bin.position_m;
+            ((x - u).abs().max((y - v).abs()), bin.half_m)
+        });
+        off_pads_m(state, block).all(clear) && off_bins_m.into_iter().all(clear)
+    })
 }
 
 /// How far the block's centre is from each pad's, along the axis in which it is farther; with the pad's half width.

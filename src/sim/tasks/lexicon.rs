@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::phrase::manners;
-use super::template::TaskBook;
+use super::template::{TaskBook, Template};
 use crate::sim::WorldState;
 
 /// Longest task, in characters.
@@ -39,9 +39,9 @@ const COLOURS: [&str; 22] = [
     "crimson",
     "lime",
 ];
-const SHAPES: [&str; 16] = [
-    "block", "pad", "cube", "ball", "sphere", "cylinder", "pyramid", "cone", "cup", "bowl", "box", "disc", "plate",
-    "ring", "triangle", "brick",
+const SHAPES: [&str; 17] = [
+    "bin", "block", "pad", "cube", "ball", "sphere", "cylinder", "pyramid", "cone", "cup", "bowl", "box", "disc",
+    "plate", "ring", "triangle", "brick",
 ];
 
 const ARTICLES: [&str; 3] = ["the", "a", "an"];
@@ -89,8 +89,10 @@ pub fn check_text(text: &str, state: &WorldState) -> Result<(), TaskTextError> {
         .iter()
         .map(|block| block.name.as_str())
         .chain(state.pads.iter().map(|pad| pad.name.as_str()))
+        .chain(state.bins.iter().map(|bin| bin.name.as_str()))
         .collect();
-    let strange = strange_things(&text.to_lowercase(), &names);
+    let words: &Vocabulary = if state.bins.is_empty() { &OF_TABLETOP } else { &OF_ALL };
+    let strange = strange_things(&text.to_lowercase(), &names, words);
     let Some((last, others)) = strange.split_last() else {
         return Ok(());
     };
@@ -104,7 +106,7 @@ pub fn check_text(text: &str, state: &WorldState) -> Result<(), TaskTextError> {
 }
 
 /// What a text in lower case names that is not there: "no cow", "nothing pink", "no purple block".
-fn strange_things(text: &str, names: &[&str]) -> Vec<String> {
+fn strange_things(text: &str, names: &[&str], of_tasks: &Vocabulary) -> Vec<String> {
     let known: Vec<&str> = names.iter().flat_map(|name| name.split(' ')).collect();
     let kinds: Vec<&str> = names.iter().filter_map(|name| name.rsplit(' ').next()).collect();
     let mut strange: Vec<String> = vec![];
@@ -139,9 +141,9 @@ fn strange_things(text: &str, names: &[&str]) -> Vec<String> {
         } else if let Some(shape) = SHAPES.iter().find(form_of) {
             missing(format!("no {shape}"));
             phrase = None;
-        } else if is_form(word, "one") || OF_TASKS.nouns.contains(word) {
+        } else if is_form(word, "one") || of_tasks.nouns.contains(word) {
             phrase = None;
-        } else if is_word_of_tasks(word) {
+        } else if is_word_of_tasks(word, of_tasks) {
             ended = phrase.take();
         } else if let Some(unknown) = &mut phrase {
             unknown.push(word);
@@ -164,13 +166,13 @@ fn is_form(word: &str, noun: &str) -> bool {
 }
 
 /// A word of the phrasings of tasks, or one that names no thing in any case.
-fn is_word_of_tasks(word: &str) -> bool {
+fn is_word_of_tasks(word: &str, of_tasks: &Vocabulary) -> bool {
     let singular = word.strip_suffix('s').unwrap_or(word);
     word.ends_with("ly")
         || word.chars().all(char::is_numeric)
         || [word, singular]
             .iter()
-            .any(|form| NO_THINGS.split(' ').any(|known| known == *form) || OF_TASKS.all.contains(*form))
+            .any(|form| NO_THINGS.split(' ').any(|known| known == *form) || of_tasks.all.contains(*form))
 }
 
 /// The words of the phrasings of tasks.
@@ -180,28 +182,36 @@ struct Vocabulary {
     nouns: BTreeSet<String>,
 }
 
-static OF_TASKS: LazyLock<Vocabulary> = LazyLock::new(|| {
-    // That the built-in tasks can be read is tested.
-    let templates = TaskBook::built_in().map(|book| book.templates).unwrap_or_default();
-    let phrasings = templates
-        .iter()
-        .flat_map(|template| template.seen.iter().chain(&template.held_out));
-    let mut words = Vocabulary {
-        all: manners().flat_map(words_of).map(str::to_owned).collect(),
-        nouns: BTreeSet::new(),
-    };
-    for phrasing in phrasings {
-        let mut before = "";
-        for word in words_of(phrasing) {
-            words.all.insert(word.to_owned());
-            if ARTICLES.contains(&before) {
-                words.nouns.insert(word.to_owned());
+/// Of the demo's tasks.
+static OF_TABLETOP: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::of(&TaskBook::NAMES[..1]));
+/// Of every book's: where there are bins, tasks are said in other words too.
+static OF_ALL: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::of(&TaskBook::NAMES));
+
+impl Vocabulary {
+    fn of(books: &[&str]) -> Self {
+        // That the built-in tasks can be read is tested.
+        let books = books.iter().filter_map(|name| TaskBook::named(name).ok());
+        let templates: Vec<Template> = books.flat_map(|book| book.templates).collect();
+        let phrasings = templates
+            .iter()
+            .flat_map(|template| template.seen.iter().chain(&template.held_out));
+        let mut words = Self {
+            all: manners().flat_map(words_of).map(str::to_owned).collect(),
+            nouns: BTreeSet::new(),
+        };
+        for phrasing in phrasings {
+            let mut before = "";
+            for word in words_of(phrasing) {
+                words.all.insert(word.to_owned());
+                if ARTICLES.contains(&before) {
+                    words.nouns.insert(word.to_owned());
+                }
+                before = word;
             }
-            before = word;
         }
+        words
     }
-    words
-});
+}
 
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric())
@@ -268,15 +278,16 @@ mod tests {
 
     #[test]
     fn no_phrasing_of_a_task_is_refused_whatever_its_objects_are_called() {
-        let book = TaskBook::built_in().unwrap();
-        for scene in ["three-blocks", "tower", "two-blocks", "four-small-blocks"] {
-            let state = Scene::load(scene).unwrap().start(0).unwrap();
+        for scene in ["three-blocks", "tower", "two-blocks", "four-small-blocks", "thinkbench"] {
+            let scene = Scene::load(scene).unwrap();
+            let book = TaskBook::named(&scene.tasks).unwrap();
+            let state = scene.start(0).unwrap();
             let called = |objects: Vec<Object>| -> Vec<String> {
                 let all = objects.into_iter().flat_map(|object| names(object, &state));
                 all.map(|(name, _)| name).collect()
             };
-            let blocks = called((0..state.blocks.len()).map(Object::Block).collect());
-            let pads = called((0..state.pads.len()).map(Object::Pad).collect());
+            let of_kind = |kind: Kind| called(kind.objects(&state));
+            let turns = of_kind(Kind::Block).len().max(of_kind(Kind::Pad).len());
             let phrasings = book.templates.iter().flat_map(|template| {
                 template
                     .seen
@@ -287,10 +298,10 @@ mod tests {
             for (template, phrasing) in phrasings {
                 for spelling in spellings(phrasing) {
                     // Each slot gets every name, and neighbours get different ones.
-                    for turn in 0..blocks.len().max(pads.len()) {
+                    for turn in 0..turns {
                         let mut text = spelling.clone();
                         for (place, (slot, kind)) in template.slots.iter().enumerate() {
-                            let of_kind = if *kind == Kind::Block { &blocks } else { &pads };
+                            let of_kind = of_kind(*kind);
                             text = text.replace(&format!("{{{slot}}}"), &of_kind[(turn + 5 * place) % of_kind.len()]);
                         }
                         assert_eq!(check_text(&text, &state), Ok(()), "{text}");

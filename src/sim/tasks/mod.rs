@@ -1,30 +1,33 @@
-//! Tasks: templates and phrasings from `scenes/tasks/tabletop.ron`, the teacher that makes a list of sub-goals from the true
+//! Tasks: templates and phrasings from the books in `scenes/tasks/`, the teacher that makes a list of sub-goals from the true
 //! state, success as a predicate on that state, and the draw of (world, task) pairs for training and evaluation.
 //!
 //! All of it reads the truth, so all of it is for training data and measurements: neither model nor planner gets any.
 
 mod arrangement;
 mod check;
+mod finder;
 mod layout;
 mod lexicon;
 mod phrase;
 mod sampler;
+mod search;
 mod strategist;
 mod template;
 
 pub use check::{STEPS_PER_PRIMITIVE, expert_solves, list_is_right, run_primitive};
+pub use finder::{Class, Finder};
 pub use layout::{Mix, lay_out, legible, nearly_legible};
 pub use lexicon::{MOST_CHARACTERS, TaskTextError, check_text};
 pub use phrase::normalised;
 pub use sampler::{Sample, TaskSampler};
 pub use strategist::{Plan, SubGoal, decompose, feasible};
-pub use template::{Finder, GoalPattern, Kind, TaskBook, TaskError, Template};
+pub use template::{GoalPattern, Kind, TaskBook, TaskError, Template};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Primitive, Target, WorldState, is_clear, on_pad};
+use super::{Primitive, Target, WorldState, in_bin, is_clear, on_pad};
 
-/// What holds at the end of a task; blocks and pads by their index in the state.
+/// What holds at the end of a task; blocks, pads and bins by their index in the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// The block rests on its target.
@@ -35,6 +38,8 @@ pub enum Goal {
     Bare { block: usize },
     /// Nothing is on the pad.
     Empty { pad: usize },
+    /// Nothing is in the bin.
+    EmptyBin { bin: usize },
 }
 
 impl Goal {
@@ -44,6 +49,7 @@ impl Goal {
             Self::Held { block } => state.held == Some(block),
             Self::Bare { block } => is_clear(state, block),
             Self::Empty { pad } => (0..state.blocks.len()).all(|block| on_pad(state, block) != Some(pad)),
+            Self::EmptyBin { bin } => (0..state.blocks.len()).all(|block| in_bin(state, block) != Some(bin)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 
 use super::strategist::short_name;
-use super::template::{Binding, Kind, Object, TaskBook, Template};
+use super::template::{Binding, Object, TaskBook, Template};
 use super::{Phrasing, Task};
 use crate::sim::WorldState;
 
@@ -33,7 +33,7 @@ pub(super) fn names(object: Object, state: &WorldState) -> Vec<(String, f64)> {
             (bare, 0.),
             (short.to_owned(), 0.3),
         ],
-        Object::Pad(_) => vec![(the, 0.8), (bare, 0.), (short.to_owned(), 0.2)],
+        Object::Pad(_) | Object::Bin(_) => vec![(the, 0.8), (bare, 0.), (short.to_owned(), 0.2)],
     }
 }
 
@@ -151,7 +151,7 @@ impl TaskBook {
                     template: template.name.clone(),
                     text: whole.clone(),
                     phrasing,
-                    goals: template.goals(&binding)?,
+                    goals: template.goals(&binding, state)?,
                 })
             })
         })
@@ -169,10 +169,7 @@ fn fits(pattern: &str, text: &str, template: &Template, state: &WorldState, slot
     let Some((_, kind)) = template.slots.iter().find(|(name, _)| name == slot) else {
         return false;
     };
-    let objects: Vec<Object> = match kind {
-        Kind::Block => (0..state.blocks.len()).map(Object::Block).collect(),
-        Kind::Pad => (0..state.pads.len()).map(Object::Pad).collect(),
-    };
+    let objects = kind.objects(state);
     let bound = slots.iter().find(|(name, _)| name == slot).map(|(_, object)| *object);
     for object in objects {
         if bound.is_some_and(|bound| bound != object) {

@@ -3,20 +3,26 @@
 
 use std::ops::RangeInclusive;
 
-use rand::{Rng, RngExt, seq::SliceRandom};
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, RngExt};
 
-use super::arrangement::Arrangement;
+use super::arrangement::{Arrangement, Place};
 use super::check::expert_solves;
 use super::layout::{Mix, lay_out, legible, nearly_legible};
 use super::phrase::{fill, politely, spell};
-use super::strategist::{Plan, decompose, goals_hold, shortest};
+use super::search::{goals_hold, shortest};
+use super::strategist::{Plan, decompose};
 use super::template::{Binding, Kind, Object, TaskBook, Template};
 use super::{Goal, Phrasing, Task};
 use crate::random::{Stream, rng};
-use crate::sim::{Primitive, World, WorldState};
+use crate::sim::{Looks, Primitive, Scene, SceneError, Target, Variety, World, WorldState};
 
 /// Draws for one index before a wish is given up: first the wish about the frame, then the template.
 const PATIENCE: u64 = 200;
+/// The same for a template whose lists are of one length: starts that are right for it are rare.
+const LONG_PATIENCE: u64 = 6000;
+/// So many blocks have room in one bin.
+const BIN_ROOM: usize = 4;
 
 /// Lists of a bare task are this short.
 const SHORT: usize = 2;
@@ -46,6 +52,9 @@ pub struct TaskSampler {
     pub book: TaskBook,
     /// Names, colours and sizes of what is on the table; where it stands is drawn.
     pub furniture: WorldState,
+    /// What colours, shapes and sizes are drawn from; by default all stay as they are.
+    pub variety: Variety,
+    pub looks: Looks,
     pub mix: Mix,
     /// Lists of other lengths are not drawn.
     pub primitives: RangeInclusive<usize>,
@@ -54,15 +63,33 @@ pub struct TaskSampler {
 }
 
 impl TaskSampler {
-    /// All templates, lists of up to four primitives.
+    /// All templates, lists of up to four primitives or of as many as templates say.
     pub fn new(book: TaskBook, furniture: WorldState) -> Self {
         Self {
+            primitives: 1..=book.longest(),
             book,
             furniture,
+            variety: Variety::default(),
+            looks: Looks::Seen,
             mix: Mix::default(),
-            primitives: 1..=4,
             only: vec![],
         }
+    }
+
+    /// The same on the table of a scene, with all that its blocks may look like.
+    ///
+    /// # Errors
+    /// The scene has no room for what is on it.
+    pub fn on(book: TaskBook, scene: &Scene, seed: u64) -> Result<Self, SceneError> {
+        Ok(Self {
+            variety: scene.variety(),
+            ..Self::new(book, scene.start(seed)?)
+        })
+    }
+
+    /// Blocks, pads and bins of one draw; where they stand means nothing.
+    pub fn dressed(&self, rng: &mut impl Rng) -> WorldState {
+        self.variety.dress(&self.furniture, self.looks, rng)
     }
 
     /// The pair of that index; none where no template can be drawn with this furniture.
@@ -77,9 +104,14 @@ impl TaskSampler {
         let wants_frame = first.random_bool(0.5);
         for round in 0.. {
             let template = draw(&mut templates, &mut first)?;
-            for attempt in 0..PATIENCE {
+            let patience = if template.sub_goals.is_some() {
+                LONG_PATIENCE
+            } else {
+                PATIENCE
+            };
+            for attempt in 0..patience {
                 let mut rng = rng(seed, Stream::Tasks, index, 1 + round * PATIENCE + attempt);
-                let wish = (attempt < PATIENCE / 2).then_some(wants_frame);
+                let wish = (attempt < PATIENCE / 2 && template.sub_goals.is_none()).then_some(wants_frame);
                 if let Some(sample) = self.attempt(template, phrasing, wish, &mut rng) {
                     return Some(sample);
                 }
@@ -95,19 +127,25 @@ impl TaskSampler {
         wish: Option<bool>,
         rng: &mut impl Rng,
     ) -> Option<Sample> {
-        let state = lay_out(&self.furniture, &self.mix, rng);
+        let state = lay_out(&self.dressed(rng), template.start.as_ref().unwrap_or(&self.mix), rng);
         let slots = draw_slots(template, &state, rng)?;
         if !nearly_legible(&state) {
             return None;
         }
         let binding = template.find(slots.clone(), &state)?;
-        let goals = template.goals(&binding)?;
+        let goals = template.goals(&binding, &state)?;
         let start = Arrangement::of(&state);
         // What the goals are about must still be to do, else the task is odd even where something is held.
         if goals.iter().all(|goal| goal.holds(&state)) || goals_hold(&goals, &start) {
             return None;
         }
-        let depends_on_frame = template.looks() || shortest(&goals, &start)? != plain_list(&goals, &state)?;
+        if let Some(length) = template.sub_goals
+            && (overfills(&goals, &start) || stacks_in_bin(&goals, &start) || shortest(&goals, &start)?.len() != length)
+        {
+            return None;
+        }
+        let depends_on_frame =
+            template.looks() || template.compares() || shortest(&goals, &start)? != plain_list(&goals, &state)?;
         let patterns = match phrasing {
             Phrasing::Seen => &template.seen,
             Phrasing::HeldOut => &template.held_out,
@@ -173,6 +211,7 @@ fn draw_slots(template: &Template, state: &WorldState, rng: &mut impl Rng) -> Op
     let mut pads: Vec<usize> = (0..state.pads.len()).collect();
     blocks.shuffle(rng);
     pads.shuffle(rng);
+    let mut bins: Vec<Object> = vec![];
     template
         .slots
         .iter()
@@ -180,10 +219,59 @@ fn draw_slots(template: &Template, state: &WorldState, rng: &mut impl Rng) -> Op
             let object = match kind {
                 Kind::Block => Object::Block(blocks.pop()?),
                 Kind::Pad => Object::Pad(pads.pop()?),
+                Kind::Cuboid | Kind::Cylinder => {
+                    let of_kind = kind.objects(state);
+                    let last = blocks
+                        .iter()
+                        .rposition(|&block| of_kind.contains(&Object::Block(block)))?;
+                    Object::Block(blocks.remove(last))
+                }
+                Kind::Bin => {
+                    let mut free = kind.objects(state);
+                    free.retain(|bin| !bins.contains(bin));
+                    let bin = *free.choose(rng)?;
+                    bins.push(bin);
+                    bin
+                }
             };
             Some((slot.clone(), object))
         })
         .collect()
+}
+
+/// Whether a bin would hold more on the way than it has room for: what is in it now and what is to come.
+fn overfills(goals: &[Goal], start: &Arrangement) -> bool {
+    let bins: Vec<Target> = goals
+        .iter()
+        .filter_map(|goal| match *goal {
+            Goal::On {
+                target: target @ Target::Bin(_),
+                ..
+            } => Some(target),
+            _ => None,
+        })
+        .collect();
+    bins.iter().any(|&bin| {
+        let wanted = |block| goals.contains(&Goal::On { block, target: bin });
+        let all = (0..start.places.len()).filter(|&block| start.is_at(block, bin) || wanted(block));
+        all.count() > BIN_ROOM
+    })
+}
+
+/// Whether something is to stand on what lies in a bin and stays there: wider than that, it would lean on what lies beside.
+fn stacks_in_bin(goals: &[Goal], start: &Arrangement) -> bool {
+    let stays = |lower: usize| {
+        !goals
+            .iter()
+            .any(|goal| matches!(goal, Goal::On { block, .. } if *block == lower))
+    };
+    goals.iter().any(|goal| match *goal {
+        Goal::On {
+            target: Target::Block(lower),
+            ..
+        } => stays(lower) && matches!(start.places[lower], Place::Bin(_)),
+        _ => false,
+    })
 }
 
 /// The list that the text alone suggests: everything on the bare table, nothing held.
@@ -195,7 +283,6 @@ fn plain_list(goals: &[Goal], state: &WorldState) -> Option<Vec<Primitive>> {
 mod tests {
     use super::*;
     use crate::sim::relations::tests::three_blocks;
-    use crate::sim::tasks::arrangement::Place;
 
     fn sampler() -> TaskSampler {
         TaskSampler::new(TaskBook::built_in().unwrap(), three_blocks())

@@ -1,15 +1,12 @@
 //! The teacher: from a task and the true state to the shortest list of sub-goals that solves it, with a reason in few
 //! words. It writes the training data and the measure of success; nothing that plans ever asks it.
 
-use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
+use super::Task;
 use super::arrangement::{Arrangement, Place};
-use super::{Goal, Task};
+use super::search::shortest;
 use crate::sim::{Primitive, Target, WorldState};
-
-/// Longer lists are not looked for.
-const MOST_PRIMITIVES: usize = 12;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubGoal {
@@ -76,81 +73,6 @@ pub fn feasible(primitive: Primitive, state: &WorldState) -> bool {
     Arrangement::of(state).allows(primitive)
 }
 
-/// Breadth first over arrangements, neighbours in the order of the goals: the first list found is the shortest, and
-/// the first of those in that order.
-pub(super) fn shortest(goals: &[Goal], start: &Arrangement) -> Option<Vec<Primitive>> {
-    let order = order_of_work(goals, start.places.len());
-    let mut came_from: HashMap<Arrangement, (Arrangement, Primitive)> = HashMap::new();
-    let mut queue = VecDeque::from([(start.clone(), 0)]);
-    while let Some((here, length)) = queue.pop_front() {
-        if goals_hold(goals, &here) {
-            let mut list = vec![];
-            let mut at = &here;
-            while at != start {
-                let (before, primitive) = &came_from[at];
-                list.push(*primitive);
-                at = before;
-            }
-            list.reverse();
-            return Some(list);
-        }
-        if length == MOST_PRIMITIVES {
-            continue;
-        }
-        for primitive in choices(goals, &order, &here) {
-            let next = here.after(primitive);
-            if next != *start && !came_from.contains_key(&next) {
-                came_from.insert(next.clone(), (here.clone(), primitive));
-                queue.push_back((next, length + 1));
-            }
-        }
-    }
-    None
-}
-
-/// Whether every goal holds, and the gripper is empty unless a goal fills it.
-pub(super) fn goals_hold(goals: &[Goal], arrangement: &Arrangement) -> bool {
-    let holds = |goal: &Goal| match *goal {
-        Goal::On { block, target } => arrangement.places[block] == target.into(),
-        Goal::Held { block } => arrangement.held() == Some(block),
-        Goal::Bare { block } => arrangement.is_clear(block),
-        Goal::Empty { pad } => arrangement.on(Place::Pad(pad)).is_none(),
-    };
-    let hand = arrangement.held().is_none() || goals.iter().any(|goal| matches!(goal, Goal::Held { .. }));
-    hand && goals.iter().all(holds)
-}
-
-/// Blocks in the order in which goals want them moved, then the rest.
-fn order_of_work(goals: &[Goal], blocks: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = goals
-        .iter()
-        .filter_map(|goal| match *goal {
-            Goal::On { block, .. } | Goal::Held { block } => Some(block),
-            Goal::Bare { .. } | Goal::Empty { .. } => None,
-        })
-        .collect();
-    let rest: Vec<usize> = (0..blocks).filter(|block| !order.contains(block)).collect();
-    order.extend(rest);
-    order
-}
-
-/// What can be done here that may serve: a held block goes to where a goal wants it or to the table.
-fn choices(goals: &[Goal], order: &[usize], here: &Arrangement) -> Vec<Primitive> {
-    let all: Vec<Primitive> = match here.held() {
-        None => order.iter().map(|&block| Primitive::Pick { block }).collect(),
-        Some(held) => goals
-            .iter()
-            .filter_map(|goal| match *goal {
-                Goal::On { block, target } if block == held => Some(target),
-                _ => None,
-            })
-            .chain([Target::Table])
-            .map(|target| Primitive::Place { block: held, target })
-            .collect(),
-    };
-    all.into_iter().filter(|&primitive| here.allows(primitive)).collect()
-}
-
 /// "Red on table, green on red, blue held. First put down blue, then move green."
 fn reasoning(primitives: &[Primitive], start: &Arrangement, state: &WorldState) -> String {
     let short = |block: usize| short_name(&state.blocks[block].name, state);
@@ -160,6 +82,7 @@ fn reasoning(primitives: &[Primitive], start: &Arrangement, state: &WorldState) 
             Place::Table => format!("{} on table", short(block)),
             Place::Pad(pad) => format!("{} on {}", short(block), state.pads[pad].name),
             Place::Block(lower) => format!("{} on {}", short(block), short(lower)),
+            Place::Bin(bin) => format!("{} in {}", short(block), state.bins[bin].name),
         })
         .collect();
     let mut text = sentence(&facts.join(", "));
@@ -194,7 +117,8 @@ pub(super) fn short_name<'a>(name: &'a str, state: &WorldState) -> &'a str {
         .blocks
         .iter()
         .map(|block| &block.name)
-        .chain(state.pads.iter().map(|pad| &pad.name));
+        .chain(state.pads.iter().map(|pad| &pad.name))
+        .chain(state.bins.iter().map(|bin| &bin.name));
     if others
         .filter(|other| other.rsplit_once(' ').is_some_and(|(first, _)| first == short))
         .count()

@@ -6,11 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use super::Goal;
 use super::arrangement::{Arrangement, Place};
+use super::finder::{Class, Finder};
+use super::layout::Mix;
 use super::phrase::spellings;
-use crate::sim::{Target, WorldState};
+use crate::sim::{Shape, Target, WorldState};
 
-/// The tasks that ship with the program.
-const BUILT_IN: &str = include_str!("../../../scenes/tasks/tabletop.ron");
+/// The books that ship with the program: name, file, text.
+const BUILT_IN: [(&str, &str, &str); 2] = [
+    (
+        "tabletop",
+        "scenes/tasks/tabletop.ron",
+        include_str!("../../../scenes/tasks/tabletop.ron"),
+    ),
+    (
+        "thinkbench",
+        "scenes/tasks/thinkbench.ron",
+        include_str!("../../../scenes/tasks/thinkbench.ron"),
+    ),
+];
+/// The longest lists of templates that do not say how long theirs are.
+const LONGEST: usize = 4;
+/// What goals call the bare table.
+const TABLE: &str = "table";
 
 /// Why a file of tasks was refused.
 #[derive(Debug, thiserror::Error)]
@@ -35,44 +52,58 @@ pub enum TaskError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// Anything that can be moved.
     Block,
+    /// A block that is a box.
+    Cuboid,
+    Cylinder,
     Pad,
+    Bin,
 }
 
-/// How an object that a text does not name is found in the world.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Finder {
-    /// The block that lies directly on that slot's block or pad.
-    On(String),
-    /// The block in the gripper.
-    Gripper,
-    /// The only pad with nothing on it.
-    FreePad,
-    /// The block of that rank by size, 0 the largest; a template that asks for ranks is about that many blocks.
-    Size(usize),
+impl Kind {
+    /// What of the world is of this kind.
+    pub(super) fn objects(self, state: &WorldState) -> Vec<Object> {
+        let of_shape = |shape| (0..state.blocks.len()).filter(move |&block| state.blocks[block].shape == shape);
+        match self {
+            Self::Block => (0..state.blocks.len()).map(Object::Block).collect(),
+            Self::Cuboid => of_shape(Shape::Cuboid).map(Object::Block).collect(),
+            Self::Cylinder => of_shape(Shape::Cylinder).map(Object::Block).collect(),
+            Self::Pad => (0..state.pads.len()).map(Object::Pad).collect(),
+            Self::Bin => (0..state.bins.len()).map(Object::Bin).collect(),
+        }
+    }
 }
 
 /// What holds at the end, in the names of slots and found objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GoalPattern {
-    /// The first, a block, is on the second, a block or a pad.
+    /// The first, a block, is on the second, a block or a pad, or in the second, a bin; "table" is the bare table.
     On(String, String),
+    /// So is every block of a class.
+    Each(Class, String),
     /// The block is in the gripper.
     Held(String),
     /// Nothing is on the block.
     Bare(String),
-    /// Nothing is on the pad.
+    /// Nothing is on the pad, or in the bin.
     Empty(String),
 }
 
 impl GoalPattern {
-    fn names(&self) -> Vec<(&str, Option<Kind>)> {
+    /// The names it speaks of, with the kinds that each may be; none: any.
+    fn names(&self) -> Vec<(&str, &'static [Kind])> {
+        const ANY: &[Kind] = &[];
+        const THING: &[Kind] = &[Kind::Block, Kind::Cuboid, Kind::Cylinder];
         match self {
-            Self::On(x, y) => vec![(x, Some(Kind::Block)), (y, None)],
-            Self::Held(x) | Self::Bare(x) => vec![(x, Some(Kind::Block))],
-            Self::Empty(p) => vec![(p, Some(Kind::Pad))],
+            Self::On(x, y) => vec![(x, THING), (y, ANY)],
+            Self::Each(class, y) => {
+                let bin = class.slot().map(|slot| (slot, [Kind::Bin].as_slice()));
+                bin.into_iter().chain([(y.as_str(), ANY)]).collect()
+            }
+            Self::Held(x) | Self::Bare(x) => vec![(x, THING)],
+            Self::Empty(p) => vec![(p, &[Kind::Pad, Kind::Bin])],
         }
     }
 }
@@ -92,6 +123,12 @@ pub struct Template {
     #[serde(default)]
     pub found: Vec<(String, Finder)>,
     pub goals: Vec<GoalPattern>,
+    /// Starts are drawn so that the shortest list has so many sub-goals.
+    #[serde(default)]
+    pub sub_goals: Option<usize>,
+    /// Where things lie at the start, instead of the sampler's own mix.
+    #[serde(default)]
+    pub start: Option<Mix>,
     /// Phrasings for training; of a group "(put|place)" one alternative is taken at random.
     pub seen: Vec<String>,
     /// Phrasings for evaluation alone.
@@ -109,11 +146,12 @@ pub struct TaskBook {
     pub templates: Vec<Template>,
 }
 
-/// What a slot stands for in one world: a block or a pad by its index.
+/// What a slot stands for in one world: a block, a pad or a bin by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Object {
     Block(usize),
     Pad(usize),
+    Bin(usize),
 }
 
 impl Object {
@@ -122,6 +160,7 @@ impl Object {
         match self {
             Self::Block(i) => &state.blocks[i].name,
             Self::Pad(i) => &state.pads[i].name,
+            Self::Bin(i) => &state.bins[i].name,
         }
     }
 }
@@ -130,12 +169,32 @@ impl Object {
 pub type Binding = Vec<(String, Object)>;
 
 impl TaskBook {
-    /// The tasks that ship with the program.
+    /// Names that [`Self::named`] knows.
+    pub const NAMES: [&str; 2] = [BUILT_IN[0].0, BUILT_IN[1].0];
+
+    /// The tasks of the demo.
     ///
     /// # Errors
     /// None that a test does not find first.
     pub fn built_in() -> Result<Self, TaskError> {
-        Self::from_ron(BUILT_IN, "scenes/tasks/tabletop.ron")
+        Self::named(BUILT_IN[0].0)
+    }
+
+    /// A book that ships with the program, or a RON file.
+    ///
+    /// # Errors
+    /// No book of that name, or a file that is none.
+    pub fn named(name_or_path: &str) -> Result<Self, TaskError> {
+        match BUILT_IN.iter().find(|(name, ..)| *name == name_or_path) {
+            Some((_, source_name, text)) => Self::from_ron(text, source_name),
+            None => Self::load(Path::new(name_or_path)),
+        }
+    }
+
+    /// The longest lists that its tasks are drawn with.
+    pub fn longest(&self) -> usize {
+        let said = self.templates.iter().filter_map(|template| template.sub_goals);
+        said.max().unwrap_or(LONGEST).max(LONGEST)
     }
 
     /// Tasks from a RON file.
@@ -174,74 +233,85 @@ impl TaskBook {
 impl Template {
     /// Whether the text alone leaves open which objects the task is about.
     pub fn looks(&self) -> bool {
-        self.found.iter().any(|(_, finder)| !matches!(finder, Finder::Size(_)))
+        let contents = |goal: &GoalPattern| matches!(goal, GoalPattern::Each(Class::In(_), _));
+        self.found.iter().any(|(_, finder)| finder.looks()) || self.goals.iter().any(contents)
+    }
+
+    /// Whether the text leaves to the eye which objects are larger than others of these sizes.
+    pub fn compares(&self) -> bool {
+        self.found.iter().any(|(_, finder)| finder.compares())
     }
 
     /// Adds the found objects to the slots; none where the world has no such object, or not exactly one.
     pub fn find(&self, slots: Binding, state: &WorldState) -> Option<Binding> {
         let arrangement = Arrangement::of(state);
+        let sizes = (self.found.iter()).filter(|(_, finder)| matches!(finder, Finder::Size(_)));
+        // Ranks among all blocks are for tasks about all of them.
+        let sizes = sizes.count();
+        if sizes > 0 && sizes != state.blocks.len() {
+            return None;
+        }
         let mut binding = slots;
+        let mut named: Vec<Object> = binding.iter().map(|(_, object)| *object).collect();
         for (name, finder) in &self.found {
-            let object = match finder {
-                Finder::Gripper => Object::Block(arrangement.held()?),
-                Finder::FreePad => {
-                    let mut free = (0..state.pads.len()).filter(|&pad| arrangement.on(Place::Pad(pad)).is_none());
-                    let pad = free.next()?;
-                    if free.next().is_some() {
-                        return None;
-                    }
-                    Object::Pad(pad)
-                }
-                Finder::On(slot) => Object::Block(arrangement.on(Place::from(bound(&binding, slot)?))?),
-                Finder::Size(rank) => {
-                    let sizes = self
-                        .found
-                        .iter()
-                        .filter(|(_, finder)| matches!(finder, Finder::Size(_)));
-                    if sizes.count() != state.blocks.len() {
-                        return None;
-                    }
-                    let mut order: Vec<usize> = (0..state.blocks.len()).collect();
-                    order.sort_by(|&a, &b| state.blocks[b].half_m.total_cmp(&state.blocks[a].half_m));
-                    Object::Block(*order.get(*rank)?)
-                }
-            };
+            let object = finder.find(&binding, state, &arrangement)?;
+            if !finder.renames() {
+                named.push(object);
+            }
             binding.push((name.clone(), object));
         }
         // Two names for one object: "replace the red block by the red block".
-        let distinct = binding
-            .iter()
-            .enumerate()
-            .all(|(i, (_, a))| binding[..i].iter().all(|(_, b)| a != b));
+        let distinct = named.iter().enumerate().all(|(i, a)| !named[..i].contains(a));
         distinct.then_some(binding)
     }
 
-    /// The goals in one world.
-    pub fn goals(&self, binding: &Binding) -> Option<Vec<Goal>> {
+    /// The goals in one world; none where they are about nothing, or want one block in two places.
+    pub fn goals(&self, binding: &Binding, state: &WorldState) -> Option<Vec<Goal>> {
         let block = |name: &str| match bound(binding, name)? {
             Object::Block(block) => Some(block),
-            Object::Pad(_) => None,
+            Object::Pad(_) | Object::Bin(_) => None,
         };
-        self.goals
-            .iter()
-            .map(|goal| {
-                Some(match goal {
-                    GoalPattern::On(x, y) => Goal::On {
-                        block: block(x)?,
-                        target: match bound(binding, y)? {
-                            Object::Block(lower) => Target::Block(lower),
-                            Object::Pad(pad) => Target::Pad(pad),
-                        },
-                    },
-                    GoalPattern::Held(x) => Goal::Held { block: block(x)? },
-                    GoalPattern::Bare(x) => Goal::Bare { block: block(x)? },
-                    GoalPattern::Empty(p) => match bound(binding, p)? {
-                        Object::Pad(pad) => Goal::Empty { pad },
-                        Object::Block(_) => return None,
-                    },
-                })
+        let target = |name: &str| {
+            Some(match bound(binding, name) {
+                None => (name == TABLE).then_some(Target::Table)?,
+                Some(Object::Block(lower)) => Target::Block(lower),
+                Some(Object::Pad(pad)) => Target::Pad(pad),
+                Some(Object::Bin(bin)) => Target::Bin(bin),
             })
-            .collect()
+        };
+        let mut goals = vec![];
+        for goal in &self.goals {
+            match goal {
+                GoalPattern::On(x, y) => goals.push(Goal::On {
+                    block: block(x)?,
+                    target: target(y)?,
+                }),
+                GoalPattern::Each(class, y) => {
+                    let (members, target) = (class.members(binding, state)?, target(y)?);
+                    if members.is_empty() {
+                        return None;
+                    }
+                    goals.extend(members.into_iter().map(|block| Goal::On { block, target }));
+                }
+                GoalPattern::Held(x) => goals.push(Goal::Held { block: block(x)? }),
+                GoalPattern::Bare(x) => goals.push(Goal::Bare { block: block(x)? }),
+                GoalPattern::Empty(p) => goals.push(match bound(binding, p)? {
+                    Object::Pad(pad) => Goal::Empty { pad },
+                    Object::Bin(bin) => Goal::EmptyBin { bin },
+                    Object::Block(_) => return None,
+                }),
+            }
+        }
+        let mut placed = vec![];
+        for goal in &goals {
+            if let Goal::On { block, .. } | Goal::Held { block } = *goal {
+                if placed.contains(&block) {
+                    return None;
+                }
+                placed.push(block);
+            }
+        }
+        Some(goals)
     }
 
     fn check(&self, source_name: &str) -> Result<(), TaskError> {
@@ -278,8 +348,7 @@ impl Template {
         }
         let mut known: Vec<(&str, Kind)> = self.slots.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
         for (name, finder) in &self.found {
-            if let Finder::On(slot) = finder
-                && !known.iter().any(|(known, _)| known == slot)
+            if let Some(slot) = (finder.slots().into_iter()).find(|slot| !known.iter().any(|(known, _)| known == slot))
             {
                 return refuse(
                     "found",
@@ -287,16 +356,12 @@ impl Template {
                     "a slot, or an object that is found before",
                 );
             }
-            let kind = if *finder == Finder::FreePad {
-                Kind::Pad
-            } else {
-                Kind::Block
-            };
-            known.push((name, kind));
+            known.push((name, finder.kind()));
         }
-        for (name, kind) in self.goals.iter().flat_map(GoalPattern::names) {
-            let fits = |&(other, is): &(&str, Kind)| other == name && kind.is_none_or(|kind| kind == is);
-            if !known.iter().any(fits) {
+        for (name, kinds) in self.goals.iter().flat_map(GoalPattern::names) {
+            let fits = |(other, is): &(&str, Kind)| *other == name && (kinds.is_empty() || kinds.contains(is));
+            let is_table = name == TABLE && kinds.is_empty();
+            if !is_table && !known.iter().any(fits) {
                 return refuse(
                     "goals",
                     format!("\"{name}\""),
@@ -313,11 +378,12 @@ impl From<Object> for Place {
         match object {
             Object::Block(block) => Self::Block(block),
             Object::Pad(pad) => Self::Pad(pad),
+            Object::Bin(bin) => Self::Bin(bin),
         }
     }
 }
 
-fn bound(binding: &Binding, name: &str) -> Option<Object> {
+pub(super) fn bound(binding: &Binding, name: &str) -> Option<Object> {
     binding
         .iter()
         .find(|(other, _)| other == name)
@@ -341,7 +407,12 @@ mod tests {
 
     #[test]
     fn the_built_in_tasks_are_enough_and_held_out_ones_use_known_words() {
-        let book = TaskBook::built_in().unwrap();
+        for name in TaskBook::NAMES {
+            enough_and_known(&TaskBook::named(name).unwrap());
+        }
+    }
+
+    fn enough_and_known(book: &TaskBook) {
         assert!(book.templates.len() >= 8);
         let words = |text: &str| -> Vec<String> {
             text.split([' ', ','])
@@ -405,7 +476,10 @@ mod tests {
             text.split([' ', ',']).filter(|word| !word.is_empty()).collect()
         }
         assert_eq!(word_edits(&words("lift {x} up"), &words("pick up {x}")), 3);
-        for template in &TaskBook::built_in().unwrap().templates {
+        for template in TaskBook::NAMES
+            .iter()
+            .flat_map(|name| TaskBook::named(name).unwrap().templates)
+        {
             let seen: Vec<String> = template.seen.iter().flat_map(|text| spellings(text)).collect();
             for held_out in template.held_out.iter().flat_map(|text| spellings(text)) {
                 let close = |seen: &&String| {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 
 use super::{Job, JobDone, JobError, JobProgress, StageKind, outcome, run_steps, settings, world};
-use crate::config::Precision;
+use crate::config::{Precision, TrainConfig};
 use crate::data::{ClipSampler, EpisodeStore, GoalScenes, Instructions};
 use crate::sim::Scene;
 use crate::sim::tasks::{TaskBook, TaskSampler};
@@ -147,9 +147,13 @@ fn open_from(job: &Job) -> Result<Option<Checkpoint>, JobError> {
     Ok(job.from.as_deref().map(Checkpoint::open).transpose()?)
 }
 
-/// Tasks in the blocks and pads of the job's scene.
+/// Tasks on the table of the job's scene: of the book that it names, or that the settings do.
 fn sampler(job: &Job) -> Result<TaskSampler, JobError> {
-    let book = TaskBook::built_in().map_err(|err| TrainError::Data(err.to_string()))?;
-    let furniture = Scene::load(&job.scene)?.start(job.config.train.seed)?;
-    Ok(TaskSampler::new(book, furniture))
+    let scene = Scene::load(&job.scene)?;
+    let tasks = match job.config.train.tasks.as_str() {
+        TrainConfig::TASKS_OF_SCENE => &scene.tasks,
+        named => named,
+    };
+    let book = TaskBook::named(tasks).map_err(|err| TrainError::Data(err.to_string()))?;
+    Ok(TaskSampler::on(book, &scene, job.config.train.seed)?)
 }

@@ -27,8 +27,15 @@ const NEVER: [&str; 3] = ["name", "plan", "train.checkpoint_every"];
 /// What the outcome of this stage does not depend on. Whatever is not named here is compared.
 fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
     let of_stage: &[&str] = match stage {
-        StageKind::One => &["vlm", "gpi", "train.stage1b", "train.vlm", "train.stage2"],
-        StageKind::OneB => &["vlm", "gpi", "train.stage1", "train.vlm", "train.stage2"],
+        StageKind::One => &[
+            "vlm",
+            "gpi",
+            "train.tasks",
+            "train.stage1b",
+            "train.vlm",
+            "train.stage2",
+        ],
+        StageKind::OneB => &["vlm", "gpi", "train.tasks", "train.stage1", "train.vlm", "train.stage2"],
         // Of the world model it takes the size of the frames; it has no adapters.
         StageKind::Vlm => &[
             "world_model.patch_size",
@@ -143,10 +150,11 @@ mod tests {
     #[test]
     fn a_run_is_compared_in_what_its_own_stage_depends_on() {
         use StageKind::{One, OneB, Two, Vlm};
-        let changes: [(&str, &[StageKind]); 21] = [
+        let changes: [(&str, &[StageKind]); 22] = [
             ("precision=\"bf16\"", &StageKind::ALL),
             ("train.seed=9", &StageKind::ALL),
             ("train.betas=[0.8,0.9]", &StageKind::ALL),
+            ("train.tasks=thinkbench", &[Vlm, Two]),
             ("train.clip_norm=0.7", &StageKind::ALL),
             ("train.checkpoint_every=7", &[]),
             ("plan.horizon=3", &[]),
