@@ -276,7 +276,7 @@ fn what_was_opened_last_is_opened_again() {
     window.run();
     window.get_by_label("old.tjrec").click();
     window.run();
-    assert_eq!(window.state_mut().take(), [old.clone()]);
+    assert_eq!(window.state_mut().take(), std::slice::from_ref(&old));
     command(&mut window, "open old");
     assert_eq!(window.state_mut().take(), [old]);
 }
