@@ -65,7 +65,10 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
         }
         Act::GoFromHere => {
             if view.is_past(state) && phase != Phase::Closed {
-                state.outbox.push(Command::Seek { step: shown });
+                state.outbox.push(Command::Seek {
+                    step: shown,
+                    seed: None,
+                });
                 state.follow_live();
             }
         }

@@ -58,7 +58,7 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     until(&engine, "the switch", |engine| {
         engine.board().phase == Phase::Paused && engine.recording().steps.len() == 8
     });
-    engine.send(Command::Seek { step: 2 });
+    engine.send(Command::Seek { step: 2, seed: None });
     until(&engine, "going back", |engine| engine.recording().steps.len() == 2);
     engine.send(Command::SetBreakpoints([].into()));
     engine.send(Command::Run(Until::End));

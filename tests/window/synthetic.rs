@@ -129,6 +129,7 @@ fn sub_goal(text: &str, objects: &[&str], at: [f32; 2], goal_m: [f32; 2]) -> Sub
         achieved: None,
         ended_because: None,
         goal_gripper_m: Some(goal_m),
+        edited: false,
     }
 }
 
@@ -279,6 +280,7 @@ fn make_recording() -> Recording {
         }],
         outcome: None,
         task_achieved: None,
+        ..Recording::default()
     }
 }
 
