@@ -4,15 +4,23 @@ use egui::{CentralPanel, Frame, Margin, Panel, Theme, Ui, ViewportCommand};
 
 use crate::engine::{Command, Level, RunMetrics};
 use crate::panels::{
-    View, ViewState, Workspace, camera_ui, cem_ui, examples_ui, log_ui, manual_ui, palette_ui, perform, popup_ui,
-    reasoning_ui, similarity_ui, status_ui, sub_goals_ui, task_bar_ui, timeline_ui, training_ui,
+    PlanPane, View, ViewState, Workspace, camera_ui, cem_ui, compare_ui, examples_ui, log_ui, manual_ui, palette_ui,
+    perform, popup_ui, reasoning_ui, shown_branch, similarity_ui, status_ui, sub_goals_ui, task_bar_ui, timeline_ui,
+    training_ui,
 };
 use crate::ui::faces::{self, BannerAnswer};
 use crate::ui::keys::{self, Act};
-use crate::ui::{Palette, theme};
+use crate::ui::{Palette, theme, widgets};
 
 /// The whole window. What the user asks for is in [`ViewState::outbox`] afterwards.
 pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+    // A branch that is looked at takes the place of the episode at hand in every panel.
+    let branch = shown_branch(state, view);
+    let view = &View {
+        recording: branch.as_deref().unwrap_or(view.recording),
+        live: view.live.filter(|_| branch.is_none()),
+        board: view.board,
+    };
     // The palette and the popups take their own keys first.
     if state.palette.is_none() {
         let pressed = keys::pressed(ui.ctx());
@@ -145,10 +153,40 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         .size_range(300.0..=640.0)
         .resizable(true)
         .frame(plain);
-    right.show(ui, |ui| cem_ui(ui, state, view));
+    right.show(ui, |ui| {
+        pane_choice_ui(ui, state);
+        match state.plan_pane {
+            PlanPane::Cem => cem_ui(ui, state, view),
+            PlanPane::Compare => compare_ui(ui, state, view),
+        }
+    });
     CentralPanel::no_frame()
         .frame(plain)
         .show(ui, |ui| camera_ui(ui, state, view));
+}
+
+/// What stands at the right: how the shown step was planned, or episodes side by side.
+fn pane_choice_ui(ui: &mut Ui, state: &mut ViewState) {
+    let p = Palette::of(ui);
+    Frame::NONE
+        .fill(p.header)
+        .inner_margin(Margin::symmetric(8, 2))
+        .show(ui, |ui| {
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = 3.0;
+                ui.spacing_mut().interact_size.y = 20.0;
+                for (pane, text, tip) in [
+                    (PlanPane::Cem, "Plan", "How the shown step was planned"),
+                    (PlanPane::Compare, "Compare", "Pinned episodes side by side"),
+                ] {
+                    let tab = widgets::toggle(ui, state.plan_pane == pane, text, &format!("{text} tab"));
+                    if tab.on_hover_text(tip).clicked() {
+                        state.plan_pane = pane;
+                    }
+                }
+                ui.take_available_width();
+            });
+        });
 }
 
 /// Everything that a context needs before the first frame.

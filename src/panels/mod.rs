@@ -3,14 +3,18 @@
 //! [`ViewState::outbox`] as commands or into [`ViewState::acts`], the same list that the keyboard fills.
 
 mod acts;
+mod branches;
 pub mod camera;
 mod cem;
+mod compare;
 mod device_menu;
 mod help;
 mod reasoning;
 mod similarity;
 mod state;
 mod status;
+mod sub_goal_draft;
+mod sub_goal_edit;
 mod sub_goals;
 mod task_bar;
 mod timeline;
@@ -18,12 +22,14 @@ mod training;
 
 pub use acts::perform;
 pub use camera::camera_ui;
+pub use branches::shown_branch;
 pub use cem::cem_ui;
+pub use compare::{Pin, compare_ui};
 pub use help::{manual_ui, palette_ui};
 pub use reasoning::reasoning_ui;
 pub use similarity::similarity_ui;
 pub use state::{
-    CameraView, MapGrid, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, TrainingForm, View, ViewState,
+    CameraView, MapGrid, PlanPane, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, TrainingForm, View, ViewState,
     Workspace, sub_goal_state,
 };
 pub use status::{log_ui, status_ui};

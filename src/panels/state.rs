@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::camera::FrameTexture;
+use super::compare::Pin;
+use super::sub_goal_draft::SubGoalEditor;
 use crate::engine::{BoardView, Command, Stage};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
@@ -151,6 +153,14 @@ pub enum Workspace {
     Training,
 }
 
+/// What stands at the right of the episode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlanPane {
+    #[default]
+    Cem,
+    Compare,
+}
+
 /// A small form under the task bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Popup {
@@ -237,6 +247,14 @@ pub struct ViewState {
     pub time_range: Option<[f64; 2]>,
     /// What the time axis showed when the user began to look at the past: new steps must not move it.
     pub frozen_range: Option<[f64; 2]>,
+    pub sub_goal_editor: SubGoalEditor,
+    pub plan_pane: PlanPane,
+    /// The branch that is looked at in place of the one at hand.
+    pub shown_branch: Option<usize>,
+    /// Seed of a branch to come; none until the user chose one.
+    pub branch_seed: Option<u64>,
+    /// Episodes to compare with.
+    pub pins: Vec<Pin>,
     pub log_open: bool,
     pub manual_open: bool,
     pub palette: Option<String>,
@@ -290,6 +308,11 @@ impl ViewState {
             status: StatusNumbers::default(),
             time_range: None,
             frozen_range: None,
+            sub_goal_editor: SubGoalEditor::default(),
+            plan_pane: PlanPane::default(),
+            shown_branch: None,
+            branch_seed: None,
+            pins: Vec::new(),
             log_open: false,
             manual_open: false,
             palette: None,
@@ -309,7 +332,9 @@ impl ViewState {
             .map(|_| self.frozen_range.unwrap_or_else(|| view.whole_range()));
     }
 
+    /// Back to the newest step of the episode at hand.
     pub fn follow_live(&mut self) {
+        self.shown_branch = None;
         self.selection.step = None;
         self.selection.elite = None;
         self.frozen_range = None;

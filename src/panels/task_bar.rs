@@ -348,9 +348,15 @@ pub fn popup_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             }
             let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let path = state.task.export.trim().to_owned();
-            let ready = !path.is_empty() && !view.recording.task.is_empty();
+            // What is written is the episode at hand.
+            let ready = !path.is_empty() && !view.recording.task.is_empty() && state.shown_branch.is_none();
             let export = ui.add_enabled(ready, egui::Button::new("Export plan"));
-            if (export.on_disabled_hover_text("There is no episode yet").clicked() || entered) && ready {
+            let why = if state.shown_branch.is_some() {
+                "Go over to this branch to write it"
+            } else {
+                "There is no episode yet"
+            };
+            if (export.on_disabled_hover_text(why).clicked() || entered) && ready {
                 state.outbox.push(Command::Export(PathBuf::from(path)));
                 state.task.popup = None;
             }

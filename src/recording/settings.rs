@@ -2,6 +2,7 @@
 //! program's own settings go on.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::{CostConfig, GoalTiming, PlanConfig, SimilarityKind};
 
@@ -47,5 +48,33 @@ impl From<&PlanConfig> for PlanSettings {
             max_replans: config.max_replans,
             reasoning_alpha: config.reasoning_alpha,
         }
+    }
+}
+
+impl PlanSettings {
+    /// Names and values of all of them, in the order of their names; parts of a setting follow it after a dot.
+    pub fn entries(&self) -> Vec<(String, String)> {
+        let mut entries = Vec::new();
+        if let Ok(value) = serde_json::to_value(self) {
+            flatten("", &value, &mut entries);
+        }
+        entries.sort();
+        entries
+    }
+}
+
+fn flatten(name: &str, value: &Value, entries: &mut Vec<(String, String)>) {
+    let below = |part: &str| match name {
+        "" => part.to_owned(),
+        name => format!("{name}.{part}"),
+    };
+    match value {
+        Value::Object(parts) => parts.iter().for_each(|(part, value)| flatten(&below(part), value, entries)),
+        Value::Array(parts) => {
+            let parts = parts.iter().enumerate();
+            parts.for_each(|(part, value)| flatten(&below(&part.to_string()), value, entries));
+        }
+        Value::String(text) => entries.push((name.to_owned(), text.clone())),
+        value => entries.push((name.to_owned(), value.to_string())),
     }
 }

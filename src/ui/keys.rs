@@ -96,7 +96,7 @@ pub const KEYMAP: [Binding; 22] = [
         Act::GoFromHere,
         Modifiers::NONE,
         Key::G,
-        "Go on from this step: what came after is dropped",
+        "Go on from this step as a branch",
     ),
     bind(Act::Stop, Modifiers::NONE, Key::Escape, "Stop the work at hand"),
     bind(Act::Reset, CTRL_SHIFT, Key::R, "Reset the scene"),

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use thinkjepa::config::preset;
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{BoardView, Phase, SessionInfo};
+use thinkjepa::engine::{BoardView, Branches, Phase, SessionInfo};
 use thinkjepa::recording::{
     AttentionMap, CemIteration, EndedBecause, Recording, ReplanRecord, StepRecord, SubGoalRecord,
 };
@@ -46,6 +46,10 @@ pub fn board(phase: Phase) -> BoardView {
     BoardView {
         phase,
         info: Some(Arc::new(info())),
+        branches: Arc::new(Branches {
+            at_hand: Some(0),
+            ..Branches::default()
+        }),
         ..BoardView::default()
     }
 }

@@ -1,0 +1,320 @@
+//! Episodes side by side: what was pinned and the one at hand, what came of each, and the settings in which they differ.
+
+use std::sync::Arc;
+
+use egui::{Align, Grid, Layout, RichText, ScrollArea, Ui};
+
+use super::branches::{actions, outcome_words};
+use super::state::{View, ViewState};
+use crate::recording::{EndedBecause, Recording};
+use crate::ui::icons::Icon;
+use crate::ui::theme::{SMALL, semibold};
+use crate::ui::{Palette, faces, numbers, widgets};
+
+/// Pins that are kept: more cannot be told apart in a chart.
+const MOST: usize = 8;
+
+/// An episode as it was when it was pinned.
+#[derive(Clone, Debug)]
+pub struct Pin {
+    /// "A" to "H": its own as long as it is pinned.
+    pub letter: char,
+    /// Where it came from.
+    pub name: String,
+    pub recording: Arc<Recording>,
+    /// Its curves are drawn.
+    pub drawn: bool,
+}
+
+impl Pin {
+    pub fn new(name: String, recording: Arc<Recording>) -> Self {
+        Self {
+            letter: 'A',
+            name,
+            recording,
+            drawn: true,
+        }
+    }
+}
+
+impl ViewState {
+    /// Adds an episode to compare with, under the first letter that is free, and shows the comparison.
+    pub fn pin(&mut self, mut pin: Pin) {
+        let free = ('A'..).take(MOST).find(|letter| self.pins.iter().all(|pin| pin.letter != *letter));
+        if let Some(letter) = free {
+            pin.letter = letter;
+            self.pins.push(pin);
+            self.pins.sort_by_key(|pin| pin.letter);
+        }
+        self.plan_pane = super::state::PlanPane::Compare;
+    }
+}
+
+pub fn compare_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let has_episode = !view.recording.task.is_empty();
+    let full = state.pins.len() == MOST;
+    let mut pin = false;
+    faces::header_ui(ui, "Compare", |ui| {
+        let button = widgets::icon_button(ui, has_episode && !full, Icon::Pin, "Pin", "Pin this episode");
+        let why = if full {
+            "Eight are pinned: take one out first"
+        } else {
+            "There is no episode yet"
+        };
+        pin = button
+            .on_hover_text("Keep the episode that is shown, as it is now, to compare others with")
+            .on_disabled_hover_text(why)
+            .clicked();
+    });
+    if pin {
+        let name = state
+            .shown_branch
+            .or(view.board.branches.at_hand)
+            .and_then(|id| view.board.branches.get(id))
+            .map_or_else(|| "Recording".to_owned(), crate::engine::Branch::name);
+        state.pin(Pin::new(name, Arc::new(view.recording.clone())));
+    }
+    if state.pins.is_empty() {
+        faces::empty_ui(
+            ui,
+            "Two or more episodes: their outcomes, their settings, their curves.",
+            "Pin this one, then plan again, go on from a step under another seed, or open a recording.",
+        );
+        return;
+    }
+    egui::Frame::NONE.inner_margin(egui::Margin::symmetric(10, 8)).show(ui, |ui| {
+        ScrollArea::both().id_salt("compare").auto_shrink(false).show(ui, |ui| {
+            let columns = columns(state, view);
+            Grid::new("compare")
+                .num_columns(columns.len() + 1)
+                .striped(true)
+                .spacing([14.0, 5.0])
+                .show(ui, |ui| {
+                    titles_ui(ui, state, &columns);
+                    for Fact { name, tip, values } in facts(&columns) {
+                        row_ui(ui, name, tip, &values);
+                    }
+                    let settings = differing(&columns);
+                    ui.label(RichText::new("Settings").family(semibold()).color(p.strong));
+                    ui.label(RichText::new(settings_note(&columns, &settings)).size(SMALL).color(p.weak));
+                    ui.end_row();
+                    for (name, values) in settings {
+                        row_ui(ui, &name, "A setting in which they differ", &values);
+                    }
+                });
+        });
+    });
+}
+
+/// An episode that is compared.
+struct Column {
+    /// Its pin's letter; none for the one that is shown.
+    letter: Option<char>,
+    name: String,
+    recording: Arc<Recording>,
+}
+
+fn columns(state: &ViewState, view: &View<'_>) -> Vec<Column> {
+    let pinned = state.pins.iter().map(|pin| Column {
+        letter: Some(pin.letter),
+        name: pin.name.clone(),
+        recording: Arc::clone(&pin.recording),
+    });
+    let shown = (!view.recording.task.is_empty()).then(|| Column {
+        letter: None,
+        name: "Shown".to_owned(),
+        // Its steps are shared.
+        recording: Arc::new(view.recording.clone()),
+    });
+    pinned.chain(shown).collect()
+}
+
+fn titles_ui(ui: &mut Ui, state: &mut ViewState, columns: &[Column]) {
+    let p = Palette::of(ui);
+    ui.label("");
+    for column in columns {
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 3.0;
+            let Some(letter) = column.letter else {
+                ui.label(RichText::new(&column.name).family(semibold()).color(p.accent))
+                    .on_hover_text("The episode that the other panels show");
+                return;
+            };
+            let name = format!("{letter} · {}", column.name);
+            ui.label(RichText::new(&name).family(semibold()).color(p.strong));
+            if let Some(pin) = state.pins.iter_mut().find(|pin| pin.letter == letter) {
+                let eye = widgets::icon_toggle(ui, true, pin.drawn, Icon::Live, "", &format!("Draw the curves of {letter}"));
+                if eye.on_hover_text("Draw its similarity curves beside the shown ones").clicked() {
+                    pin.drawn = !pin.drawn;
+                }
+            }
+            let unpin = widgets::icon_button(ui, true, Icon::Cross, "", &format!("Unpin {letter}"));
+            if unpin.on_hover_text("Take it out of the comparison").clicked() {
+                state.pins.retain(|pin| pin.letter != letter);
+            }
+        });
+    }
+    ui.end_row();
+}
+
+/// A line of the table. Where the values differ they stand out.
+fn row_ui(ui: &mut Ui, name: &str, tip: &str, values: &[String]) {
+    let p = Palette::of(ui);
+    ui.label(RichText::new(name).size(SMALL).color(p.weak)).on_hover_text(tip);
+    let differ = values.windows(2).any(|pair| pair[0] != pair[1]);
+    for value in values {
+        let color = if differ { p.strong } else { p.text };
+        let short: String = value.chars().take(28).collect();
+        let label = ui.label(RichText::new(&short).color(color));
+        if short.len() < value.len() {
+            label.on_hover_text(value);
+        }
+    }
+    ui.end_row();
+}
+
+struct Fact {
+    name: &'static str,
+    tip: &'static str,
+    values: Vec<String>,
+}
+
+fn facts(columns: &[Column]) -> Vec<Fact> {
+    let fact = |name, tip, value: fn(&Recording) -> String| Fact {
+        name,
+        tip,
+        values: columns.iter().map(|column| value(&column.recording)).collect(),
+    };
+    vec![
+        fact("Task", "As it was typed", |recording| recording.task.clone()),
+        fact("Seed", "Of the scene's jitter, CEM and sampling; after an arrow, of a branch from its step on", seeds),
+        fact("Checkpoint", "Name of the checkpoint, and how its hash begins", checkpoint),
+        fact("Scene", "Name of the scene", |recording| recording.scene.clone()),
+        fact("Outcome", "What was declared, and whether it holds in the world", |recording| {
+            outcome_words(recording).to_owned()
+        }),
+        fact("Steps", "Actions that were executed", |recording| actions(recording).to_string()),
+        fact("Sub-goals reached", "Declared reached, of those that were not replaced", reached),
+        fact("Re-plans", "Times that the VLM was asked again", |recording| {
+            recording.replans.len().to_string()
+        }),
+        fact("Edits", "Times that the user changed the list", |recording| recording.edits.len().to_string()),
+        fact("Mean plan time", "Wall time of a step's plan, mean over the steps", plan_time),
+    ]
+}
+
+fn seeds(recording: &Recording) -> String {
+    let later = recording.branched_from.iter().map(|point| format!(" → {} at {}", point.seed, point.step));
+    std::iter::once(recording.seed.to_string()).chain(later).collect()
+}
+
+fn checkpoint(recording: &Recording) -> String {
+    let hash: String = recording.checkpoint_hash.chars().take(6).collect();
+    format!("{} {hash}", recording.checkpoint_name)
+}
+
+fn reached(recording: &Recording) -> String {
+    let ended = |because| {
+        let records = recording.sub_goals.iter();
+        records.filter(|record| record.ended_because == Some(because)).count()
+    };
+    let all = recording.sub_goals.len() - ended(EndedBecause::Replaced);
+    format!("{} of {all}", ended(EndedBecause::Reached))
+}
+
+fn plan_time(recording: &Recording) -> String {
+    let times: Vec<f64> = recording
+        .steps
+        .iter()
+        .map(|step| step.plan_secs)
+        .filter(|secs| *secs > 0.0)
+        .collect();
+    if times.is_empty() {
+        return "–".to_owned();
+    }
+    let mean = times.iter().sum::<f64>() / times.len() as f64;
+    format!("{} ms", numbers::fixed(mean * 1000.0, 0))
+}
+
+/// Settings that are not the same in all episodes that know theirs.
+fn differing(columns: &[Column]) -> Vec<(String, Vec<String>)> {
+    let all: Vec<Vec<(String, String)>> = columns
+        .iter()
+        .map(|column| column.recording.settings.as_ref().map_or_else(Vec::new, |settings| settings.entries()))
+        .collect();
+    let Some(known) = all.iter().find(|entries| !entries.is_empty()) else {
+        return Vec::new();
+    };
+    let row = |(name, _): &(String, String)| {
+        let of = |entries: &Vec<(String, String)>| {
+            let entry = entries.iter().find(|(own, _)| own == name);
+            entry.map_or_else(|| "–".to_owned(), |(_, value)| value.clone())
+        };
+        (name.clone(), all.iter().map(of).collect::<Vec<_>>())
+    };
+    let mut rows: Vec<_> = known.iter().map(row).collect();
+    rows.retain(|(_, values)| {
+        let mut values = values.iter().filter(|value| *value != "–");
+        let first = values.next();
+        values.any(|value| Some(value) != first)
+    });
+    rows
+}
+
+fn settings_note(columns: &[Column], differing: &[(String, Vec<String>)]) -> &'static str {
+    let known = columns.iter().filter(|column| column.recording.settings.is_some()).count();
+    match (known, differing.len()) {
+        (0 | 1, _) => "not recorded",
+        (_, 0) => "all the same",
+        _ => "that differ",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::preset;
+    use crate::recording::{BranchPoint, PlanSettings};
+
+    fn column(change: impl FnOnce(&mut Recording)) -> Column {
+        let mut recording = Recording {
+            task: "task".to_owned(),
+            seed: 7,
+            settings: Some(PlanSettings::from(&preset("nano").unwrap().plan)),
+            ..Recording::default()
+        };
+        change(&mut recording);
+        Column {
+            letter: None,
+            name: String::new(),
+            recording: Arc::new(recording),
+        }
+    }
+
+    #[test]
+    fn only_settings_that_differ_are_listed_and_those_that_are_not_known_do_not_differ() {
+        let plain = || column(|_| ());
+        let old = || column(|recording| recording.settings = None);
+        assert!(differing(&[plain(), plain(), old()]).is_empty());
+        assert!(differing(&[old(), old()]).is_empty());
+        let other = column(|recording| {
+            let settings = recording.settings.as_mut().unwrap();
+            (settings.population, settings.noise_common[2]) = (11, 0.125);
+        });
+        let rows = differing(&[plain(), other, old()]);
+        let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["noise_common.2", "population"]);
+        assert_eq!(rows[1].1[1..], ["11".to_owned(), "–".to_owned()]);
+    }
+
+    #[test]
+    fn seeds_are_told_with_the_steps_they_hold_from() {
+        let branch = column(|recording| {
+            for (step, seed) in [(3, 8), (5, 9)] {
+                recording.branched_from.push(BranchPoint { file: None, step, seed });
+            }
+        });
+        assert_eq!(seeds(&branch.recording), "7 → 8 at 3 → 9 at 5");
+    }
+}
