@@ -7,6 +7,8 @@
 
 #[path = "window/engine.rs"]
 mod engine;
+#[path = "window/hand.rs"]
+mod hand;
 #[path = "window/pictures.rs"]
 mod pictures;
 #[path = "window/script.rs"]

@@ -33,6 +33,7 @@ pub use state::{
     Workspace, sub_goal_state,
 };
 pub use status::{log_ui, status_ui};
+pub use sub_goal_draft::Draft;
 pub use sub_goals::sub_goals_ui;
 pub use task_bar::{examples_ui, popup_ui, task_bar_ui};
 pub use timeline::timeline_ui;
