@@ -28,7 +28,9 @@ impl Branch {
 
     /// The first step that is its own.
     pub fn from_step(&self) -> Option<usize> {
-        self.parent.and(self.recording.branched_from.last()).map(|point| point.step)
+        self.parent
+            .and(self.recording.branched_from.last())
+            .map(|point| point.step)
     }
 }
 

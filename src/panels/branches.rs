@@ -184,7 +184,9 @@ fn row_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, branch: &Branch) 
         state.time_range = None;
         state.shown_branch = (!at_hand).then_some(branch.id);
     }
-    let from = branch.from_step().map_or_else(|| "–".to_owned(), |step| step.to_string());
+    let from = branch
+        .from_step()
+        .map_or_else(|| "–".to_owned(), |step| step.to_string());
     let seed = recording.plan_seed().to_string();
     let steps = actions(recording).to_string();
     for text in [from.as_str(), &seed, &steps, outcome_words(recording)] {
@@ -206,7 +208,13 @@ fn row_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, branch: &Branch) 
             let pin = Pin::new(name.clone(), Arc::new(recording.clone()));
             state.pin(pin);
         }
-        let delete = widgets::icon_button(ui, !at_hand, Icon::Cross, "", &format!("Delete {}", name.to_lowercase()));
+        let delete = widgets::icon_button(
+            ui,
+            !at_hand,
+            Icon::Cross,
+            "",
+            &format!("Delete {}", name.to_lowercase()),
+        );
         if delete
             .on_hover_text("Take it out of the list. Its file stays, and the last deletion can be undone.")
             .clicked()

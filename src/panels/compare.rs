@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use egui::{Align, Grid, Layout, RichText, ScrollArea, Ui};
+use egui::{Align, Grid, Label, Layout, RichText, ScrollArea, Ui};
 
 use super::branches::{actions, outcome_words};
 use super::state::{View, ViewState};
+use crate::engine::Branch;
 use crate::recording::{EndedBecause, Recording};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{SMALL, semibold};
@@ -13,6 +14,9 @@ use crate::ui::{Palette, faces, numbers, widgets};
 
 /// Pins that are kept: more cannot be told apart in a chart.
 const MOST: usize = 8;
+
+/// Room for a value, points: three columns stand side by side in the panel's first width.
+const VALUE_WIDTH: f32 = 82.0;
 
 /// An episode as it was when it was pinned.
 #[derive(Clone, Debug)]
@@ -40,7 +44,9 @@ impl Pin {
 impl ViewState {
     /// Adds an episode to compare with, under the first letter that is free, and shows the comparison.
     pub fn pin(&mut self, mut pin: Pin) {
-        let free = ('A'..).take(MOST).find(|letter| self.pins.iter().all(|pin| pin.letter != *letter));
+        let free = ('A'..)
+            .take(MOST)
+            .find(|letter| self.pins.iter().all(|pin| pin.letter != *letter));
         if let Some(letter) = free {
             pin.letter = letter;
             self.pins.push(pin);
@@ -68,11 +74,7 @@ pub fn compare_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             .clicked();
     });
     if pin {
-        let name = state
-            .shown_branch
-            .or(view.board.branches.at_hand)
-            .and_then(|id| view.board.branches.get(id))
-            .map_or_else(|| "Recording".to_owned(), crate::engine::Branch::name);
+        let name = shown_name(state, view);
         state.pin(Pin::new(name, Arc::new(view.recording.clone())));
     }
     if state.pins.is_empty() {
@@ -83,69 +85,92 @@ pub fn compare_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         );
         return;
     }
-    egui::Frame::NONE.inner_margin(egui::Margin::symmetric(10, 8)).show(ui, |ui| {
-        ScrollArea::both().id_salt("compare").auto_shrink(false).show(ui, |ui| {
-            let columns = columns(state, view);
-            Grid::new("compare")
-                .num_columns(columns.len() + 1)
-                .striped(true)
-                .spacing([14.0, 5.0])
-                .show(ui, |ui| {
-                    titles_ui(ui, state, &columns);
-                    for Fact { name, tip, values } in facts(&columns) {
-                        row_ui(ui, name, tip, &values);
-                    }
-                    let settings = differing(&columns);
-                    ui.label(RichText::new("Settings").family(semibold()).color(p.strong));
-                    ui.label(RichText::new(settings_note(&columns, &settings)).size(SMALL).color(p.weak));
-                    ui.end_row();
-                    for (name, values) in settings {
-                        row_ui(ui, &name, "A setting in which they differ", &values);
-                    }
-                });
+    egui::Frame::NONE
+        .inner_margin(egui::Margin::symmetric(10, 8))
+        .show(ui, |ui| {
+            ScrollArea::both().id_salt("compare").auto_shrink(false).show(ui, |ui| {
+                let pins = state.pins.clone();
+                let columns = columns(&pins, shown_name(state, view), view);
+                Grid::new("compare")
+                    .num_columns(columns.len() + 1)
+                    .striped(true)
+                    .spacing([14.0, 5.0])
+                    .show(ui, |ui| {
+                        titles_ui(ui, state, &columns);
+                        for Fact { name, tip, values } in facts(&columns) {
+                            row_ui(ui, name, tip, &values);
+                        }
+                        let settings = differing(&columns);
+                        ui.label(RichText::new("Settings").family(semibold()).color(p.strong));
+                        ui.label(
+                            RichText::new(settings_note(&columns, &settings))
+                                .size(SMALL)
+                                .color(p.weak),
+                        );
+                        ui.end_row();
+                        for (name, values) in settings {
+                            row_ui(ui, &name, "A setting in which they differ", &values);
+                        }
+                    });
+            });
         });
-    });
+}
+
+/// The branch that the panels show, or that it is a recording.
+fn shown_name(state: &ViewState, view: &View<'_>) -> String {
+    let branches = &view.board.branches;
+    let id = state.shown_branch.or(branches.at_hand);
+    let branch = id.and_then(|id| branches.get(id));
+    branch.map_or_else(|| "Recording".to_owned(), Branch::name)
 }
 
 /// An episode that is compared.
-struct Column {
+struct Column<'a> {
     /// Its pin's letter; none for the one that is shown.
     letter: Option<char>,
     name: String,
-    recording: Arc<Recording>,
+    recording: &'a Recording,
 }
 
-fn columns(state: &ViewState, view: &View<'_>) -> Vec<Column> {
-    let pinned = state.pins.iter().map(|pin| Column {
+fn columns<'a>(pins: &'a [Pin], shown: String, view: &View<'a>) -> Vec<Column<'a>> {
+    let pinned = pins.iter().map(|pin| Column {
         letter: Some(pin.letter),
         name: pin.name.clone(),
-        recording: Arc::clone(&pin.recording),
+        recording: &pin.recording,
     });
-    let shown = (!view.recording.task.is_empty()).then(|| Column {
+    let shown = (!view.recording.task.is_empty()).then_some(Column {
         letter: None,
-        name: "Shown".to_owned(),
-        // Its steps are shared.
-        recording: Arc::new(view.recording.clone()),
+        name: shown,
+        recording: view.recording,
     });
     pinned.chain(shown).collect()
 }
 
-fn titles_ui(ui: &mut Ui, state: &mut ViewState, columns: &[Column]) {
+fn titles_ui(ui: &mut Ui, state: &mut ViewState, columns: &[Column<'_>]) {
     let p = Palette::of(ui);
     ui.label("");
     for column in columns {
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
             let Some(letter) = column.letter else {
-                ui.label(RichText::new(&column.name).family(semibold()).color(p.accent))
+                ui.label(RichText::new("Shown").family(semibold()).color(p.accent))
                     .on_hover_text("The episode that the other panels show");
                 return;
             };
-            let name = format!("{letter} · {}", column.name);
-            ui.label(RichText::new(&name).family(semibold()).color(p.strong));
+            ui.label(RichText::new(letter).family(semibold()).color(p.strong));
             if let Some(pin) = state.pins.iter_mut().find(|pin| pin.letter == letter) {
-                let eye = widgets::icon_toggle(ui, true, pin.drawn, Icon::Live, "", &format!("Draw the curves of {letter}"));
-                if eye.on_hover_text("Draw its similarity curves beside the shown ones").clicked() {
+                let eye = widgets::icon_toggle(
+                    ui,
+                    true,
+                    pin.drawn,
+                    Icon::Live,
+                    "",
+                    &format!("Draw the curves of {letter}"),
+                );
+                if eye
+                    .on_hover_text("Draw its similarity curves beside the shown ones")
+                    .clicked()
+                {
                     pin.drawn = !pin.drawn;
                 }
             }
@@ -161,15 +186,16 @@ fn titles_ui(ui: &mut Ui, state: &mut ViewState, columns: &[Column]) {
 /// A line of the table. Where the values differ they stand out.
 fn row_ui(ui: &mut Ui, name: &str, tip: &str, values: &[String]) {
     let p = Palette::of(ui);
-    ui.label(RichText::new(name).size(SMALL).color(p.weak)).on_hover_text(tip);
+    ui.label(RichText::new(name).size(SMALL).color(p.weak))
+        .on_hover_text(tip);
     let differ = values.windows(2).any(|pair| pair[0] != pair[1]);
     for value in values {
         let color = if differ { p.strong } else { p.text };
-        let short: String = value.chars().take(28).collect();
-        let label = ui.label(RichText::new(&short).color(color));
-        if short.len() < value.len() {
-            label.on_hover_text(value);
-        }
+        ui.scope(|ui| {
+            ui.set_max_width(VALUE_WIDTH);
+            // What is cut off is told in a tooltip.
+            ui.add(Label::new(RichText::new(value).color(color)).truncate());
+        });
     }
     ui.end_row();
 }
@@ -180,32 +206,62 @@ struct Fact {
     values: Vec<String>,
 }
 
-fn facts(columns: &[Column]) -> Vec<Fact> {
+fn facts(columns: &[Column<'_>]) -> Vec<Fact> {
     let fact = |name, tip, value: fn(&Recording) -> String| Fact {
         name,
         tip,
-        values: columns.iter().map(|column| value(&column.recording)).collect(),
+        values: columns.iter().map(|column| value(column.recording)).collect(),
     };
     vec![
+        Fact {
+            name: "Episode",
+            tip: "Where it came from",
+            values: columns.iter().map(|column| column.name.clone()).collect(),
+        },
         fact("Task", "As it was typed", |recording| recording.task.clone()),
-        fact("Seed", "Of the scene's jitter, CEM and sampling; after an arrow, of a branch from its step on", seeds),
-        fact("Checkpoint", "Name of the checkpoint, and how its hash begins", checkpoint),
+        fact(
+            "Seed",
+            "Of the scene's jitter, CEM and sampling; after an arrow, of a branch from its step on",
+            seeds,
+        ),
+        fact(
+            "Checkpoint",
+            "Name of the checkpoint, and how its hash begins",
+            checkpoint,
+        ),
         fact("Scene", "Name of the scene", |recording| recording.scene.clone()),
-        fact("Outcome", "What was declared, and whether it holds in the world", |recording| {
-            outcome_words(recording).to_owned()
+        fact(
+            "Outcome",
+            "What was declared, and whether it holds in the world",
+            |recording| outcome_words(recording).to_owned(),
+        ),
+        fact("Steps", "Actions that were executed", |recording| {
+            actions(recording).to_string()
         }),
-        fact("Steps", "Actions that were executed", |recording| actions(recording).to_string()),
-        fact("Sub-goals reached", "Declared reached, of those that were not replaced", reached),
+        fact(
+            "Sub-goals reached",
+            "Declared reached, of those that were not replaced",
+            reached,
+        ),
         fact("Re-plans", "Times that the VLM was asked again", |recording| {
             recording.replans.len().to_string()
         }),
-        fact("Edits", "Times that the user changed the list", |recording| recording.edits.len().to_string()),
-        fact("Mean plan time", "Wall time of a step's plan, mean over the steps", plan_time),
+        fact("Edits", "Times that the user changed the list", |recording| {
+            recording.edits.len().to_string()
+        }),
+        fact(
+            "Mean plan time",
+            "Wall time of a step's plan, mean over the steps",
+            plan_time,
+        ),
     ]
 }
 
 fn seeds(recording: &Recording) -> String {
-    let later = recording.branched_from.iter().map(|point| format!(" → {} at {}", point.seed, point.step));
+    let later = recording
+        .branched_from
+        .iter()
+        .map(|point| format!(" → {} at {}", point.seed, point.step));
     std::iter::once(recording.seed.to_string()).chain(later).collect()
 }
 
@@ -238,10 +294,16 @@ fn plan_time(recording: &Recording) -> String {
 }
 
 /// Settings that are not the same in all episodes that know theirs.
-fn differing(columns: &[Column]) -> Vec<(String, Vec<String>)> {
+fn differing(columns: &[Column<'_>]) -> Vec<(String, Vec<String>)> {
     let all: Vec<Vec<(String, String)>> = columns
         .iter()
-        .map(|column| column.recording.settings.as_ref().map_or_else(Vec::new, |settings| settings.entries()))
+        .map(|column| {
+            column
+                .recording
+                .settings
+                .as_ref()
+                .map_or_else(Vec::new, |settings| settings.entries())
+        })
         .collect();
     let Some(known) = all.iter().find(|entries| !entries.is_empty()) else {
         return Vec::new();
@@ -262,8 +324,11 @@ fn differing(columns: &[Column]) -> Vec<(String, Vec<String>)> {
     rows
 }
 
-fn settings_note(columns: &[Column], differing: &[(String, Vec<String>)]) -> &'static str {
-    let known = columns.iter().filter(|column| column.recording.settings.is_some()).count();
+fn settings_note(columns: &[Column<'_>], differing: &[(String, Vec<String>)]) -> &'static str {
+    let known = columns
+        .iter()
+        .filter(|column| column.recording.settings.is_some())
+        .count();
     match (known, differing.len()) {
         (0 | 1, _) => "not recorded",
         (_, 0) => "all the same",
@@ -277,7 +342,7 @@ mod tests {
     use crate::config::preset;
     use crate::recording::{BranchPoint, PlanSettings};
 
-    fn column(change: impl FnOnce(&mut Recording)) -> Column {
+    fn recording(change: impl FnOnce(&mut Recording)) -> Recording {
         let mut recording = Recording {
             task: "task".to_owned(),
             seed: 7,
@@ -285,24 +350,28 @@ mod tests {
             ..Recording::default()
         };
         change(&mut recording);
-        Column {
-            letter: None,
-            name: String::new(),
-            recording: Arc::new(recording),
-        }
+        recording
     }
 
     #[test]
     fn only_settings_that_differ_are_listed_and_those_that_are_not_known_do_not_differ() {
-        let plain = || column(|_| ());
-        let old = || column(|recording| recording.settings = None);
-        assert!(differing(&[plain(), plain(), old()]).is_empty());
-        assert!(differing(&[old(), old()]).is_empty());
-        let other = column(|recording| {
+        let plain = recording(|_| ());
+        let old = recording(|recording| recording.settings = None);
+        let other = recording(|recording| {
             let settings = recording.settings.as_mut().unwrap();
             (settings.population, settings.noise_common[2]) = (11, 0.125);
         });
-        let rows = differing(&[plain(), other, old()]);
+        let of = |recordings: &[&Recording]| {
+            let column = |recording| Column {
+                letter: None,
+                name: String::new(),
+                recording,
+            };
+            differing(&recordings.iter().copied().map(column).collect::<Vec<_>>())
+        };
+        assert!(of(&[&plain, &plain, &old]).is_empty());
+        assert!(of(&[&old, &old]).is_empty());
+        let rows = of(&[&plain, &other, &old]);
         let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["noise_common.2", "population"]);
         assert_eq!(rows[1].1[1..], ["11".to_owned(), "–".to_owned()]);
@@ -310,11 +379,11 @@ mod tests {
 
     #[test]
     fn seeds_are_told_with_the_steps_they_hold_from() {
-        let branch = column(|recording| {
+        let branch = recording(|recording| {
             for (step, seed) in [(3, 8), (5, 9)] {
                 recording.branched_from.push(BranchPoint { file: None, step, seed });
             }
         });
-        assert_eq!(seeds(&branch.recording), "7 → 8 at 3 → 9 at 5");
+        assert_eq!(seeds(&branch), "7 → 8 at 3 → 9 at 5");
     }
 }

@@ -21,16 +21,16 @@ mod timeline;
 mod training;
 
 pub use acts::perform;
-pub use camera::camera_ui;
 pub use branches::shown_branch;
+pub use camera::camera_ui;
 pub use cem::cem_ui;
 pub use compare::{Pin, compare_ui};
 pub use help::{manual_ui, palette_ui};
 pub use reasoning::reasoning_ui;
 pub use similarity::similarity_ui;
 pub use state::{
-    CameraView, MapGrid, PlanPane, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, TrainingForm, View, ViewState,
-    Workspace, sub_goal_state,
+    CameraView, MapGrid, PlanPane, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, TrainingForm, View,
+    ViewState, Workspace, sub_goal_state,
 };
 pub use status::{log_ui, status_ui};
 pub use sub_goal_draft::Draft;

@@ -32,7 +32,10 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         WidgetInfo::labeled(
             Role::Image,
             true,
-            format!("Similarity curves of {curves} sub-goals over {} steps{with}", steps.len()),
+            format!(
+                "Similarity curves of {curves} sub-goals over {} steps{with}",
+                steps.len()
+            ),
         )
     });
     let painter = ui.painter();

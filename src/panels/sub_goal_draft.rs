@@ -145,7 +145,10 @@ impl InForce {
         let open = recording.open_sub_goals();
         Self {
             from: open.first().copied().unwrap_or(recording.sub_goals.len()),
-            list: open.into_iter().map(|index| sub_goal(&recording.sub_goals[index])).collect(),
+            list: open
+                .into_iter()
+                .map(|index| sub_goal(&recording.sub_goals[index]))
+                .collect(),
         }
     }
 }
@@ -229,7 +232,12 @@ impl SubGoalEditor {
 
     /// The draft's list, to be sent; none where it cannot be read or is empty.
     pub fn apply(&mut self, recording: &Recording) -> Option<InForce> {
-        let list = self.draft.as_ref()?.list(recording).ok().filter(|list| !list.is_empty())?;
+        let list = self
+            .draft
+            .as_ref()?
+            .list(recording)
+            .ok()
+            .filter(|list| !list.is_empty())?;
         Some(self.send(Way::Edit, list, InForce::of(recording).from, recording))
     }
 
@@ -296,7 +304,11 @@ mod tests {
     }
 
     fn texts(draft: &Draft) -> Vec<&str> {
-        draft.lines.iter().map(|line| line.text.split(" |").next().unwrap()).collect()
+        draft
+            .lines
+            .iter()
+            .map(|line| line.text.split(" |").next().unwrap())
+            .collect()
     }
 
     #[test]
@@ -324,7 +336,10 @@ mod tests {
         assert_eq!(texts(&draft), ["c", "def", "a"]);
         // What was not touched keeps its objects, what was typed has those that it names.
         let list = draft.list(&recording).unwrap();
-        assert_eq!((list[0].objects.as_slice(), list[1].objects.len()), (&["thing".to_owned()][..], 0));
+        assert_eq!(
+            (list[0].objects.as_slice(), list[1].objects.len()),
+            (&["thing".to_owned()][..], 0)
+        );
         draft.insert(0);
         assert_eq!(draft.list(&recording), Err(0));
     }
@@ -369,7 +384,10 @@ mod tests {
         let sent = editor.apply(&recording).unwrap();
         assert_eq!((list(&sent).as_str(), sent.from), ("b", 0));
         editor.follow(&recording, Some(0));
-        assert!(editor.is_sent() && editor.draft.is_some(), "it is kept until it is in force");
+        assert!(
+            editor.is_sent() && editor.draft.is_some(),
+            "it is kept until it is in force"
+        );
         take_up(&mut recording, &sent);
         editor.follow(&recording, Some(0));
         assert!(!editor.is_sent() && editor.draft.is_none() && editor.can_undo() && !editor.can_redo());

@@ -162,7 +162,9 @@ fn line_ui(
         .id(id)
         .hint_text("pick up the red block")
         .margin(egui::Margin::symmetric(6, 3));
-    let response = ui.put(field, edit);
+    // A child of its own: what is put into a place would move the next row.
+    let mut child = ui.new_child(egui::UiBuilder::new().id_salt(("text", line.key)).max_rect(rect));
+    let response = child.put(field, edit);
     if response.changed() {
         draft.begin_typing();
         draft.lines[at].text.clone_from(&text);
@@ -192,7 +194,10 @@ fn line_ui(
     ui.painter()
         .galley(pos2(field.left() + 6.0, rect.bottom() - 18.0), galley, tint);
 
-    let room = Rect::from_min_max(pos2(rect.right() - BUTTONS - 4.0, field.top()), pos2(rect.right() - 4.0, field.bottom()));
+    let room = Rect::from_min_max(
+        pos2(rect.right() - BUTTONS - 4.0, field.top()),
+        pos2(rect.right() - 4.0, field.bottom()),
+    );
     let mut ui = ui.new_child(
         egui::UiBuilder::new()
             .id_salt(line.key)
@@ -202,12 +207,38 @@ fn line_ui(
     ui.spacing_mut().item_spacing.x = 1.0;
     let last = draft.lines.len() - 1;
     for (enabled, icon, name, asked) in [
-        (true, Icon::Cross, format!("Delete sub-goal {number}"), Change::Remove(at)),
-        (true, Icon::Plus, format!("Insert a sub-goal after {number}"), Change::Insert(at + 1)),
-        (at < last, Icon::Down, format!("Move sub-goal {number} down"), Change::Shift { from: at, to: at + 1 }),
-        (at > 0, Icon::Up, format!("Move sub-goal {number} up"), Change::Shift { from: at, to: at.saturating_sub(1) }),
+        (
+            true,
+            Icon::Cross,
+            format!("Delete sub-goal {number}"),
+            Change::Remove(at),
+        ),
+        (
+            true,
+            Icon::Plus,
+            format!("Insert a sub-goal after {number}"),
+            Change::Insert(at + 1),
+        ),
+        (
+            at < last,
+            Icon::Down,
+            format!("Move sub-goal {number} down"),
+            Change::Shift { from: at, to: at + 1 },
+        ),
+        (
+            at > 0,
+            Icon::Up,
+            format!("Move sub-goal {number} up"),
+            Change::Shift {
+                from: at,
+                to: at.saturating_sub(1),
+            },
+        ),
     ] {
-        if widgets::icon_button(&mut ui, enabled, icon, "", &name).on_hover_text(&name).clicked() {
+        if widgets::icon_button(&mut ui, enabled, icon, "", &name)
+            .on_hover_text(&name)
+            .clicked()
+        {
             change = Some(asked);
         }
     }
@@ -228,7 +259,11 @@ fn handle_ui(ui: &Ui, draft: &Draft, at: usize, number: usize, top: f32) -> Opti
     let id = ui.scope_id().with(("sub-goal handle", draft.lines.get(at)?.key));
     let response = ui.interact(rect, id, Sense::drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Drag sub-goal {number}")));
-    let color = if response.hovered() || response.dragged() { p.strong } else { p.weak };
+    let color = if response.hovered() || response.dragged() {
+        p.strong
+    } else {
+        p.weak
+    };
     let grip = Rect::from_center_size(pos2(rect.left() + 12.0, rect.top() + 15.0), vec2(12.0, 12.0));
     icons::paint(ui.painter(), grip, Icon::Grip, color);
     let pointer = response.interact_pointer_pos()?;
@@ -236,7 +271,8 @@ fn handle_ui(ui: &Ui, draft: &Draft, at: usize, number: usize, top: f32) -> Opti
     let to = (((pointer.y - top) / ROW).floor().max(0.0) as usize).min(last);
     if response.dragged() {
         let edge = top + (to + usize::from(to > at)) as f32 * ROW;
-        ui.painter().hline(ui.max_rect().x_range(), edge, Stroke::new(2.0, p.accent));
+        ui.painter()
+            .hline(ui.max_rect().x_range(), edge, Stroke::new(2.0, p.accent));
     }
     let done = response.drag_stopped() && to != at;
     let response = response.on_hover_text("Drag it to another place");
@@ -251,6 +287,7 @@ fn apply_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, first: usize) {
     let present = InForce::of(view.recording).list;
     let list = draft.list(view.recording);
     let problem = match &list {
+        Err(at) if draft.lines[*at].text.trim().is_empty() => Some(format!("Sub-goal {} is empty", first + at)),
         Err(at) => Some(format!("Sub-goal {} cannot be read", first + at)),
         Ok(list) if list.is_empty() => Some("Keep one sub-goal at least".to_owned()),
         Ok(list) if *list == present => Some("Nothing is changed yet".to_owned()),

@@ -16,7 +16,9 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let sub_goals = &view.recording.sub_goals;
     if state.shown_branch.is_none() {
-        state.sub_goal_editor.follow(view.recording, view.board.branches.at_hand);
+        state
+            .sub_goal_editor
+            .follow(view.recording, view.board.branches.at_hand);
     }
     let can_edit = sub_goal_edit::obstacle(state, view).is_none();
     let editing = can_edit && state.sub_goal_editor.draft.is_some();
@@ -128,8 +130,10 @@ fn edits_ui(ui: &mut Ui, view: &View<'_>) {
     if let Some(last) = view.recording.edits.last() {
         let before = last.before.join("\n");
         let after = last.after.join("\n");
-        widgets::chip(ui, "Edited", p.accent, p.selected)
-            .on_hover_text(format!("By you, last at step {}.\nBefore:\n{before}\nAfter:\n{after}", last.step));
+        widgets::chip(ui, "Edited", p.accent, p.selected).on_hover_text(format!(
+            "By you, last at step {}.\nBefore:\n{before}\nAfter:\n{after}",
+            last.step
+        ));
     }
 }
 
@@ -261,7 +265,13 @@ impl Row<'_> {
         }
     }
 
+    /// How it stands, and whose it is where it is not the model's.
     fn state_text(&self) -> String {
+        let whose = if self.sub_goal.edited { " · yours" } else { "" };
+        format!("{}{whose}", self.stands())
+    }
+
+    fn stands(&self) -> String {
         if !self.sub_goal.unmatched.is_empty() {
             return format!("Not in the scene: {}", self.sub_goal.unmatched.join(", "));
         }

@@ -119,10 +119,7 @@ impl PlanDocument {
             actions: actions(recording),
             replans: recording.replans.clone(),
             edits: recording.edits.clone(),
-            cem: recording
-                .settings
-                .clone()
-                .unwrap_or_else(|| PlanSettings::from(config)),
+            cem: recording.settings.clone().unwrap_or_else(|| PlanSettings::from(config)),
             seeds: seeds(recording),
             checkpoint: CheckpointName {
                 name: recording.checkpoint_name.clone(),

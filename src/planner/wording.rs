@@ -44,15 +44,24 @@ mod tests {
     #[test]
     fn a_line_is_read_as_it_is_written() {
         for (line, read) in [
-            ("pick up the red block", sub_goal("pick up the red block", &["red block"])),
+            (
+                "pick up the red block",
+                sub_goal("pick up the red block", &["red block"]),
+            ),
             ("lift it | red block", sub_goal("lift it", &["red block"])),
-            ("[lift it] | [red block, blue pad]", sub_goal("lift it", &["red block", "blue pad"])),
+            (
+                "[lift it] | [red block, blue pad]",
+                sub_goal("lift it", &["red block", "blue pad"]),
+            ),
             ("pick up the red block | []", sub_goal("pick up the red block", &[])),
         ] {
             assert_eq!(SubGoal::read(line), Some(read.clone()), "{line}");
             assert_eq!(SubGoal::read(&read.line()), Some(read), "{line}");
         }
-        assert_eq!(sub_goal("pick up the red block", &["red block"]).line(), "pick up the red block");
+        assert_eq!(
+            sub_goal("pick up the red block", &["red block"]).line(),
+            "pick up the red block"
+        );
         for line in ["", "  ", "[lift it | red block", "lift it | a | b", "| red block"] {
             assert_eq!(SubGoal::read(line), None, "{line}");
         }

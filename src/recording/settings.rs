@@ -69,7 +69,9 @@ fn flatten(name: &str, value: &Value, entries: &mut Vec<(String, String)>) {
         name => format!("{name}.{part}"),
     };
     match value {
-        Value::Object(parts) => parts.iter().for_each(|(part, value)| flatten(&below(part), value, entries)),
+        Value::Object(parts) => parts
+            .iter()
+            .for_each(|(part, value)| flatten(&below(part), value, entries)),
         Value::Array(parts) => {
             let parts = parts.iter().enumerate();
             parts.for_each(|(part, value)| flatten(&below(&part.to_string()), value, entries));

@@ -163,12 +163,27 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
         Icon::Undo | Icon::Redo => {
             let x = |x: f32| if icon == Icon::Undo { x } else { 16.0 - x };
             line(&[at(x(5.8), 2.8), at(x(2.8), 6.0), at(x(5.8), 9.2)]);
-            let hook = [(2.8, 6.0), (9.8, 6.0), (12.2, 7.2), (13.0, 9.6), (12.2, 12.0), (9.8, 13.0), (6.0, 13.0)];
+            let hook = [
+                (2.8, 6.0),
+                (9.8, 6.0),
+                (12.2, 7.2),
+                (13.0, 9.6),
+                (12.2, 12.0),
+                (9.8, 13.0),
+                (6.0, 13.0),
+            ];
             line(&hook.map(|(left, y)| at(x(left), y)));
         }
         Icon::Pin => {
             line(&[at(5.0, 2.5), at(11.0, 2.5)]);
-            line(&[at(6.2, 2.5), at(6.2, 7.0), at(3.8, 9.6), at(12.2, 9.6), at(9.8, 7.0), at(9.8, 2.5)]);
+            line(&[
+                at(6.2, 2.5),
+                at(6.2, 7.0),
+                at(3.8, 9.6),
+                at(12.2, 9.6),
+                at(9.8, 7.0),
+                at(9.8, 2.5),
+            ]);
             line(&[at(8.0, 9.6), at(8.0, 14.0)]);
         }
         Icon::Branch => {
@@ -179,7 +194,14 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             }
         }
         Icon::Grip => {
-            for (x, y) in [(6.0, 4.0), (10.0, 4.0), (6.0, 8.0), (10.0, 8.0), (6.0, 12.0), (10.0, 12.0)] {
+            for (x, y) in [
+                (6.0, 4.0),
+                (10.0, 4.0),
+                (6.0, 8.0),
+                (10.0, 8.0),
+                (6.0, 12.0),
+                (10.0, 12.0),
+            ] {
                 painter.circle_filled(at(x, y), 1.3 * side / 16.0, color);
             }
         }

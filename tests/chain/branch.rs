@@ -109,7 +109,10 @@ fn a_branch_under_the_same_seed_is_the_same_to_the_byte_and_under_another_it_is_
 
     desk.branch(5, None, 1);
     desk.finish();
-    assert!(desk.exported(&at("same.json")) == first, "the same seed did something else");
+    assert!(
+        desk.exported(&at("same.json")) == first,
+        "the same seed did something else"
+    );
 
     desk.branch(5, Some(8), 2);
     desk.finish();
@@ -118,7 +121,10 @@ fn a_branch_under_the_same_seed_is_the_same_to_the_byte_and_under_another_it_is_
     let actions = |plan: &Value| plan["actions"].as_array().unwrap().clone();
     assert_eq!(actions(&other)[..5], actions(&plain)[..5]);
     assert_ne!(actions(&other)[5], actions(&plain)[5]);
-    assert_eq!(other["seeds"], json!({ "episode": 7, "later": [{ "from_step": 5, "seed": 8 }] }));
+    assert_eq!(
+        other["seeds"],
+        json!({ "episode": 7, "later": [{ "from_step": 5, "seed": 8 }] })
+    );
 
     // The first one is there as it was left, in the list and on disk.
     assert!(desk.0.send(Command::GoToBranch(0)));
@@ -126,7 +132,10 @@ fn a_branch_under_the_same_seed_is_the_same_to_the_byte_and_under_another_it_is_
     assert!(desk.0.recording() == recording);
     assert!(desk.exported(&at("again.json")) == first);
     assert_eq!(std::fs::read(at("episode-0001.tjrec")).unwrap(), bytes);
-    for (name, parent) in [("episode-0002.tjrec", "episode-0001.tjrec"), ("episode-0003.tjrec", "episode-0002.tjrec")] {
+    for (name, parent) in [
+        ("episode-0002.tjrec", "episode-0001.tjrec"),
+        ("episode-0003.tjrec", "episode-0002.tjrec"),
+    ] {
         let branch = file::open(&at(name)).unwrap().recording;
         let point = branch.branched_from.last().unwrap();
         assert_eq!((point.file.as_deref(), point.step), (Some(parent), 5));
@@ -154,7 +163,11 @@ fn an_edited_list_gets_its_goals_from_the_models_and_is_pursued_while_the_run_go
     let planned = desk.0.recording();
     assert!(desk.0.send(Command::Run(Until::End)));
     desk.until("under way", |_| desk.0.recording().steps.len() > 3);
-    let list = ["pick up the red block", "place the red block on the moon", "place the red block on the yellow pad"];
+    let list = [
+        "pick up the red block",
+        "place the red block on the moon",
+        "place the red block on the yellow pad",
+    ];
     assert!(desk.0.send(Command::EditSubGoals {
         list: list.iter().map(|line| SubGoal::read(line).unwrap()).collect(),
         from: 0,
@@ -165,32 +178,45 @@ fn an_edited_list_gets_its_goals_from_the_models_and_is_pursued_while_the_run_go
     let [first, replaced, moon, pad] = &edited.sub_goals[..] else {
         panic!("{:?}", edited.sub_goals);
     };
-    assert_eq!((first.edited, first.goal_made_at_step), (false, planned.sub_goals[0].goal_made_at_step));
+    assert_eq!(
+        (first.edited, first.goal_made_at_step),
+        (false, planned.sub_goals[0].goal_made_at_step)
+    );
     assert!(replaced.ended_because.is_some() && replaced.start_step.is_none());
     assert_eq!((moon.edited, &moon.unmatched[..]), (true, &["moon".to_owned()][..]));
     assert!(pad.edited && pad.unmatched.is_empty());
     assert!(pad.map.values != replaced.map.values, "another text has another map");
 
     // Back to what the model wrote.
-    desk.until("the first reached", |_| desk.0.recording().sub_goals[0].end_step.is_some());
-    assert!(desk.0.send(Command::EditSubGoals {
-        list: planned
-            .sub_goals
-            .iter()
-            .map(|record| SubGoal {
-                text: record.text.clone(),
-                objects: record.objects.clone(),
-            })
-            .collect(),
-        from: 0,
-    }));
+    desk.until("the first reached", |_| {
+        desk.0.recording().sub_goals[0].end_step.is_some()
+    });
+    assert!(
+        desk.0.send(Command::EditSubGoals {
+            list: planned
+                .sub_goals
+                .iter()
+                .map(|record| SubGoal {
+                    text: record.text.clone(),
+                    objects: record.objects.clone(),
+                })
+                .collect(),
+            from: 0,
+        })
+    );
     desk.until("finished", |board| board.phase == Phase::Finished);
     let plan = valid(&desk.exported(&folder.path().join("plan.json")));
     assert_eq!(plan["edits"].as_array().unwrap().len(), 2);
     let texts = |value: &Value| serde_json::from_value::<Vec<String>>(value.clone()).unwrap();
-    assert_eq!(texts(&plan["edits"][1]["after"]), ["place the red block on the green block"]);
+    assert_eq!(
+        texts(&plan["edits"][1]["after"]),
+        ["place the red block on the green block"]
+    );
     let last = plan["sub_goals"].as_array().unwrap().last().unwrap();
-    assert_eq!((&last["text"], &last["edited"]), (&json!("place the red block on the green block"), &Value::Null));
+    assert_eq!(
+        (&last["text"], &last["edited"]),
+        (&json!("place the red block on the green block"), &Value::Null)
+    );
     assert_eq!(plan["sub_goals"][3]["edited"], json!(true));
     let on_disk = file::open(&folder.path().join("episode-0001.tjrec")).unwrap().recording;
     assert!(on_disk == *desk.0.recording());
@@ -235,12 +261,15 @@ fn an_episode_is_typed_run_paused_stepped_back_branched_edited_exported_and_reop
     let plan = valid(&window.export(&at("plan.json")));
     assert_eq!(plan["seeds"]["later"][0], json!({ "from_step": step, "seed": 8 }));
     let last = plan["sub_goals"].as_array().unwrap().last().unwrap();
-    assert_eq!((&last["text"], &last["edited"]), (&json!("place the red block on the yellow pad"), &json!(true)));
+    assert_eq!(
+        (&last["text"], &last["edited"]),
+        (&json!("place the red block on the yellow pad"), &json!(true))
+    );
     window.export(&at("episode.tjrec"));
 
     window.press("Branches");
     window.press("Pin first");
-    window.says("A · First");
+    window.says("Unpin A");
     window.press("Reset");
     window.until("idle again", |window| window.phase() == Phase::Idle);
     window.open_recording(&at("episode.tjrec"));

@@ -86,14 +86,15 @@ fn an_edit_stops_no_run_and_a_branch_that_was_left_is_gone_back_to() {
     });
     assert_eq!(engine.board().phase, Phase::Paused);
 
-    engine.send(Command::Seek {
-        step: 1,
-        seed: Some(8),
+    engine.send(Command::Seek { step: 1, seed: Some(8) });
+    until(&engine, "the branch", |engine| {
+        engine.board().branches.at_hand == Some(1)
     });
-    until(&engine, "the branch", |engine| engine.board().branches.at_hand == Some(1));
     assert_eq!((engine.recording().steps.len(), engine.recording().plan_seed()), (1, 8));
     engine.send(Command::GoToBranch(0));
-    until(&engine, "going over", |engine| engine.board().branches.at_hand == Some(0));
+    until(&engine, "going over", |engine| {
+        engine.board().branches.at_hand == Some(0)
+    });
     assert_eq!((engine.recording().steps.len(), engine.recording().plan_seed()), (2, 7));
     let branches = engine.board().branches;
     assert_eq!(branches.get(1).map(|left| left.recording.steps.len()), Some(1));

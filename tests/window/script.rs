@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
-    Advance, Branch, Branches, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl, Waker,
+    Advance, Branch, Branches, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl,
+    Waker,
 };
 use thinkjepa::planner::SubGoal;
 use thinkjepa::recording::{BranchPoint, Outcome, Recording, file};

@@ -52,7 +52,10 @@ impl Episode {
 
         let edit = EditRecord {
             step: self.state.step,
-            before: open.iter().map(|&index| self.state.sub_goals[index].text.clone()).collect(),
+            before: open
+                .iter()
+                .map(|&index| self.state.sub_goals[index].text.clone())
+                .collect(),
             after: list.iter().map(|sub_goal| sub_goal.text.clone()).collect(),
         };
         self.drop_open(&open[kept..]);
@@ -103,9 +106,13 @@ impl Episode {
         };
         let unseen = self.recording.write(|recording| {
             let tail = &recording.sub_goals[first..];
-            let begun = tail.iter().any(|record| record.start_step.is_some() || record.ended_because.is_some());
+            let begun = tail
+                .iter()
+                .any(|record| record.start_step.is_some() || record.ended_because.is_some());
             let past = recording.steps.len().saturating_sub(1);
-            let known = recording.steps[..past].iter().any(|step| step.similarities.len() > first);
+            let known = recording.steps[..past]
+                .iter()
+                .any(|step| step.similarities.len() > first);
             if begun || known {
                 for &index in dropped {
                     end_record(&mut recording.sub_goals[index], step, EndedBecause::Replaced);

@@ -306,7 +306,9 @@ fn a_list_that_is_edited_before_it_begins_leaves_no_trace_but_the_edit() {
     assert_eq!(recording.sub_goals.len(), 2);
     assert_eq!(recording.steps[0].similarities.len(), 2);
     assert_eq!(recording.sub_goals[0].unmatched, ["moon"]);
-    let [edit] = &recording.edits[..] else { panic!("one edit") };
+    let [edit] = &recording.edits[..] else {
+        panic!("one edit")
+    };
     assert_eq!(
         (edit.step, &edit.before[..], edit.after.len()),
         (0, &["go to 0.4 0.3".to_owned(), "go to -0.2 0.3".to_owned()][..], 2)
@@ -335,8 +337,15 @@ fn what_comes_later_can_be_changed_while_the_current_sub_goal_goes_on() {
     let mut run = Run::new(&[TWO], |_| ());
     run.to_step(2);
     let made = run.goals.made.lock().unwrap().len();
-    run.edit(&["go to 0.4 0.3 | red pad", "go to 0.0 -0.5", "go to -0.2 0.3 | blue pad, moon"], 0)
-        .unwrap();
+    run.edit(
+        &[
+            "go to 0.4 0.3 | red pad",
+            "go to 0.0 -0.5",
+            "go to -0.2 0.3 | blue pad, moon",
+        ],
+        0,
+    )
+    .unwrap();
     // The current one keeps its goal, its steps and its plan.
     assert_eq!(run.goals.made.lock().unwrap().len(), made + 2);
     let reached_at = |run: &Run| run.episode.recording().snapshot().sub_goals[0].end_step;

@@ -240,10 +240,10 @@ fn words_of(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::{Primitive, Scene, Target};
     use crate::sim::relations::tests::three_blocks;
     use crate::sim::tasks::phrase::{names, spellings};
     use crate::sim::tasks::template::{Kind, Object};
+    use crate::sim::{Primitive, Scene, Target};
 
     const THERE: &str = "It has: red block, green block, blue block, yellow pad, purple pad.";
 
@@ -302,7 +302,9 @@ mod tests {
             for block in 0..state.blocks.len() {
                 let targets = (0..state.pads.len()).map(Target::Pad);
                 let targets = targets.chain((0..state.blocks.len()).map(Target::Block));
-                let places = targets.chain([Target::Table]).map(|target| Primitive::Place { block, target });
+                let places = targets
+                    .chain([Target::Table])
+                    .map(|target| Primitive::Place { block, target });
                 for primitive in places.chain([Primitive::Pick { block }, Primitive::Reach { block }]) {
                     let mut objects = primitive.objects(&state);
                     objects.dedup();
