@@ -166,7 +166,7 @@ impl<S: Session> Planner<S> {
                 self.beside("Deleting", |session, control| session.delete_branch(id, control));
             }
             Command::UndeleteBranch => {
-                self.beside("Bringing back", |session, control| session.undelete_branch(control));
+                self.beside("Bringing back", S::undelete_branch);
             }
             Command::EditSubGoals { list, from } => {
                 self.beside("Making goals", |session, control| {

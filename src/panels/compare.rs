@@ -7,7 +7,7 @@ use egui::{Align, Grid, Label, Layout, RichText, ScrollArea, Ui};
 use super::branches::{actions, outcome_words};
 use super::state::{View, ViewState};
 use crate::engine::Branch;
-use crate::recording::{EndedBecause, Recording};
+use crate::recording::{EndedBecause, PlanSettings, Recording};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
@@ -302,7 +302,7 @@ fn differing(columns: &[Column<'_>]) -> Vec<(String, Vec<String>)> {
                 .recording
                 .settings
                 .as_ref()
-                .map_or_else(Vec::new, |settings| settings.entries())
+                .map_or_else(Vec::new, PlanSettings::entries)
         })
         .collect();
     let Some(known) = all.iter().find(|entries| !entries.is_empty()) else {
@@ -340,7 +340,7 @@ fn settings_note(columns: &[Column<'_>], differing: &[(String, Vec<String>)]) ->
 mod tests {
     use super::*;
     use crate::config::preset;
-    use crate::recording::{BranchPoint, PlanSettings};
+    use crate::recording::BranchPoint;
 
     fn recording(change: impl FnOnce(&mut Recording)) -> Recording {
         let mut recording = Recording {

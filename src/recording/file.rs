@@ -27,6 +27,10 @@ const CHECKSUM: usize = 8;
 
 /// Borrowed where it is written, owned where it was read.
 #[derive(Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, on its way to or from a file"
+)]
 enum Block<'a> {
     /// Everything but the steps, as it is from here on.
     Episode(Cow<'a, Recording>),

@@ -9,7 +9,7 @@ use crate::planner::cem::{PlanRequest, first_mean, next_mean, plan};
 use crate::planner::cost::cost_of;
 use crate::planner::goals::Seen;
 use crate::planner::models::PlannerError;
-use crate::recording::{CemIteration, EndedBecause, Outcome, PlanSettings, ReplanRecord};
+use crate::recording::{CemIteration, EndedBecause, Outcome, PlanSettings, Recording, ReplanRecord};
 use crate::sim::{Action, Environment};
 use crate::vlm::History;
 
@@ -128,7 +128,7 @@ impl Episode {
         let ended = self.state.current;
         self.end_current(EndedBecause::Reached);
         // What the user replaced stays in the record and is passed over.
-        let open = self.recording.read(|recording| recording.open_sub_goals());
+        let open = self.recording.read(Recording::open_sub_goals);
         let next = open.into_iter().find(|&index| index > ended);
         self.become_current(next.unwrap_or(self.state.sub_goals.len()));
         if next.is_none() {

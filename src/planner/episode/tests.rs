@@ -86,7 +86,7 @@ impl Run {
     }
 
     /// Until so many actions were executed.
-    fn to_step(&mut self, step: usize) {
+    fn advance_to(&mut self, step: usize) {
         while self.episode.step() < step {
             self.advance();
         }
@@ -335,7 +335,7 @@ fn what_comes_later_can_be_changed_while_the_current_sub_goal_goes_on() {
     let mut straight = Run::new(&[TWO], |_| ());
     straight.finish();
     let mut run = Run::new(&[TWO], |_| ());
-    run.to_step(2);
+    run.advance_to(2);
     let made = run.goals.made.lock().unwrap().len();
     run.edit(
         &[
@@ -382,7 +382,7 @@ fn an_edit_that_arrives_late_does_not_do_again_what_was_reached() {
 #[test]
 fn an_edit_that_cannot_be_made_changes_nothing() {
     let mut run = Run::new(&[TWO], |_| ());
-    run.to_step(1);
+    run.advance_to(1);
     let before = run.episode.recording().snapshot();
     assert!(run.edit(&[], 0).unwrap_err().to_string().contains("at least one"));
     let err = run.edit(&["go to 0.0 0.0", "dance"], 0).unwrap_err();
@@ -395,7 +395,7 @@ fn an_edit_that_cannot_be_made_changes_nothing() {
 #[test]
 fn a_branch_under_the_same_seed_does_the_same_and_under_another_something_else() {
     let mut run = Run::new(&[TWO], |_| ());
-    run.to_step(3);
+    run.advance_to(3);
     let kept = run.kept();
     run.finish();
     let document = run.document();
@@ -415,7 +415,7 @@ fn a_branch_under_the_same_seed_does_the_same_and_under_another_something_else()
 
     // A branch of a branch goes on under its seed.
     let mut deeper = run.branch(&kept, Some(8));
-    deeper.to_step(5);
+    deeper.advance_to(5);
     let later = deeper.kept();
     let mut again = deeper.branch(&later, None);
     again.finish();
