@@ -6,8 +6,8 @@ use super::panes::panes_ui;
 use super::window_acts::do_window_acts;
 use crate::engine::{Command, Level, RunMetrics};
 use crate::panels::{
-    View, ViewState, Workspace, examples_ui, log_ui, manual_ui, palette_ui, perform, popup_height, popup_ui, status_ui,
-    take_chosen, task_bar_ui, toasts_ui, training_ui,
+    View, ViewState, Workspace, examples_ui, log_ui, manual_ui, palette_ui, perform, popup_height, popup_ui,
+    shown_branch, status_ui, take_chosen, task_bar_ui, toasts_ui, training_ui,
 };
 use crate::ui::faces::{self, BannerAnswer};
 use crate::ui::keys::{self, Act};
@@ -15,6 +15,13 @@ use crate::ui::{Palette, theme};
 
 /// The whole window. What the user asks for is in [`ViewState::outbox`] afterwards.
 pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+    // A branch that is looked at takes the place of the episode at hand in every panel.
+    let branch = shown_branch(state, view);
+    let view = &View {
+        recording: branch.as_deref().unwrap_or(view.recording),
+        live: view.live.filter(|_| branch.is_none()),
+        board: view.board,
+    };
     // The palette and the popups take their own keys first.
     if state.palette.is_none() {
         let pressed = keys::pressed(ui.ctx());

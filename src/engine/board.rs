@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::branches::Branches;
 use super::event::{Event, EventSender};
 use super::session::SessionInfo;
 use super::slot::lock;
@@ -157,6 +158,7 @@ pub struct BoardView {
     pub info: Option<Arc<SessionInfo>>,
     pub training: TrainingState,
     pub devices: DeviceSearch,
+    pub branches: Arc<Branches>,
 }
 
 impl Default for BoardView {
@@ -169,6 +171,7 @@ impl Default for BoardView {
             info: None,
             training: TrainingState::Idle,
             devices: DeviceSearch::NotYet,
+            branches: Arc::default(),
         }
     }
 }
@@ -228,6 +231,10 @@ impl Board {
 
     pub fn set_devices(&self, devices: DeviceSearch) {
         self.change(|state| state.view.devices = devices);
+    }
+
+    pub fn set_branches(&self, branches: Branches) {
+        self.change(|state| state.view.branches = Arc::new(branches));
     }
 
     pub fn log(&self, level: Level, text: impl Into<String>) {

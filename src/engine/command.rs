@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::device::DeviceChoice;
+use crate::planner::SubGoal;
 pub use crate::train::StageKind as Stage;
 
 /// Where a run ends by itself, besides the end of the episode and breakpoints.
@@ -58,9 +59,23 @@ pub enum Command {
     Pause,
     /// Plan and execute one action.
     Step,
-    /// Go on from an earlier step: what came after is dropped.
+    /// Go on from a step as a branch, under this seed, or under the one that was in force; what came after stays as
+    /// another branch.
     Seek {
         step: usize,
+        seed: Option<u64>,
+    },
+    /// Go over to another branch, as it was left.
+    GoToBranch(usize),
+    /// Take a branch out of the list; its file stays.
+    DeleteBranch(usize),
+    /// Bring back the branch that was deleted last.
+    UndeleteBranch,
+    /// Put this list in the place of what is left of the sub-goals, from the next step on. `from` is the first one that
+    /// was open when the list was written.
+    EditSubGoals {
+        list: Vec<SubGoal>,
+        from: usize,
     },
     /// Back to the scene's first state.
     Reset {
@@ -101,6 +116,7 @@ impl Command {
             self,
             Self::Plan { .. }
                 | Self::Seek { .. }
+                | Self::GoToBranch(_)
                 | Self::Reset { .. }
                 | Self::Cancel
                 | Self::LoadCheckpoint(_)

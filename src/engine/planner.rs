@@ -153,9 +153,25 @@ impl<S: Session> Planner<S> {
                 self.settle();
             }
             Command::Cancel => self.settle(),
-            Command::Seek { step } => {
-                let called = self.call("Going back", |session, control| session.seek(step, control));
+            Command::Seek { step, seed } => {
+                let called = self.call("Going back", |session, control| session.seek(step, seed, control));
                 self.resume(interrupted.filter(|_| called == Called::Refused));
+            }
+            Command::GoToBranch(id) => {
+                let called = self.call("Going over", |session, control| session.go_to_branch(id, control));
+                self.resume(interrupted.filter(|_| called == Called::Refused));
+            }
+            // These stop nothing: a run goes on after them, also where they are refused.
+            Command::DeleteBranch(id) => {
+                self.beside("Deleting", |session, control| session.delete_branch(id, control));
+            }
+            Command::UndeleteBranch => {
+                self.beside("Bringing back", S::undelete_branch);
+            }
+            Command::EditSubGoals { list, from } => {
+                self.beside("Making goals", |session, control| {
+                    session.edit_sub_goals(&list, from, control)
+                });
             }
             Command::Reset { seed } => {
                 self.call("Resetting the scene", |session, control| session.reset(seed, control));
@@ -224,6 +240,13 @@ impl<S: Session> Planner<S> {
             Some(_) => Called::Done,
             None => Called::Stopped,
         }
+    }
+
+    /// Calls the session between two steps of a run.
+    fn beside(&mut self, what: &str, work: impl FnOnce(&mut S, &Control) -> Result<(), SessionError>) {
+        let running = self.running;
+        let called = self.call(what, work);
+        self.resume(running.filter(|_| called == Called::Refused));
     }
 
     /// Says what came of loading something.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::board::{Board, JobGuard, Level};
+use super::branches::Branches;
 use super::cancel::Cancel;
 use super::command::TrainingRequest;
 use super::event::{Event, EventSender};
@@ -13,6 +14,7 @@ use super::slot::{SharedRecording, Slot};
 use super::worker;
 use crate::config::PlanConfig;
 use crate::device::DeviceChoice;
+use crate::planner::SubGoal;
 use crate::recording::{Recording, StepRecord};
 
 /// Why a call of a [`Session`] or a [`TrainingJob`] did not do what was asked.
@@ -129,6 +131,11 @@ impl Control {
         self.events.send(Event::Live);
     }
 
+    /// Shows the episodes that share a past.
+    pub fn show_branches(&self, branches: Branches) {
+        self.board.set_branches(branches);
+    }
+
     /// How far the call is: "Decoding", 34 of 96.
     pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
         self.job.progress(what, done, total);
@@ -168,11 +175,35 @@ pub trait Session {
     /// A model failed, or it was stopped: then the step is not in the recording.
     fn advance(&mut self, control: &Control) -> Result<Advance, SessionError>;
 
-    /// Back to the state before step `step` was executed; what came after leaves the recording.
+    /// Back to the state before step `step` was executed, and on from there as a branch, under this seed or the one that
+    /// was in force; what came after stays as another branch.
     ///
     /// # Errors
     /// There is no such step.
-    fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError>;
+    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError>;
+
+    /// Over to another branch, as it was left.
+    ///
+    /// # Errors
+    /// There is no such branch.
+    fn go_to_branch(&mut self, id: usize, control: &Control) -> Result<(), SessionError>;
+
+    /// Takes a branch out of the list, and keeps the last one for [`Self::undelete_branch`].
+    ///
+    /// # Errors
+    /// There is no such branch, or it is the one at hand.
+    fn delete_branch(&mut self, id: usize, control: &Control) -> Result<(), SessionError>;
+
+    /// # Errors
+    /// None was deleted.
+    fn undelete_branch(&mut self, control: &Control) -> Result<(), SessionError>;
+
+    /// Puts a list in the place of the sub-goals that are left; `from` is the first one that was open when the list was
+    /// written.
+    ///
+    /// # Errors
+    /// The list is empty, a goal could not be made, or it was stopped: the list is as it was.
+    fn edit_sub_goals(&mut self, list: &[SubGoal], from: usize, control: &Control) -> Result<(), SessionError>;
 
     /// Back to the scene's first state under this seed, without an episode.
     ///

@@ -1,5 +1,6 @@
 //! What keys and buttons do, in one place.
 
+use super::branches;
 use super::state::{Popup, View, ViewState, Workspace};
 use crate::engine::{Command, Phase, Until};
 use crate::ui::keys::Act;
@@ -22,6 +23,7 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
         Act::StepForward if view.is_past(state) => state.select_step(shown + 1, view),
         Act::StepForward => {
             if phase.can_step() {
+                state.follow_live();
                 state.outbox.push(Command::Step);
             }
         }
@@ -64,9 +66,9 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
             state.outbox.push(Command::SetBreakpoints(state.breakpoints.clone()));
         }
         Act::GoFromHere => {
-            if view.is_past(state) && phase != Phase::Closed {
-                state.outbox.push(Command::Seek { step: shown });
-                state.follow_live();
+            let can_go_on = view.board.branches.at_hand.is_some() && phase != Phase::Closed;
+            if can_go_on && (view.is_past(state) || state.shown_branch.is_some()) {
+                branches::go_from_here(state, view, None);
             }
         }
         Act::Stop => {

@@ -35,6 +35,7 @@ impl Node {
         let left = (room.x * 0.27).min(375.0);
         let right = (room.x * 0.28).min(410.0);
         let pane = |share, pane| (share, Self::Pane(pane));
+        let why = Self::Tabs(0, vec![Self::Pane(Pane::Cem), Self::Pane(Pane::Compare)]);
         let words = Self::Column(vec![pane(0.55, Pane::SubGoals), pane(0.45, Pane::Reasoning)]);
         Self::Column(vec![
             (
@@ -42,7 +43,7 @@ impl Node {
                 Self::Row(vec![
                     (left, words),
                     pane(room.x - left - right, Pane::Camera),
-                    pane(right, Pane::Cem),
+                    (right, why),
                 ]),
             ),
             (TIMELINE, Self::Pane(Pane::Timeline)),

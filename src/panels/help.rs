@@ -36,6 +36,10 @@ fn about(pane: Pane) -> &'static str {
             "How the action was found: costs by iteration, the distribution of actions, the histogram of costs and the \
              elites. Shift+Left and Shift+Right walk through the iterations."
         }
+        Pane::Compare => {
+            "Pinned episodes and branches beside the shown one: what came of each, and the settings that differ. Their \
+             curves stand dashed among the similarities."
+        }
         Pane::Timeline => {
             "Steps, sub-goals, re-plans, breakpoints and the vacuum over time. Wheel zooms, double click shows all, right \
              click offers."

@@ -4,8 +4,10 @@
 
 mod acts;
 mod arrangement;
+mod branches;
 pub mod camera;
 mod cem;
+mod compare;
 mod device_menu;
 mod files;
 mod help;
@@ -18,6 +20,8 @@ mod shell;
 mod similarity;
 mod state;
 mod status;
+mod sub_goal_draft;
+mod sub_goal_edit;
 mod sub_goals;
 mod tables;
 mod task_bar;
@@ -28,8 +32,10 @@ mod view_menu;
 
 pub use acts::perform;
 pub use arrangement::{Arrangement, Node, tile_of};
+pub use branches::shown_branch;
 pub use camera::camera_ui;
 pub use cem::cem_ui;
+pub use compare::{Pin, compare_ui};
 pub use files::{Dialogs, PathField, Recents, take_chosen};
 pub use help::manual_ui;
 pub use log::{LogView, log_ui};
@@ -44,6 +50,7 @@ pub use state::{
     Workspace, sub_goal_state,
 };
 pub use status::status_ui;
+pub use sub_goal_draft::Draft;
 pub use sub_goals::sub_goals_ui;
 pub use tables::Table;
 pub use task_bar::{examples_ui, task_bar_ui};

@@ -126,9 +126,13 @@ fn export_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, focus: bool) {
     row_ui(ui, "Export to", |ui| {
         let path = state.task.export.trim().to_owned();
         let there = state.shell.export_over.as_deref() == Some(path.as_str());
-        let ready = !path.is_empty() && !view.recording.task.is_empty();
+        // What is written is the episode at hand.
+        let ready = !path.is_empty() && !view.recording.task.is_empty() && state.shown_branch.is_none();
         let button = ui.add_enabled(ready, Button::new(if there { "Replace it" } else { "Export plan" }));
-        let button = button.on_disabled_hover_text("There is no episode yet");
+        let button = button.on_disabled_hover_text(match state.shown_branch {
+            Some(_) => "Go over to this branch to write it",
+            None => "There is no episode yet",
+        });
         dialog_button_ui(ui, &mut state.shell.dialogs, PathField::Export, &path);
         let p = Palette::of(ui);
         let (note, color) = if there {

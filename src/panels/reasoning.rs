@@ -200,6 +200,7 @@ mod tests {
             achieved: None,
             ended_because: None,
             goal_gripper_m: None,
+            edited: false,
         };
         let sub_goals = [sub_goal(&["red block"]), sub_goal(&["red block", "blue pad", "blue"])];
         let text = "The Red block goes — onto the blue pad.";

@@ -31,10 +31,15 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let steps = &view.recording.steps;
     response.widget_info(|| {
         let curves = view.recording.sub_goals.len();
+        let drawn = state.pins.iter().filter(|pin| pin.drawn);
+        let with: String = drawn.map(|pin| format!(", with {}", pin.letter)).collect();
         WidgetInfo::labeled(
             Role::Image,
             true,
-            format!("Similarity curves of {curves} sub-goals over {} steps", steps.len()),
+            format!(
+                "Similarity curves of {curves} sub-goals over {} steps{with}",
+                steps.len()
+            ),
         )
     });
     let painter = ui.painter();
@@ -66,6 +71,7 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let order = (0..view.recording.sub_goals.len())
         .filter(|&index| Some(index) != chosen)
         .chain(chosen);
+    pinned(&clipped, p, &axes, state, view);
     let mut ends: Vec<(usize, f32, f64)> = Vec::new();
     for index in order {
         let points: Vec<[f64; 2]> = steps
@@ -91,6 +97,37 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     predicted(&clipped, p, &axes, state, view);
     end_labels(painter, p, rect, ends, chosen);
     playhead(ui, p, &axes, &response, state, view);
+}
+
+/// The curves of pinned episodes, thin and each dashed in its own way, with its letter at their ends: while their sub-goal
+/// was pursued, or all along for the one that is selected. A sub-goal of the same text has the same colour.
+fn pinned(painter: &egui::Painter, p: &Palette, axes: &Axes, state: &ViewState, view: &View<'_>) {
+    let texts: Vec<&str> = view.recording.sub_goals.iter().map(|own| own.text.as_str()).collect();
+    for (place, pin) in state.pins.iter().enumerate().filter(|(_, pin)| pin.drawn) {
+        let dash = [2.0, 6.0, 10.0, 4.0][place % 4];
+        for (index, sub_goal) in pin.recording.sub_goals.iter().enumerate() {
+            let same = texts.iter().position(|text| *text == sub_goal.text);
+            let whole = same.is_some() && same == state.selection.sub_goal;
+            let span = match (sub_goal.start_step, whole) {
+                (_, true) => 0..=usize::MAX,
+                (Some(start), false) => start..=sub_goal.end_step.unwrap_or(usize::MAX),
+                (None, false) => continue,
+            };
+            let steps = pin.recording.steps.iter().filter(|step| span.contains(&step.step));
+            let points = steps.filter_map(|step| {
+                let value = similarity(&step.similarities, index)?;
+                value.is_finite().then(|| axes.at(step.step as f64, value))
+            });
+            let path: Vec<egui::Pos2> = points.collect();
+            let color = p.sub_goal(same.unwrap_or(index)).gamma_multiply(0.85);
+            painter.extend(egui::Shape::dashed_line(&path, Stroke::new(1.0, color), dash, 3.0));
+            if let Some(end) = path.last() {
+                let font = FontId::new(SMALL - 0.5, semibold());
+                let at = *end + vec2(3.0, 0.0);
+                painter.text(at, Align2::LEFT_BOTTOM, pin.letter, font, color);
+            }
+        }
+    }
 }
 
 fn similarity(similarities: &[Option<f32>], index: usize) -> Option<f64> {

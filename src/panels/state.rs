@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::camera::FrameTexture;
+use super::compare::Pin;
 use super::shell::Shell;
+use super::sub_goal_draft::SubGoalEditor;
 use crate::engine::{BoardView, Command, Stage};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
@@ -242,6 +244,13 @@ pub struct ViewState {
     pub time_range: Option<[f64; 2]>,
     /// What the time axis showed when the user began to look at the past: new steps must not move it.
     pub frozen_range: Option<[f64; 2]>,
+    pub sub_goal_editor: SubGoalEditor,
+    /// The branch that is looked at in place of the one at hand.
+    pub shown_branch: Option<usize>,
+    /// Seed of a branch to come; none until the user chose one.
+    pub branch_seed: Option<u64>,
+    /// Episodes to compare with.
+    pub pins: Vec<Pin>,
     pub log_open: bool,
     pub manual_open: bool,
     pub palette: Option<String>,
@@ -296,6 +305,10 @@ impl ViewState {
             shell: Shell::default(),
             time_range: None,
             frozen_range: None,
+            sub_goal_editor: SubGoalEditor::default(),
+            shown_branch: None,
+            branch_seed: None,
+            pins: Vec::new(),
             log_open: false,
             manual_open: false,
             palette: None,
@@ -315,7 +328,9 @@ impl ViewState {
             .map(|_| self.frozen_range.unwrap_or_else(|| view.whole_range()));
     }
 
+    /// Back to the newest step of the episode at hand.
     pub fn follow_live(&mut self) {
+        self.shown_branch = None;
         self.selection.step = None;
         self.selection.elite = None;
         self.frozen_range = None;

@@ -3,8 +3,9 @@
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::state::{SubGoalState, View, ViewState, sub_goal_state};
+use super::sub_goal_edit;
 use crate::engine::Phase;
-use crate::recording::{EndedBecause, Outcome, SubGoalRecord};
+use crate::recording::{EndedBecause, Outcome, Recording, SubGoalRecord};
 use crate::ui::icons::{self, Icon};
 use crate::ui::theme::{BODY, SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
@@ -14,8 +15,17 @@ const ROW: f32 = 46.0;
 pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let sub_goals = &view.recording.sub_goals;
+    if state.shown_branch.is_none() {
+        state
+            .sub_goal_editor
+            .follow(view.recording, view.board.branches.at_hand);
+    }
+    let can_edit = sub_goal_edit::obstacle(state, view).is_none();
+    let editing = can_edit && state.sub_goal_editor.draft.is_some();
     ui.spacing_mut().item_spacing.y = 0.0;
     faces::header_ui(ui, "Sub-goals", |ui| {
+        sub_goal_edit::buttons_ui(ui, state, view);
+        edits_ui(ui, view);
         if let Some(last) = view.recording.replans.last() {
             let count = view.recording.replans.len();
             let text = if count == 1 {
@@ -28,7 +38,7 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         }
         judgement_ui(ui, view);
     });
-    if sub_goals.is_empty() {
+    if sub_goals.is_empty() && !editing {
         let (what, advice) = if view.board.phase == Phase::Thinking {
             (
                 "The VLM is reading the scene.",
@@ -50,7 +60,12 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         .id_salt("sub-goals")
         .auto_shrink(false)
         .show(ui, |ui| {
-            for (index, sub_goal) in sub_goals.iter().enumerate() {
+            let listed: Vec<usize> = (0..sub_goals.len())
+                .filter(|&index| is_listed(view.recording, index))
+                .filter(|&index| !editing || sub_goals[index].ended_because.is_some())
+                .collect();
+            for &index in &listed {
+                let sub_goal = &sub_goals[index];
                 let similarity = step.and_then(|step| step.similarities.get(index).copied().flatten());
                 let row = Row {
                     index,
@@ -69,12 +84,19 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 if response.clicked() {
                     state.toggle_sub_goal(index);
                 }
-                if response.double_clicked()
-                    && let Some(start) = sub_goal.start_step
-                {
-                    state.select_step(start, view);
+                let open = can_edit && sub_goal.ended_because.is_none();
+                if response.double_clicked() {
+                    match sub_goal.start_step {
+                        _ if open => sub_goal_edit::begin(&mut state.sub_goal_editor, view.recording, Some(index)),
+                        Some(start) => state.select_step(start, view),
+                        None => {}
+                    }
                 }
                 response.context_menu(|ui| {
+                    if ui.add_enabled(open, egui::Button::new("Edit it")).clicked() {
+                        sub_goal_edit::begin(&mut state.sub_goal_editor, view.recording, Some(index));
+                        ui.close();
+                    }
                     let start = sub_goal.start_step;
                     if ui
                         .add_enabled(start.is_some(), egui::Button::new("Show its first step"))
@@ -89,7 +111,30 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                     }
                 });
             }
+            if editing {
+                sub_goal_edit::draft_ui(ui, state, view, listed.len() + 1);
+            }
         });
+}
+
+/// What the user replaced before it began is in the record, and not in the way.
+fn is_listed(recording: &Recording, index: usize) -> bool {
+    let sub_goal = &recording.sub_goals[index];
+    let replaced = sub_goal.ended_because == Some(EndedBecause::Replaced) && sub_goal.start_step.is_none();
+    recording.edits.is_empty() || !replaced
+}
+
+/// That the list is not the model's own any more.
+fn edits_ui(ui: &mut Ui, view: &View<'_>) {
+    let p = Palette::of(ui);
+    if let Some(last) = view.recording.edits.last() {
+        let before = last.before.join("\n");
+        let after = last.after.join("\n");
+        widgets::chip(ui, "Edited", p.accent, p.selected).on_hover_text(format!(
+            "By you, last at step {}.\nBefore:\n{before}\nAfter:\n{after}",
+            last.step
+        ));
+    }
 }
 
 /// Whether the task as a whole was done in the world, once the episode is over: what the latent declares is not enough.
@@ -220,7 +265,13 @@ impl Row<'_> {
         }
     }
 
+    /// How it stands, and whose it is where it is not the model's.
     fn state_text(&self) -> String {
+        let whose = if self.sub_goal.edited { " · yours" } else { "" };
+        format!("{}{whose}", self.stands())
+    }
+
+    fn stands(&self) -> String {
         if !self.sub_goal.unmatched.is_empty() {
             return format!("Not in the scene: {}", self.sub_goal.unmatched.join(", "));
         }
@@ -257,6 +308,9 @@ impl Row<'_> {
         if !self.sub_goal.objects.is_empty() {
             ui.label(format!("Objects: {}", self.sub_goal.objects.join(", ")));
         }
+        if self.sub_goal.edited {
+            ui.label("Written by you");
+        }
         ui.label(format!(
             "Goal made from the frame of step {}",
             self.sub_goal.goal_made_at_step
@@ -268,7 +322,7 @@ impl Row<'_> {
             numbers::fixed(self.delta_goal, 2)
         ));
         ui.label(
-            RichText::new("Click to select it in every panel, click again to follow the active one.").color(p.weak),
+            RichText::new("Click to select it in every panel, click again to follow the active one. Double click to edit it while it is open.").color(p.weak),
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::branches::{NO_WORLD, branches_ui};
 use super::state::{View, ViewState};
 use crate::engine::{Command, Phase};
 use crate::ui::chart::Axes;
@@ -93,16 +94,18 @@ fn header_right_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         state.break_on_replan = !state.break_on_replan;
         state.outbox.push(Command::SetBreakOnReplan(state.break_on_replan));
     }
+    branches_ui(ui, state, view);
     if view.is_past(state) {
         let step = view.shown(state).map_or(0, |step| step.step);
         let label = format!("Go on from step {step}");
         let button = ui.add_enabled(
-            view.board.phase != Phase::Opening,
+            view.board.phase != Phase::Opening && view.board.branches.at_hand.is_some(),
             egui::Button::new(RichText::new(label).size(SMALL)),
         );
-        let tip = "Put the world back to this step and go on from here: what came after is dropped.";
+        let tip = "Put the world back to this step and go on from here as a branch, under the same seed: what came after stays in the list of branches.";
         if button
             .on_hover_text(with_keys(ui.ctx(), tip, Act::GoFromHere))
+            .on_disabled_hover_text(NO_WORLD)
             .clicked()
         {
             state.acts.push(Act::GoFromHere);

@@ -117,6 +117,7 @@ mod tests {
                 achieved: None,
                 ended_because: None,
                 goal_gripper_m: None,
+                edited: false,
             }],
             steps: vec![Arc::new(step(0)), Arc::new(step(1))],
             ..Recording::default()

@@ -86,6 +86,7 @@ pub(super) fn new_record(sub_goal: &SubGoal, goal: &MadeGoal, scene_objects: &[S
         achieved: None,
         ended_because: None,
         goal_gripper_m: Some(goal.gripper_m),
+        edited: false,
     }
 }
 

@@ -21,6 +21,7 @@ mod shared;
 #[cfg(test)]
 pub(crate) mod toy;
 mod truth;
+mod wording;
 mod world;
 
 pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Models, Progress};

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::files::{WriteError, write_atomically};
-use crate::config::{CostConfig, GoalTiming, PlanConfig, SimilarityKind};
-use crate::recording::{AttentionMap, EndedBecause, Outcome, Recording, ReplanRecord};
+use crate::config::PlanConfig;
+use crate::recording::{AttentionMap, EditRecord, EndedBecause, Outcome, PlanSettings, Recording, ReplanRecord};
 use crate::sim::Action;
 
 /// Name of the format.
@@ -29,6 +29,9 @@ pub struct PlanDocument {
     pub sub_goals: Vec<PlanSubGoal>,
     pub actions: Vec<PlanAction>,
     pub replans: Vec<ReplanRecord>,
+    /// The user's changes of the list; where there are any, the plan is not the model's own.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub edits: Vec<EditRecord>,
     pub cem: PlanSettings,
     pub seeds: Seeds,
     pub checkpoint: CheckpointName,
@@ -55,6 +58,9 @@ pub struct PlanSubGoal {
     pub declared: bool,
     pub achieved: Option<bool>,
     pub ended_because: Option<EndedBecause>,
+    /// The user wrote it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub edited: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,31 +76,19 @@ pub struct PlanAction {
     pub cost: Option<f32>,
 }
 
-/// What the plan was made with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlanSettings {
-    pub horizon: usize,
-    pub population: usize,
-    pub iterations: usize,
-    pub elite_fraction: f64,
-    pub sd0: f64,
-    pub sigma_floor: f64,
-    pub warm_start: bool,
-    pub noise_common: [f64; 3],
-    pub switch_once: bool,
-    pub cost: CostConfig,
-    pub similarity: SimilarityKind,
-    pub goals: GoalTiming,
-    pub delta_goal: f64,
-    pub t_max: usize,
-    pub max_replans: usize,
-    pub reasoning_alpha: f64,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seeds {
     /// Scene jitter, CEM and sampling.
     pub episode: u64,
+    /// Other seeds of CEM and sampling, first to last, of an episode that went on from a step under another seed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub later: Vec<LaterSeed>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaterSeed {
+    pub from_step: usize,
+    pub seed: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +98,8 @@ pub struct CheckpointName {
 }
 
 impl PlanDocument {
-    /// The plan of a recording, as far as it goes. Nothing in it depends on the clock.
+    /// The plan of a recording, as far as it goes; `config` stands in where it has no settings of its own. Nothing in it
+    /// depends on the clock.
     pub fn from_recording(recording: &Recording, config: &PlanConfig) -> Self {
         let (outcome, outcome_reason) = match &recording.outcome {
             None => ("running", None),
@@ -123,10 +118,9 @@ impl PlanDocument {
             sub_goals: sub_goals(recording),
             actions: actions(recording),
             replans: recording.replans.clone(),
-            cem: PlanSettings::from(config),
-            seeds: Seeds {
-                episode: recording.seed,
-            },
+            edits: recording.edits.clone(),
+            cem: recording.settings.clone().unwrap_or_else(|| PlanSettings::from(config)),
+            seeds: seeds(recording),
             checkpoint: CheckpointName {
                 name: recording.checkpoint_name.clone(),
                 hash: recording.checkpoint_hash.clone(),
@@ -163,6 +157,24 @@ impl PlanDocument {
     }
 }
 
+/// A branch under the seed that was in force does what the episode would have done, and is not told apart.
+fn seeds(recording: &Recording) -> Seeds {
+    let (mut seed, mut later) = (recording.seed, Vec::new());
+    for point in &recording.branched_from {
+        if point.seed != seed {
+            seed = point.seed;
+            later.push(LaterSeed {
+                from_step: point.step,
+                seed,
+            });
+        }
+    }
+    Seeds {
+        episode: recording.seed,
+        later,
+    }
+}
+
 fn sub_goals(recording: &Recording) -> Vec<PlanSubGoal> {
     let sub_goal = |record: &crate::recording::SubGoalRecord| PlanSubGoal {
         text: record.text.clone(),
@@ -175,6 +187,7 @@ fn sub_goals(recording: &Recording) -> Vec<PlanSubGoal> {
         declared: record.declared,
         achieved: record.achieved,
         ended_because: record.ended_because,
+        edited: record.edited,
     };
     recording.sub_goals.iter().map(sub_goal).collect()
 }
@@ -194,30 +207,6 @@ fn actions(recording: &Recording) -> Vec<PlanAction> {
     recording.steps.iter().filter_map(|record| action(record)).collect()
 }
 
-impl From<&PlanConfig> for PlanSettings {
-    fn from(config: &PlanConfig) -> Self {
-        let cem = &config.cem;
-        Self {
-            horizon: config.horizon,
-            population: cem.population,
-            iterations: cem.iterations,
-            elite_fraction: cem.elite_fraction,
-            sd0: cem.sd0,
-            sigma_floor: cem.sigma_floor,
-            warm_start: cem.warm_start,
-            noise_common: cem.noise_common,
-            switch_once: cem.switch_once,
-            cost: config.cost,
-            similarity: config.similarity,
-            goals: config.goals,
-            delta_goal: config.delta_goal,
-            t_max: config.t_max,
-            max_replans: config.max_replans,
-            reasoning_alpha: config.reasoning_alpha,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -226,7 +215,7 @@ mod tests {
 
     use super::*;
     use crate::planner::toy::{frame_of, toy_config};
-    use crate::recording::{StepRecord, SubGoalRecord};
+    use crate::recording::{BranchPoint, StepRecord, SubGoalRecord};
 
     fn recording() -> Recording {
         let ones = AttentionMap {
@@ -267,6 +256,7 @@ mod tests {
                 achieved: None,
                 ended_because: Some(EndedBecause::Reached),
                 goal_gripper_m: None,
+                edited: false,
             }],
             steps: vec![Arc::new(step(0, Some([0.5, -1.0, 0.25]))), Arc::new(step(1, None))],
             replans: vec![ReplanRecord {
@@ -307,6 +297,40 @@ mod tests {
         let mut nameless = value;
         nameless.as_object_mut().unwrap().remove("task");
         assert!(!validator.is_valid(&nameless), "neither task nor goal_image");
+    }
+
+    #[test]
+    fn a_document_says_what_the_user_changed_and_says_nothing_where_there_is_nothing() {
+        let schema: Value = serde_json::from_str(include_str!("../../assets/plan.schema.json")).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let plain = serde_json::to_string(&PlanDocument::from_recording(&recording(), &toy_config())).unwrap();
+        assert!(!plain.contains("edit") && !plain.contains("later"), "{plain}");
+        let mut changed = recording();
+        changed.sub_goals[0].edited = true;
+        changed.edits.push(EditRecord {
+            step: 2,
+            before: vec!["pick up the blue block".to_owned()],
+            after: vec!["pick up the red block".to_owned()],
+        });
+        // The second branch goes on under the seed of the first.
+        for (step, seed) in [(2, 8), (3, 8), (4, 9)] {
+            let file = None;
+            changed.branched_from.push(BranchPoint { file, step, seed });
+        }
+        changed.settings = Some(PlanSettings {
+            population: 11,
+            ..PlanSettings::from(&toy_config())
+        });
+        let value = serde_json::to_value(PlanDocument::from_recording(&changed, &toy_config())).unwrap();
+        let problems: Vec<String> = validator.iter_errors(&value).map(|err| err.to_string()).collect();
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(value["sub_goals"][0]["edited"], json!(true));
+        assert_eq!(value["edits"][0]["before"], json!(["pick up the blue block"]));
+        assert_eq!(
+            value["seeds"],
+            json!({ "episode": 7, "later": [{ "from_step": 2, "seed": 8 }, { "from_step": 4, "seed": 9 }] })
+        );
+        assert_eq!(value["cem"]["population"], json!(11));
     }
 
     #[test]

@@ -27,6 +27,10 @@ const CHECKSUM: usize = 8;
 
 /// Borrowed where it is written, owned where it was read.
 #[derive(Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, on its way to or from a file"
+)]
 enum Block<'a> {
     /// Everything but the steps, as it is from here on.
     Episode(Cow<'a, Recording>),
@@ -97,6 +101,10 @@ impl RecordingWriter {
         };
         writer.add(&header())?;
         Ok(writer)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes what has changed since the last call.
@@ -281,7 +289,10 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Recor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::{AttentionMap, CemIteration, Outcome, ReplanRecord, SubGoalRecord};
+    use crate::config::preset;
+    use crate::recording::{
+        AttentionMap, BranchPoint, CemIteration, EditRecord, Outcome, PlanSettings, ReplanRecord, SubGoalRecord,
+    };
     use crate::sim::Frame;
 
     fn frame(size: usize, shade: usize) -> Frame {
@@ -345,11 +356,13 @@ mod tests {
                 achieved: Some(true),
                 ended_because: None,
                 goal_gripper_m: Some([0.1, 0.2]),
+                edited: false,
             }],
             steps: (0..steps).map(step).collect(),
             replans: vec![],
             outcome: None,
             task_achieved: None,
+            ..Recording::default()
         }
     }
 
@@ -373,6 +386,18 @@ mod tests {
             reason: "out of time".to_owned(),
         });
         over.task_achieved = Some(false);
+        over.sub_goals[0].edited = true;
+        over.edits.push(EditRecord {
+            step: 1,
+            before: vec!["a".to_owned()],
+            after: vec!["b".to_owned()],
+        });
+        over.branched_from.push(BranchPoint {
+            file: Some("episode-0001.tjrec".to_owned()),
+            step: 1,
+            seed: 8,
+        });
+        over.settings = Some(PlanSettings::from(&preset("nano").unwrap().plan));
         moments.push(over);
         moments
     }
@@ -399,6 +424,18 @@ mod tests {
         for moment in moments() {
             save(&moment, &saved).unwrap();
             assert_eq!(open(&saved).unwrap().recording, moment);
+        }
+    }
+
+    /// What an episode that nobody edited or branched has no use for is not in its file, and an older file has none of it.
+    #[test]
+    fn a_plain_episode_is_written_as_it_was_before_there_were_edits_and_branches() {
+        let mut content = Vec::new();
+        ciborium::into_writer(&Block::Episode(Cow::Owned(episode(1))), &mut content).unwrap();
+        let has = |name: &str| content.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+        assert!(has("task_achieved") && has("goal_gripper_m"));
+        for name in ["edited", "edits", "branched_from", "settings"] {
+            assert!(!has(name), "{name}");
         }
     }
 

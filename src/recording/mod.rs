@@ -3,10 +3,13 @@
 
 pub mod file;
 mod png;
+mod settings;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use settings::PlanSettings;
 
 use crate::sim::{Action, Frame};
 
@@ -31,7 +34,7 @@ pub enum EndedBecause {
     Reached,
     /// `T_max` steps passed.
     StepLimit,
-    /// A re-plan replaced it.
+    /// A re-plan or the user's edit replaced it.
     Replaced,
     /// The user stopped or reset the episode.
     Interrupted,
@@ -55,6 +58,9 @@ pub struct SubGoalRecord {
     pub ended_because: Option<EndedBecause>,
     /// Gripper position that the goal latent reads as: x, y in metres.
     pub goal_gripper_m: Option<[f32; 2]>,
+    /// The user wrote it: it stands in none of the VLM's answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
 }
 
 /// One iteration of the cross-entropy method.
@@ -117,6 +123,27 @@ pub struct ReplanRecord {
     pub unread: Vec<String>,
 }
 
+/// The user changed what was left of the list: the plan is no longer the model's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditRecord {
+    pub step: usize,
+    /// What was left of the list, and what took its place.
+    pub before: Vec<String>,
+    pub after: Vec<String>,
+}
+
+/// Where an episode left another one that it shares its past with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BranchPoint {
+    /// Name of the other one's file, which lies in the same folder; none where it is not on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The first step that is its own.
+    pub step: usize,
+    /// Seed of the plans from there on.
+    pub seed: u64,
+}
+
 /// How an episode ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -156,9 +183,28 @@ pub struct Recording {
     /// The task's own predicate held in the world when the episode ended; none before, and where no template knows the
     /// task.
     pub task_achieved: Option<bool>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<EditRecord>,
+    /// Where it left the episode that it branched from; more than one where that was a branch itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branched_from: Vec<BranchPoint>,
+    /// What the newest plan was made with; none in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<PlanSettings>,
 }
 
 impl Recording {
+    /// Seed of the plans from now on: the episode's, or that of the last branch.
+    pub fn plan_seed(&self) -> u64 {
+        self.branched_from.last().map_or(self.seed, |point| point.seed)
+    }
+
+    /// Sub-goals that are neither reached nor given up, by their index.
+    pub fn open_sub_goals(&self) -> Vec<usize> {
+        let open = |index: &usize| self.sub_goals[*index].ended_because.is_none();
+        (0..self.sub_goals.len()).filter(open).collect()
+    }
+
     fn same_but_for_steps(&self, other: &Self) -> bool {
         let bare = |recording: &Self| Self {
             steps: Vec::new(),

@@ -3,6 +3,7 @@
 //!
 //! The same episode as `thinkjepa plan` runs headlessly, step for step: the same seed gives the same plan.
 
+mod branches;
 mod drive;
 mod export;
 mod record;

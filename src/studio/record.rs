@@ -30,6 +30,12 @@ impl Recorder {
         }
     }
 
+    /// Name of the file that is written to.
+    pub(super) fn file_name(&self) -> Option<String> {
+        let name = self.0.as_ref()?.path().file_name()?;
+        Some(name.to_string_lossy().into_owned())
+    }
+
     pub(super) fn update(&mut self, recording: &Recording, control: &Control) {
         let Some(writer) = &mut self.0 else { return };
         if let Err(err) = writer.update(recording) {

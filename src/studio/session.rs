@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::branches::{Origin, Waiting};
 use super::drive::{drive, scene_record};
 use super::export::PlanExporter;
 use super::record::Recorder;
 use super::{StudioSettings, failed, refused};
 use crate::device::{self, DeviceChoice, DeviceError, Selected, Workload};
 use crate::engine::{Advance, Control, Exporter, Level, Opening, Session, SessionError, SessionInfo};
-use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, Progress};
+use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, PlannerError, Progress, SubGoal};
 use crate::recording::{Recording, file};
 use crate::sim::tasks::{Task, TaskBook, check_text};
 use crate::sim::{CARRY_M, Camera, STEP_M, Scene, World};
@@ -31,18 +32,21 @@ pub struct Tabletop {
     seed: u64,
     world: World,
     run: Option<Run>,
+    /// The episodes that it left, and that left it.
+    waiting: Waiting,
     /// Folder that episodes are recorded in.
     recordings: Option<PathBuf>,
 }
 
 /// An episode under way.
-struct Run {
-    episode: Episode,
+pub(super) struct Run {
+    pub(super) episode: Episode,
     /// The task as a template reads it, for the record alone.
     task: Option<Task>,
     /// Before step i was executed: the episode and the world.
     kept: Vec<(EpisodeSnapshot, World)>,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
+    pub(super) origin: Origin,
 }
 
 impl Tabletop {
@@ -67,13 +71,25 @@ impl Tabletop {
             seed: settings.seed,
             world,
             run: None,
+            waiting: Waiting::default(),
             recordings: settings.recordings.clone(),
         };
-        // After a fault the models are opened anew, and what was recorded until then stays to be looked at.
+        // After a fault the models are opened anew, and what was recorded until then stays to be looked at; its worlds are
+        // gone.
+        tabletop.waiting.show(None, control);
         if control.recording().task.is_empty() {
             control.show_live(tabletop.scene_record()?);
         }
         Ok(tabletop)
+    }
+
+    /// Another episode is at hand from now on; the one before it waits.
+    fn change_to(&mut self, run: Run, world: World, control: &Control) {
+        let before = (self.run.replace(run), std::mem::replace(&mut self.world, world));
+        if let (Some(run), world) = before {
+            self.waiting.leave(run, world);
+        }
+        self.waiting.show(self.run.as_ref(), control);
     }
 
     fn scene_record(&self) -> Result<crate::recording::StepRecord, SessionError> {
@@ -99,11 +115,18 @@ impl Tabletop {
         })
     }
 
+    /// Nothing that was planned can go on from here; on disk it stays.
+    fn leave_task(&mut self, control: &Control) {
+        self.run = None;
+        self.waiting = Waiting::default();
+        self.waiting.show(None, control);
+    }
+
     /// The scene's first state, without an episode.
     fn clear(&mut self, seed: u64, control: &Control) -> Result<(), SessionError> {
         self.world = first_state(&self.scene, seed, &self.system)?;
         self.seed = seed;
-        self.run = None;
+        self.leave_task(control);
         let record = self.scene_record()?;
         control.publish(Recording::default());
         control.show_live(record);
@@ -190,9 +213,12 @@ impl Session for Tabletop {
                     task,
                     kept: Vec::new(),
                     recorder: Recorder::begin(self.recordings.as_deref(), control),
+                    origin: Origin::default(),
                 };
                 run.conclude(&world);
                 run.publish(control);
+                self.waiting = Waiting::default();
+                self.waiting.show(Some(&run), control);
                 (self.run, self.world, self.seed) = (Some(run), world, seed);
                 Ok(())
             }
@@ -229,23 +255,86 @@ impl Session for Tabletop {
         Ok(done)
     }
 
-    fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError> {
+    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError> {
+        let run = self
+            .run
+            .as_ref()
+            .ok_or_else(|| refused("There is no episode to go back in."))?;
+        let present = step == run.episode.step() && run.episode.outcome().is_none();
+        let in_force = run.episode.recording().read(Recording::plan_seed);
+        if present && seed.is_none_or(|seed| seed == in_force) {
+            return Ok(());
+        }
+        let (episode, world) = match run.kept.get(step) {
+            Some((episode, world)) => (episode.clone(), world.clone()),
+            None if present => (run.episode.snapshot(), self.world.clone()),
+            None => {
+                let last = run.kept.len();
+                return Err(refused(format!(
+                    "There is no step {step} to go back to; the last is {last}."
+                )));
+            }
+        };
+        let mut branch = Run {
+            episode: run.episode.branch(&episode, seed, run.recorder.file_name()),
+            task: run.task.clone(),
+            kept: run.kept[..step].to_vec(),
+            recorder: Recorder::begin(self.recordings.as_deref(), control),
+            origin: self.waiting.next(run.origin.id),
+        };
+        branch.publish(control);
+        self.change_to(branch, world, control);
+        Ok(())
+    }
+
+    fn go_to_branch(&mut self, id: usize, control: &Control) -> Result<(), SessionError> {
+        let at_hand = self.run.as_ref().map(|run| run.origin.id);
+        if at_hand == Some(id) {
+            return Ok(());
+        }
+        let (mut run, world) = self.waiting.take(id)?;
+        run.publish(control);
+        self.change_to(run, world, control);
+        Ok(())
+    }
+
+    fn delete_branch(&mut self, id: usize, control: &Control) -> Result<(), SessionError> {
+        if self.run.as_ref().is_some_and(|run| run.origin.id == id) {
+            return Err(refused(
+                "This is the episode at hand. Go over to another branch before you delete it.",
+            ));
+        }
+        self.waiting.delete(id)?;
+        self.waiting.show(self.run.as_ref(), control);
+        Ok(())
+    }
+
+    fn undelete_branch(&mut self, control: &Control) -> Result<(), SessionError> {
+        self.waiting.undelete()?;
+        self.waiting.show(self.run.as_ref(), control);
+        Ok(())
+    }
+
+    fn edit_sub_goals(&mut self, list: &[SubGoal], from: usize, control: &Control) -> Result<(), SessionError> {
         let run = self
             .run
             .as_mut()
-            .ok_or_else(|| refused("There is no episode to go back in."))?;
-        let Some((episode, world)) = run.kept.get(step) else {
-            if step == run.episode.step() && run.episode.outcome().is_none() {
-                return Ok(());
-            }
-            let last = run.kept.len();
-            return Err(refused(format!(
-                "There is no step {step} to go back to; the last is {last}."
-            )));
-        };
-        run.episode.restore(episode);
-        self.world = world.clone();
-        run.kept.truncate(step);
+            .ok_or_else(|| refused("There is no episode whose sub-goals could be changed. Plan a task first."))?;
+        let models = self.system.models().map_err(refused)?;
+        let mut on_goal = |made: usize, of: usize| control.progress("Making goals", made as u64, Some(of as u64));
+        let edited = run.episode.edit(
+            list.to_vec(),
+            from,
+            &self.world,
+            &models,
+            &mut on_goal,
+            control.cancel_flag(),
+        );
+        edited.map_err(|err| match err {
+            PlannerError::Cancelled => SessionError::Cancelled,
+            // A text that the models cannot read is the user's to change; the list is as it was.
+            err => refused(err),
+        })?;
         run.publish(control);
         Ok(())
     }
@@ -273,7 +362,7 @@ impl Session for Tabletop {
                 ),
             );
         }
-        self.run = None;
+        self.leave_task(control);
         if let Some(last) = recording.steps.last() {
             control.show_live(last.as_ref().clone());
         }

@@ -23,6 +23,16 @@ pub enum Icon {
     Export,
     Folder,
     Panes,
+    Pencil,
+    Plus,
+    Up,
+    Down,
+    Undo,
+    Redo,
+    Pin,
+    Branch,
+    /// What something is dragged by.
+    Grip,
 }
 
 /// Draws an icon into the largest square in the middle of `rect`.
@@ -141,6 +151,68 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             ));
             line(&[at(6.5, 3.0), at(6.5, 13.0)]);
             line(&[at(6.5, 8.5), at(14.0, 8.5)]);
+        }
+        Icon::Pencil => {
+            let outline = [(3.0, 13.0), (3.8, 9.6), (10.6, 2.8), (13.2, 5.4), (6.4, 12.2)];
+            painter.add(Shape::closed_line(
+                outline.iter().map(|&(x, y)| at(x, y)).collect(),
+                stroke,
+            ));
+        }
+        Icon::Plus => {
+            line(&[at(8.0, 3.0), at(8.0, 13.0)]);
+            line(&[at(3.0, 8.0), at(13.0, 8.0)]);
+        }
+        Icon::Up => {
+            line(&[at(3.5, 10.0), at(8.0, 5.5), at(12.5, 10.0)]);
+        }
+        Icon::Down => {
+            line(&[at(3.5, 6.0), at(8.0, 10.5), at(12.5, 6.0)]);
+        }
+        Icon::Undo | Icon::Redo => {
+            let x = |x: f32| if icon == Icon::Undo { x } else { 16.0 - x };
+            line(&[at(x(5.8), 2.8), at(x(2.8), 6.0), at(x(5.8), 9.2)]);
+            let hook = [
+                (2.8, 6.0),
+                (9.8, 6.0),
+                (12.2, 7.2),
+                (13.0, 9.6),
+                (12.2, 12.0),
+                (9.8, 13.0),
+                (6.0, 13.0),
+            ];
+            line(&hook.map(|(left, y)| at(x(left), y)));
+        }
+        Icon::Pin => {
+            line(&[at(5.0, 2.5), at(11.0, 2.5)]);
+            line(&[
+                at(6.2, 2.5),
+                at(6.2, 7.0),
+                at(3.8, 9.6),
+                at(12.2, 9.6),
+                at(9.8, 7.0),
+                at(9.8, 2.5),
+            ]);
+            line(&[at(8.0, 9.6), at(8.0, 14.0)]);
+        }
+        Icon::Branch => {
+            line(&[at(4.5, 3.0), at(4.5, 13.0)]);
+            line(&[at(4.5, 10.0), at(8.0, 9.0), at(11.5, 7.4), at(11.5, 5.0)]);
+            for (x, y) in [(4.5, 3.0), (4.5, 13.0), (11.5, 4.0)] {
+                painter.circle_filled(at(x, y), 1.8 * side / 16.0, color);
+            }
+        }
+        Icon::Grip => {
+            for (x, y) in [
+                (6.0, 4.0),
+                (10.0, 4.0),
+                (6.0, 8.0),
+                (10.0, 8.0),
+                (6.0, 12.0),
+                (10.0, 12.0),
+            ] {
+                painter.circle_filled(at(x, y), 1.3 * side / 16.0, color);
+            }
         }
         Icon::Folder => {
             let outline = [

@@ -96,7 +96,7 @@ pub const KEYMAP: [Binding; 22] = [
         Act::GoFromHere,
         Modifiers::NONE,
         Key::G,
-        "Go on from this step: what came after is dropped",
+        "Go on from this step as a branch",
     ),
     bind(Act::Stop, Modifiers::NONE, Key::Escape, "Stop the work at hand"),
     bind(Act::Reset, CTRL_SHIFT, Key::R, "Reset the scene"),
@@ -142,6 +142,7 @@ pub fn with_keys(ctx: &Context, text: &str, act: Act) -> String {
 pub fn pressed(ctx: &Context) -> Vec<Act> {
     let typing = ctx.text_edit_focused();
     let widget_focused = ctx.egui_wants_keyboard_input();
+    let menu_open = egui::Popup::is_any_open(ctx);
     ctx.input_mut(|input| {
         // A key that is held walks through steps, but it does not run and pause in turns.
         input.events.retain(|event| match event {
@@ -157,7 +158,9 @@ pub fn pressed(ctx: &Context) -> Vec<Act> {
                     Key::Space | Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End | Key::Escape
                 );
                 let function_key = matches!(binding.keys.logical_key, Key::F1 | Key::F11);
-                if typing && !function_key || widget_focused && widgets_own {
+                // The first thing that Escape stops is a menu.
+                let menus_own = menu_open && binding.keys.logical_key == Key::Escape;
+                if typing && !function_key || widget_focused && widgets_own || menus_own {
                     continue;
                 }
                 // Each press counts: a step is not lost when two fall into one frame.

@@ -6,6 +6,7 @@
     reason = "a test may say with a panic that something went wrong"
 )]
 
+mod branch;
 mod measure;
 mod plan;
 mod precision;

@@ -19,7 +19,7 @@ use thinkjepa::studio::{StudioSettings, start};
 use crate::support::{TASK, planned_headless, with_list};
 
 /// The app, made at its first frame.
-struct Seat {
+pub struct Seat {
     engine: Option<Engine>,
     studio: Option<Studio>,
 }
@@ -39,10 +39,10 @@ impl egui::DroppedFile for Dropped {
 }
 
 /// The window, and what a user does to it.
-struct Window(Harness<'static, Seat>);
+pub struct Window(pub Harness<'static, Seat>);
 
 impl Window {
-    fn open(checkpoint: PathBuf, device: DeviceChoice, recordings: &Path) -> Self {
+    pub fn open(checkpoint: PathBuf, device: DeviceChoice, recordings: &Path) -> Self {
         ask_children_of(env!("CARGO_BIN_EXE_thinkjepa").into());
         let settings = StudioSettings {
             checkpoint,
@@ -76,16 +76,16 @@ impl Window {
         window
     }
 
-    fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &Engine {
         self.0.state().studio.as_ref().unwrap().engine()
     }
 
-    fn phase(&self) -> Phase {
+    pub fn phase(&self) -> Phase {
         self.engine().board().phase
     }
 
     /// Draws frames until it is so.
-    fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+    pub fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !so(self) {
             let board = self.engine().board();
@@ -95,24 +95,24 @@ impl Window {
         }
     }
 
-    fn says(&mut self, words: &str) {
+    pub fn says(&mut self, words: &str) {
         self.until(words, |window| {
             window.0.query_all_by_label_contains(words).next().is_some()
         });
     }
 
-    fn recording(&self) -> Arc<Recording> {
+    pub fn recording(&self) -> Arc<Recording> {
         self.engine().recording()
     }
 
-    fn open_recording(&mut self, path: &Path) {
+    pub fn open_recording(&mut self, path: &Path) {
         self.0.key_press_modifiers(Modifiers::COMMAND, Key::O);
         self.0.run_steps(2);
         self.fill("Recording", &path.display().to_string());
         self.press("Open recording");
     }
 
-    fn dismiss(&mut self) {
+    pub fn dismiss(&mut self) {
         self.0.get_by_label("Dismiss the message").click();
         self.until("dismissed", |window| {
             window.0.query_by_label("Dismiss the message").is_none()
@@ -120,7 +120,7 @@ impl Window {
     }
 
     /// Replaces what stands in a field.
-    fn fill(&mut self, field: &str, words: &str) {
+    pub fn fill(&mut self, field: &str, words: &str) {
         self.0.get_by_role_and_label(Role::TextInput, field).focus();
         self.0.run_steps(2);
         self.0.key_press_modifiers(Modifiers::COMMAND, Key::A);
@@ -132,22 +132,22 @@ impl Window {
         }
     }
 
-    fn press(&mut self, button: &str) {
+    pub fn press(&mut self, button: &str) {
         self.click(Role::Button, button);
     }
 
-    fn click(&mut self, role: Role, label: &str) {
+    pub fn click(&mut self, role: Role, label: &str) {
         self.0.get_by_role_and_label(role, label).click();
         self.0.run_steps(2);
     }
 
-    fn plan_to_the_end(&mut self, task: &str) {
+    pub fn plan_to_the_end(&mut self, task: &str) {
         self.fill("Task", task);
         self.press("Plan");
         self.until("finished", |window| window.phase() == Phase::Finished);
     }
 
-    fn export(&mut self, path: &Path) -> Vec<u8> {
+    pub fn export(&mut self, path: &Path) -> Vec<u8> {
         self.0.key_press_modifiers(Modifiers::COMMAND, Key::E);
         self.0.run_steps(2);
         self.fill("Export file", &path.display().to_string());

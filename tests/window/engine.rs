@@ -10,6 +10,7 @@ use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Script, Studio, measure, prepare};
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{Command, Engine, Level, Phase, Stage, TrainingRequest, TrainingState, Until};
+use thinkjepa::planner::SubGoal;
 use thinkjepa::recording::Outcome;
 
 use super::script;
@@ -58,12 +59,54 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     until(&engine, "the switch", |engine| {
         engine.board().phase == Phase::Paused && engine.recording().steps.len() == 8
     });
-    engine.send(Command::Seek { step: 2 });
+    engine.send(Command::Seek { step: 2, seed: None });
     until(&engine, "going back", |engine| engine.recording().steps.len() == 2);
     engine.send(Command::SetBreakpoints([].into()));
     engine.send(Command::Run(Until::End));
     until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);
     assert_eq!(engine.recording().outcome, Some(Outcome::Reached));
+}
+
+#[test]
+fn an_edit_stops_no_run_and_a_branch_that_was_left_is_gone_back_to() {
+    let engine = quiet();
+    plan(&engine, "hang");
+    engine.send(Command::Step);
+    engine.send(Command::Step);
+    until(&engine, "two steps", |engine| {
+        engine.recording().steps.len() == 2 && engine.board().phase == Phase::Paused
+    });
+    let edit = |text: &str| Command::EditSubGoals {
+        list: vec![SubGoal::read(text).expect("a text")],
+        from: 1,
+    };
+    engine.send(edit("lift the green block"));
+    until(&engine, "the edit", |engine| {
+        engine.recording().sub_goals[1].text == "lift the green block"
+    });
+    assert_eq!(engine.board().phase, Phase::Paused);
+
+    engine.send(Command::Seek { step: 1, seed: Some(8) });
+    until(&engine, "the branch", |engine| {
+        engine.board().branches.at_hand == Some(1)
+    });
+    assert_eq!((engine.recording().steps.len(), engine.recording().plan_seed()), (1, 8));
+    engine.send(Command::GoToBranch(0));
+    until(&engine, "going over", |engine| {
+        engine.board().branches.at_hand == Some(0)
+    });
+    assert_eq!((engine.recording().steps.len(), engine.recording().plan_seed()), (2, 7));
+    let branches = engine.board().branches;
+    assert_eq!(branches.get(1).map(|left| left.recording.steps.len()), Some(1));
+
+    // A run goes on, also where an edit or a deletion is refused.
+    plan(&engine, "stack");
+    engine.send(Command::Run(Until::End));
+    engine.send(edit("refuse"));
+    engine.send(Command::DeleteBranch(0));
+    until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);
+    let refused = |text: &str| engine.board().log.iter().any(|line| line.text.contains(text));
+    assert!(refused("That cannot be a goal.") && refused("Branch 0 is needed."));
 }
 
 #[test]

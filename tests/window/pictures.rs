@@ -10,10 +10,10 @@ use egui::{Key, Theme};
 use egui_kittest::Harness;
 use image::RgbaImage;
 use thinkjepa::engine::{Failure, JobKind, Level, LogLine, Phase, RunMetrics, TrainingState};
-use thinkjepa::panels::{MapGrid, Popup, Workspace};
-use thinkjepa::recording::{Recording, StepRecord};
+use thinkjepa::panels::{Draft, MapGrid, Pin, Popup, Workspace};
+use thinkjepa::recording::{PlanSettings, Recording, StepRecord};
 
-use super::{Desk, builder, draw, synthetic};
+use super::{Desk, builder, draw, hand, synthetic};
 
 /// A renderer and its target's format; none where this machine cannot draw, not even in software.
 fn renderer() -> Option<(egui_kittest::wgpu::WgpuTestRenderer, wgpu::TextureFormat)> {
@@ -158,6 +158,8 @@ fn album(folder: &Path, theme: Theme) {
         ..(**seen).clone()
     });
     save("first", first, &[]);
+    save("edit", edited(), &[]);
+    save("compare", compared(), &[]);
     save("training", training(), &[]);
     save("failure", failed(), &[]);
     save(
@@ -178,6 +180,34 @@ fn album(folder: &Path, theme: Theme) {
         },
         &[],
     );
+}
+
+fn edited() -> Desk {
+    let mut desk = Desk::new(synthetic::recording(), Phase::Paused);
+    let mut draft = Draft::of(&desk.recording);
+    let key = draft.insert(1);
+    draft.lines[1].text = "place the red block on the moon".to_owned();
+    draft.insert(3);
+    let editor = &mut desk.state.sub_goal_editor;
+    editor.follow(&desk.recording, Some(0));
+    (editor.draft, editor.focus) = (Some(draft), Some(key));
+    desk
+}
+
+fn compared() -> Desk {
+    let mut desk = hand::branched();
+    for branch in &desk.board.branches.list {
+        let pin = Pin::new(branch.name(), Arc::clone(&branch.recording));
+        desk.state.pin(pin);
+    }
+    let plan = PlanSettings::from(&synthetic::info().plan);
+    let settings = |population| PlanSettings {
+        population,
+        ..plan.clone()
+    };
+    Arc::make_mut(&mut desk.state.pins[1].recording).settings = Some(settings(100));
+    desk.recording.settings = Some(settings(200));
+    desk
 }
 
 fn training() -> Desk {

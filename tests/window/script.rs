@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
-    Advance, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl, Waker,
+    Advance, Branch, Branches, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl,
+    Waker,
 };
-use thinkjepa::recording::{Outcome, Recording, file};
+use thinkjepa::planner::SubGoal;
+use thinkjepa::recording::{BranchPoint, Outcome, Recording, file};
 
 use super::synthetic;
 
@@ -20,6 +22,27 @@ pub struct Script {
     at: usize,
     name: String,
     device: DeviceChoice,
+    /// Steps of what was left, by the branch's id; that of the one at hand is none.
+    left: Vec<Option<(Recording, usize)>>,
+    at_hand: usize,
+}
+
+impl Script {
+    fn show_branches(&self, control: &Control) {
+        let branch = |(id, left): (usize, &Option<(Recording, usize)>)| Branch {
+            id,
+            parent: (id > 0).then_some(0),
+            recording: left
+                .as_ref()
+                .map_or_else(|| control.recording(), |(recording, _)| Arc::new(recording.clone())),
+            file: None,
+        };
+        control.show_branches(Branches {
+            at_hand: Some(self.at_hand),
+            list: self.left.iter().enumerate().map(branch).collect(),
+            deleted: None,
+        });
+    }
 }
 
 struct CopyOut;
@@ -52,7 +75,7 @@ impl Session for Script {
             ));
         }
         self.task = task.to_owned();
-        self.at = 0;
+        (self.at, self.left, self.at_hand) = (0, vec![None], 0);
         let full = synthetic::recording();
         control.publish(Recording {
             task: task.to_owned(),
@@ -60,6 +83,7 @@ impl Session for Script {
             steps: Vec::new(),
             ..full
         });
+        self.show_branches(control);
         Ok(())
     }
 
@@ -97,14 +121,52 @@ impl Session for Script {
         Ok(Advance::Stepped)
     }
 
-    fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError> {
+    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError> {
         if step >= self.at {
             return Err(SessionError::Refused(format!("There is no step {step} yet.")));
         }
-        self.at = step;
+        let before = (*control.recording()).clone();
+        self.left[self.at_hand] = Some((before, self.at));
+        self.left.push(None);
+        (self.at, self.at_hand) = (step, self.left.len() - 1);
         control.record(|recording| {
             recording.steps.truncate(step);
             recording.outcome = None;
+            let seed = seed.unwrap_or(recording.seed);
+            recording.branched_from.push(BranchPoint { file: None, step, seed });
+        });
+        self.show_branches(control);
+        Ok(())
+    }
+
+    fn go_to_branch(&mut self, id: usize, control: &Control) -> Result<(), SessionError> {
+        let found = self.left.get_mut(id).and_then(Option::take);
+        let (recording, at) = found.ok_or_else(|| SessionError::Refused(format!("There is no branch {id}.")))?;
+        let before = (*control.recording()).clone();
+        self.left[self.at_hand] = Some((before, self.at));
+        (self.at, self.at_hand) = (at, id);
+        control.publish(recording);
+        self.show_branches(control);
+        Ok(())
+    }
+
+    fn delete_branch(&mut self, id: usize, _control: &Control) -> Result<(), SessionError> {
+        Err(SessionError::Refused(format!("Branch {id} is needed.")))
+    }
+
+    fn undelete_branch(&mut self, _control: &Control) -> Result<(), SessionError> {
+        Err(SessionError::Refused("No branch was deleted.".to_owned()))
+    }
+
+    fn edit_sub_goals(&mut self, list: &[SubGoal], from: usize, control: &Control) -> Result<(), SessionError> {
+        if list.iter().any(|sub_goal| sub_goal.text.contains("refuse")) {
+            return Err(SessionError::Refused("That cannot be a goal.".to_owned()));
+        }
+        control.record(|recording| {
+            let records = recording.sub_goals[from..].iter_mut();
+            for (record, sub_goal) in records.zip(list) {
+                record.text.clone_from(&sub_goal.text);
+            }
         });
         Ok(())
     }
@@ -153,6 +215,8 @@ pub fn engine(waker: Waker) -> Engine {
             at: 0,
             name: "nano".to_owned(),
             device: opening.device.unwrap_or(DeviceChoice::Auto),
+            left: Vec::new(),
+            at_hand: 0,
         })
     };
     let train = |request: &thinkjepa::engine::TrainingRequest, control: &TrainingControl| {

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use thinkjepa::config::preset;
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{BoardView, Phase, SessionInfo};
+use thinkjepa::engine::{BoardView, Branches, Phase, SessionInfo};
 use thinkjepa::recording::{
     AttentionMap, CemIteration, EndedBecause, Recording, ReplanRecord, StepRecord, SubGoalRecord,
 };
@@ -46,6 +46,10 @@ pub fn board(phase: Phase) -> BoardView {
     BoardView {
         phase,
         info: Some(Arc::new(info())),
+        branches: Arc::new(Branches {
+            at_hand: Some(0),
+            ..Branches::default()
+        }),
         ..BoardView::default()
     }
 }
@@ -129,6 +133,7 @@ fn sub_goal(text: &str, objects: &[&str], at: [f32; 2], goal_m: [f32; 2]) -> Sub
         achieved: None,
         ended_because: None,
         goal_gripper_m: Some(goal_m),
+        edited: false,
     }
 }
 
@@ -279,6 +284,7 @@ fn make_recording() -> Recording {
         }],
         outcome: None,
         task_achieved: None,
+        ..Recording::default()
     }
 }
 

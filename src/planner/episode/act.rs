@@ -9,7 +9,7 @@ use crate::planner::cem::{PlanRequest, first_mean, next_mean, plan};
 use crate::planner::cost::cost_of;
 use crate::planner::goals::Seen;
 use crate::planner::models::PlannerError;
-use crate::recording::{CemIteration, EndedBecause, Outcome, ReplanRecord};
+use crate::recording::{CemIteration, EndedBecause, Outcome, PlanSettings, Recording, ReplanRecord};
 use crate::sim::{Action, Environment};
 use crate::vlm::History;
 
@@ -104,6 +104,8 @@ impl Episode {
             record.cost = Some(chosen.cost);
             record.plan_secs = started.elapsed().as_secs_f64();
         });
+        let settings = PlanSettings::from(&self.config);
+        self.recording.write(|recording| recording.settings = Some(settings));
         self.state.mean = Some(next_mean(&self.config, &chosen.mean, action[2] > 0.0));
         self.state.steps_on_current += 1;
         self.execute(action, world, models)
@@ -125,8 +127,10 @@ impl Episode {
     fn switch(&mut self) -> Progress {
         let ended = self.state.current;
         self.end_current(EndedBecause::Reached);
-        self.become_current(ended + 1);
-        let next = (ended + 1 < self.state.sub_goals.len()).then_some(ended + 1);
+        // What the user replaced stays in the record and is passed over.
+        let open = self.recording.read(Recording::open_sub_goals);
+        let next = open.into_iter().find(|&index| index > ended);
+        self.become_current(next.unwrap_or(self.state.sub_goals.len()));
         if next.is_none() {
             self.state.phase = Phase::Rest;
             self.change_record(|record| record.sub_goal = None);
@@ -187,9 +191,10 @@ impl Episode {
 
     /// Whether a step has passed since the last switch.
     fn rested(&self) -> bool {
-        let ended = self
-            .recording
-            .read(|recording| recording.sub_goals.last().and_then(|record| record.end_step));
+        let ended = self.recording.read(|recording| {
+            let ends = recording.sub_goals.iter().filter_map(|record| record.end_step);
+            ends.max()
+        });
         ended.is_some_and(|end| self.state.step > end)
     }
 }

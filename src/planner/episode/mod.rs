@@ -7,6 +7,8 @@
 
 mod act;
 mod ask;
+mod branch;
+mod edit;
 #[cfg(test)]
 mod tests;
 
@@ -233,25 +235,6 @@ impl Episode {
     /// Notes whether the task as a whole is done in the world, for the record; none where nothing knows.
     pub fn judge_task(&mut self, achieved: Option<bool>) {
         self.recording.write(|recording| recording.task_achieved = achieved);
-    }
-
-    /// Replaces the current and all later sub-goals, as the user's edit or in place of the VLM's list. An episode that
-    /// was over goes on.
-    ///
-    /// # Errors
-    /// The list is empty, or a goal could not be made.
-    pub fn replace_rest(
-        &mut self,
-        sub_goals: Vec<SubGoal>,
-        world: &dyn Environment,
-        models: &Models,
-        observer: &mut dyn FnMut(Event),
-    ) -> Result<(), PlannerError> {
-        let seen = self.look(world, models.world)?;
-        self.take_list(sub_goals, &seen, models, observer)?;
-        self.recording
-            .write(|recording| (recording.outcome, recording.task_achieved) = (None, None));
-        Ok(())
     }
 
     /// Ends the episode as not reached, as when the user's limit of steps has passed.

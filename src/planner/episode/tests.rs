@@ -65,6 +65,47 @@ impl Run {
         panic!("the episode does not end");
     }
 
+    fn edit(&mut self, list: &[&str], from: usize) -> Result<(), PlannerError> {
+        let models = Models {
+            world: &self.model,
+            goals: &self.goals,
+            reasoner: &self.reasoner,
+        };
+        let list = list.iter().map(|line| SubGoal::read(line).unwrap()).collect();
+        self.episode
+            .edit(list, from, &self.world, &models, &mut |_, _| (), &self.cancel)
+    }
+
+    /// Goes on from a kept moment, as another run.
+    fn branch(&self, kept: &(EpisodeSnapshot, ToyWorld), seed: Option<u64>) -> Self {
+        Self {
+            episode: self.episode.branch(&kept.0, seed, None),
+            world: kept.1.clone(),
+            ..Self::new(&[TWO], |_| ())
+        }
+    }
+
+    /// Until so many actions were executed.
+    fn advance_to(&mut self, step: usize) {
+        while self.episode.step() < step {
+            self.advance();
+        }
+    }
+
+    fn kept(&self) -> (EpisodeSnapshot, ToyWorld) {
+        (self.episode.snapshot(), self.world.clone())
+    }
+
+    /// Text, and whether the user wrote it, of the sub-goals that were not replaced.
+    fn list(&self) -> Vec<(String, bool)> {
+        let recording = self.episode.recording().snapshot();
+        let records = recording.sub_goals.into_iter();
+        records
+            .filter(|record| record.ended_because != Some(EndedBecause::Replaced))
+            .map(|record| (record.text, record.edited))
+            .collect()
+    }
+
     fn document(&self) -> PlanDocument {
         self.episode
             .recording()
@@ -209,18 +250,7 @@ fn the_same_seed_gives_the_same_document_also_after_going_back() {
     // Another branch: other settings, then the user's own sub-goal.
     run.episode.config_mut().cem.sd0 = 0.2;
     run.advance();
-    let models = Models {
-        world: &run.model,
-        goals: &run.goals,
-        reasoner: &run.reasoner,
-    };
-    let edit = SubGoal {
-        text: "go to 0.0 -0.5".to_owned(),
-        objects: vec![],
-    };
-    run.episode
-        .replace_rest(vec![edit], &run.world, &models, &mut |_| ())
-        .unwrap();
+    run.edit(&["go to 0.0 -0.5"], 0).unwrap();
     run.finish();
     assert!(
         (run.world.y + 0.5).abs() < 0.1,
@@ -262,4 +292,132 @@ fn an_interrupted_episode_says_so() {
         run.document().sub_goals[0].ended_because,
         Some(EndedBecause::Interrupted)
     );
+}
+
+#[test]
+fn a_list_that_is_edited_before_it_begins_leaves_no_trace_but_the_edit() {
+    let mut run = Run::new(&[TWO], |_| ());
+    assert_eq!(run.advance(), Progress::Reasoned);
+    run.edit(&["go to -0.2 0.3 | blue pad, moon", "go to 0.0 -0.5 | red pad"], 0)
+        .unwrap();
+    let (first, second) = ("go to -0.2 0.3".to_owned(), "go to 0.0 -0.5".to_owned());
+    assert_eq!(run.list(), [(first, false), (second, true)]);
+    let recording = run.episode.recording().snapshot();
+    assert_eq!(recording.sub_goals.len(), 2);
+    assert_eq!(recording.steps[0].similarities.len(), 2);
+    assert_eq!(recording.sub_goals[0].unmatched, ["moon"]);
+    let [edit] = &recording.edits[..] else {
+        panic!("one edit")
+    };
+    assert_eq!(
+        (edit.step, &edit.before[..], edit.after.len()),
+        (0, &["go to 0.4 0.3".to_owned(), "go to -0.2 0.3".to_owned()][..], 2)
+    );
+    assert_eq!(run.finish(), Outcome::Reached);
+    assert!((run.world.y + 0.5).abs() < 0.12, "y = {}", run.world.y);
+
+    // Nothing that was done is done again, and what is undone is the model's own again.
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance();
+    run.edit(&["go to 0.0 -0.5"], 0).unwrap();
+    run.edit(&["go to 0.4 0.3 | red pad", "go to -0.2 0.3 | blue pad, moon"], 0)
+        .unwrap();
+    assert!(run.list().iter().all(|(_, edited)| !edited), "{:?}", run.list());
+    assert_eq!(run.finish(), Outcome::Reached);
+    let mut straight = Run::new(&[TWO], |_| ());
+    straight.finish();
+    assert_eq!(run.document().actions, straight.document().actions);
+    assert_eq!(run.document().edits.len(), 2);
+}
+
+#[test]
+fn what_comes_later_can_be_changed_while_the_current_sub_goal_goes_on() {
+    let mut straight = Run::new(&[TWO], |_| ());
+    straight.finish();
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance_to(2);
+    let made = run.goals.made.lock().unwrap().len();
+    run.edit(
+        &[
+            "go to 0.4 0.3 | red pad",
+            "go to 0.0 -0.5",
+            "go to -0.2 0.3 | blue pad, moon",
+        ],
+        0,
+    )
+    .unwrap();
+    // The current one keeps its goal, its steps and its plan.
+    assert_eq!(run.goals.made.lock().unwrap().len(), made + 2);
+    let reached_at = |run: &Run| run.episode.recording().snapshot().sub_goals[0].end_step;
+    assert_eq!(run.finish(), Outcome::Reached);
+    assert_eq!(reached_at(&run), reached_at(&straight));
+    let end = reached_at(&run).unwrap();
+    assert_eq!(run.document().actions[..end], straight.document().actions[..end]);
+    let recording = run.episode.recording().snapshot();
+    let ends: Vec<_> = recording.sub_goals.iter().map(|record| record.ended_because).collect();
+    let (reached, replaced) = (Some(EndedBecause::Reached), Some(EndedBecause::Replaced));
+    assert_eq!(ends, [reached, replaced, reached, reached]);
+    assert_eq!(recording.sub_goals[1].end_step, None);
+
+    // An episode that is over goes on with what is written after it.
+    run.edit(&["go to 0.4 0.3"], recording.sub_goals.len()).unwrap();
+    assert!(run.episode.recording().read(|recording| recording.outcome.is_none()));
+    assert_eq!(run.finish(), Outcome::Reached);
+    assert!((run.world.x - 0.4).hypot(run.world.y - 0.3) < 0.12);
+}
+
+#[test]
+fn an_edit_that_arrives_late_does_not_do_again_what_was_reached() {
+    let mut run = Run::new(&[TWO], |_| ());
+    while !matches!(run.advance(), Progress::Switched { .. }) {}
+    run.edit(&["go to 0.4 0.3 | red pad", "go to 0.0 -0.5"], 0).unwrap();
+    let texts: Vec<String> = run.list().into_iter().map(|(text, _)| text).collect();
+    assert_eq!(texts, ["go to 0.4 0.3", "go to 0.0 -0.5"]);
+    // All that the user wanted was reached.
+    run.edit(&["go to 0.4 0.3 | red pad"], 0).unwrap();
+    assert_eq!(run.finish(), Outcome::Reached);
+    assert_eq!(run.list().len(), 1);
+}
+
+#[test]
+fn an_edit_that_cannot_be_made_changes_nothing() {
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance_to(1);
+    let before = run.episode.recording().snapshot();
+    assert!(run.edit(&[], 0).unwrap_err().to_string().contains("at least one"));
+    let err = run.edit(&["go to 0.0 0.0", "dance"], 0).unwrap_err();
+    assert!(err.to_string().contains("no place in \"dance\""), "{err}");
+    run.cancel.store(true, Ordering::Relaxed);
+    assert!(matches!(run.edit(&["go to 0.0 0.0"], 0), Err(PlannerError::Cancelled)));
+    assert_eq!(run.episode.recording().snapshot(), before);
+}
+
+#[test]
+fn a_branch_under_the_same_seed_does_the_same_and_under_another_something_else() {
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance_to(3);
+    let kept = run.kept();
+    run.finish();
+    let document = run.document();
+
+    let mut same = run.branch(&kept, None);
+    same.finish();
+    assert_eq!(same.document(), document);
+    let mut other = run.branch(&kept, Some(8));
+    other.finish();
+    assert_eq!(run.document(), document, "the first is not touched");
+    assert_eq!(other.document().actions[..3], document.actions[..3]);
+    assert_ne!(other.document().actions[3], document.actions[3]);
+    let recording = other.episode.recording().snapshot();
+    assert_eq!((recording.seed, recording.plan_seed()), (7, 8));
+    let point = &recording.branched_from[0];
+    assert_eq!((point.step, point.seed), (3, 8));
+
+    // A branch of a branch goes on under its seed.
+    let mut deeper = run.branch(&kept, Some(8));
+    deeper.advance_to(5);
+    let later = deeper.kept();
+    let mut again = deeper.branch(&later, None);
+    again.finish();
+    assert_eq!(again.document(), other.document());
 }

@@ -159,6 +159,35 @@ fn strange_things(text: &str, names: &[&str], of_tasks: &Vocabulary) -> Vec<Stri
     strange
 }
 
+/// The things that a sub-goal's text names, in its order and by its words alone: the noun that an article or a colour leads
+/// up to, with its colours. Whether they are on the table is another question.
+pub fn things_in(text: &str) -> Vec<String> {
+    let text = text.to_lowercase();
+    let mut things: Vec<String> = vec![];
+    // Colours since an article or the first colour; none outside of a noun phrase.
+    let mut phrase: Option<Vec<&str>> = None;
+    for word in words_of(&text) {
+        if ARTICLES.contains(&word) {
+            phrase = Some(vec![]);
+        } else if COLOURS.contains(&word) {
+            phrase.get_or_insert_default().push(word);
+        } else if !ATTRIBUTES.contains(&word)
+            && let Some(mut name) = phrase.take()
+        {
+            let shape = SHAPES.iter().find(|shape| is_form(word, shape));
+            if shape.is_none() && (is_word_of_tasks(word, &OF_ALL) || PREPOSITIONS.contains(&word)) {
+                continue;
+            }
+            name.push(shape.map_or(word, |shape| shape));
+            let name = name.join(" ");
+            if !things.contains(&name) {
+                things.push(name);
+            }
+        }
+    }
+    things
+}
+
 /// The noun or its plural.
 fn is_form(word: &str, noun: &str) -> bool {
     word.strip_prefix(noun)
@@ -221,10 +250,10 @@ fn words_of(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::Scene;
     use crate::sim::relations::tests::three_blocks;
     use crate::sim::tasks::phrase::{names, spellings};
     use crate::sim::tasks::template::{Kind, Object};
+    use crate::sim::{Primitive, Scene, Target};
 
     const THERE: &str = "It has: red block, green block, blue block, yellow pad, purple pad.";
 
@@ -274,6 +303,33 @@ mod tests {
             check_text(&long, &state),
             Err(TaskTextError::TooLong { characters: 301 })
         );
+    }
+
+    #[test]
+    fn a_texts_things_are_those_of_the_list_that_the_model_learned_to_write() {
+        for scene in ["three-blocks", "tower", "two-blocks", "four-small-blocks"] {
+            let state = Scene::load(scene).unwrap().start(0).unwrap();
+            for block in 0..state.blocks.len() {
+                let targets = (0..state.pads.len()).map(Target::Pad);
+                let targets = targets.chain((0..state.blocks.len()).map(Target::Block));
+                let places = targets
+                    .chain([Target::Table])
+                    .map(|target| Primitive::Place { block, target });
+                for primitive in places.chain([Primitive::Pick { block }, Primitive::Reach { block }]) {
+                    let mut objects = primitive.objects(&state);
+                    objects.dedup();
+                    assert_eq!(things_in(&primitive.text(&state)), objects);
+                }
+            }
+        }
+        for (text, things) in [
+            ("Pick up the big red block", vec!["red block"]),
+            ("put green blocks on the moon", vec!["green block", "moon"]),
+            ("lift it", vec![]),
+            ("place the block on the table", vec!["block"]),
+        ] {
+            assert_eq!(things_in(text), things, "{text}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod template;
 pub use check::{STEPS_PER_PRIMITIVE, expert_solves, list_is_right, run_primitive};
 pub use finder::{Class, Finder};
 pub use layout::{Mix, lay_out, legible, nearly_legible};
-pub use lexicon::{MOST_CHARACTERS, TaskTextError, check_text};
+pub use lexicon::{MOST_CHARACTERS, TaskTextError, check_text, things_in};
 pub use phrase::normalised;
 pub use sampler::{Sample, TaskSampler};
 pub use strategist::{Plan, SubGoal, decompose, feasible};

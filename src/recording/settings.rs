@@ -1,0 +1,82 @@
+//! The settings that a plan is made with, as records and plans tell them: a copy that stays what it was when the
+//! program's own settings go on.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::{CostConfig, GoalTiming, PlanConfig, SimilarityKind};
+
+/// What the plan was made with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanSettings {
+    pub horizon: usize,
+    pub population: usize,
+    pub iterations: usize,
+    pub elite_fraction: f64,
+    pub sd0: f64,
+    pub sigma_floor: f64,
+    pub warm_start: bool,
+    pub noise_common: [f64; 3],
+    pub switch_once: bool,
+    pub cost: CostConfig,
+    pub similarity: SimilarityKind,
+    pub goals: GoalTiming,
+    pub delta_goal: f64,
+    pub t_max: usize,
+    pub max_replans: usize,
+    pub reasoning_alpha: f64,
+}
+
+impl From<&PlanConfig> for PlanSettings {
+    fn from(config: &PlanConfig) -> Self {
+        let cem = &config.cem;
+        Self {
+            horizon: config.horizon,
+            population: cem.population,
+            iterations: cem.iterations,
+            elite_fraction: cem.elite_fraction,
+            sd0: cem.sd0,
+            sigma_floor: cem.sigma_floor,
+            warm_start: cem.warm_start,
+            noise_common: cem.noise_common,
+            switch_once: cem.switch_once,
+            cost: config.cost,
+            similarity: config.similarity,
+            goals: config.goals,
+            delta_goal: config.delta_goal,
+            t_max: config.t_max,
+            max_replans: config.max_replans,
+            reasoning_alpha: config.reasoning_alpha,
+        }
+    }
+}
+
+impl PlanSettings {
+    /// Names and values of all of them, in the order of their names; parts of a setting follow it after a dot.
+    pub fn entries(&self) -> Vec<(String, String)> {
+        let mut entries = Vec::new();
+        if let Ok(value) = serde_json::to_value(self) {
+            flatten("", &value, &mut entries);
+        }
+        entries.sort();
+        entries
+    }
+}
+
+fn flatten(name: &str, value: &Value, entries: &mut Vec<(String, String)>) {
+    let below = |part: &str| match name {
+        "" => part.to_owned(),
+        name => format!("{name}.{part}"),
+    };
+    match value {
+        Value::Object(parts) => parts
+            .iter()
+            .for_each(|(part, value)| flatten(&below(part), value, entries)),
+        Value::Array(parts) => {
+            let parts = parts.iter().enumerate();
+            parts.for_each(|(part, value)| flatten(&below(&part.to_string()), value, entries));
+        }
+        Value::String(text) => entries.push((name.to_owned(), text.clone())),
+        value => entries.push((name.to_owned(), value.to_string())),
+    }
+}
