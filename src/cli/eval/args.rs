@@ -6,9 +6,13 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::{CliError, DeviceArgs, OutputArgs};
 use crate::config::CostTerm;
+use crate::eval::ablation::{self, Ablation, Change};
 use crate::eval::maps::MapSource;
 use crate::sim::tasks::Phrasing;
 use crate::sim::{DEMO_SCENE, OracleKind};
+
+/// The word in the place of an ablation's name that asks for their names.
+const LIST: &str = "list";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Suite {
@@ -20,6 +24,8 @@ pub(super) enum Suite {
     Lists,
     /// Typed tasks of two and three sub-goals: the whole chain
     Demo,
+    /// The same tasks as demo; of each that fails, which part of the chain is to blame
+    Blame,
     /// Fresh episodes: open-loop error against persistence, and what a linear read-out finds in the latents
     World,
 }
@@ -31,6 +37,7 @@ impl Suite {
             Self::Swap => "swap",
             Self::Lists => "lists",
             Self::Demo => "demo",
+            Self::Blame => "blame",
             Self::World => "world",
         }
     }
@@ -98,6 +105,10 @@ pub(super) enum Baseline {
     Random,
     /// The true list in the place of the language model's; goals are made from its texts as ever
     TrueLists,
+    /// The language model's list, carried out by the scripted expert: no goals, no world model, no planner
+    VlmExpert,
+    /// The true list, carried out by the scripted expert
+    Expert,
 }
 
 impl Baseline {
@@ -108,12 +119,14 @@ impl Baseline {
             Self::FlatImage => "flat_image",
             Self::Random => "random",
             Self::TrueLists => "true_lists",
+            Self::VlmExpert => "vlm_expert",
+            Self::Expert => "expert",
         }
     }
 
     /// There is a list of sub-goals, a model's or the true one.
     pub fn has_list(self) -> bool {
-        matches!(self, Self::None | Self::TrueLists)
+        !matches!(self, Self::Flat | Self::FlatImage | Self::Random)
     }
 }
 
@@ -144,8 +157,14 @@ pub(super) enum Words {
 
 #[derive(Args)]
 pub struct Eval {
-    /// What to measure
-    #[arg(long, value_enum)]
+    /// What to measure [default with --ablation: demo]
+    #[arg(
+        long,
+        value_enum,
+        required = false,
+        required_unless_present = "ablation",
+        default_value_if("ablation", clap::builder::ArgPredicate::IsPresent, "demo")
+    )]
     pub(super) suite: Suite,
     /// Episodes or scenes; in suite oracle, of each kind
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -163,15 +182,18 @@ pub struct Eval {
     /// attention [default: vlm]
     #[arg(long, value_enum)]
     pub(super) map: Option<Map>,
-    /// Suites demo and lists: phrasings of the tasks [default: seen]
+    /// Suites demo, lists and blame: phrasings of the tasks [default: seen]
     #[arg(long, value_enum)]
     pub(super) phrasing: Option<Words>,
-    /// Suites demo and lists: only tasks of so many sub-goals [default: both]
-    #[arg(long, value_name = "2|3", value_parser = clap::value_parser!(u64).range(2..=3))]
+    /// Suites demo, lists and blame: only tasks of so many sub-goals [default: both]
+    #[arg(long, visible_alias = "sub-goals", value_name = "2|3", value_parser = clap::value_parser!(u64).range(2..=3))]
     pub(super) horizon: Option<u64>,
-    /// Suite demo: what stands in the place of the language model's list [default: none]
+    /// Suite demo: what stands in the place of the chain, or of a part of it [default: none]
     #[arg(long, value_enum)]
     pub(super) baseline: Option<Baseline>,
+    /// Suite demo: a part of the system that is switched off; `list` names them, with what each changes
+    #[arg(long, value_name = "NAME")]
+    pub(super) ablation: Option<String>,
     /// Suite demo: a block that the work left is about is moved by hand in the middle of each episode; episodes in which
     /// none can be moved do not count, and the others are also run undisturbed
     #[arg(long)]
@@ -207,7 +229,19 @@ impl Eval {
     }
 
     pub(super) fn baseline(&self) -> Baseline {
-        self.baseline.unwrap_or(Baseline::None)
+        match self.ablation() {
+            Some(ablation) if ablation.change == Change::WholeTask => Baseline::Flat,
+            _ => self.baseline.unwrap_or(Baseline::None),
+        }
+    }
+
+    /// Ablations are to be listed, and nothing measured.
+    pub(super) fn lists_ablations(&self) -> bool {
+        self.ablation.as_deref() == Some(LIST)
+    }
+
+    pub(super) fn ablation(&self) -> Option<&'static Ablation> {
+        self.ablation.as_deref().and_then(ablation::find)
     }
 
     pub(super) fn horizon(&self) -> Option<usize> {
@@ -226,21 +260,22 @@ impl Eval {
     /// # Errors
     /// Two that do not.
     pub(super) fn fits(&self) -> Result<(), CliError> {
-        use Suite::{Demo, Lists, Oracle};
+        use Suite::{Blame, Demo, Lists, Oracle};
         if self.episodes == 0 {
             return Err(CliError::new("--episodes is 0, expected at least 1."));
         }
-        let of_suites: [(bool, &str, &[Suite]); 10] = [
+        let of_suites: [(bool, &str, &[Suite]); 11] = [
             (self.calibrate, "--calibrate", &[Oracle]),
             (!self.kinds.is_empty(), "--kinds", &[Oracle]),
             (self.goals.is_some(), "--goals", &[Oracle]),
             (self.map.is_some(), "--map", &[Oracle]),
-            (self.phrasing.is_some(), "--phrasing", &[Demo, Lists]),
-            (self.horizon.is_some(), "--horizon", &[Demo, Lists]),
+            (self.phrasing.is_some(), "--phrasing", &[Demo, Lists, Blame]),
+            (self.horizon.is_some(), "--horizon", &[Demo, Lists, Blame]),
             (self.baseline.is_some(), "--baseline", &[Demo]),
+            (self.ablation.is_some(), "--ablation", &[Demo]),
             (self.disturb, "--disturb", &[Demo]),
-            (self.cost.is_some(), "--cost", &[Oracle, Demo]),
-            (self.list, "--list", &[Oracle, Suite::Swap, Demo, Lists]),
+            (self.cost.is_some(), "--cost", &[Oracle, Demo, Blame]),
+            (self.list, "--list", &[Oracle, Suite::Swap, Demo, Lists, Blame]),
         ];
         for (given, option, suites) in of_suites {
             if given && !suites.contains(&self.suite) {
@@ -270,10 +305,32 @@ impl Eval {
                 "--disturb interferes between sub-goals, and this baseline has none: use it with --baseline none or \
                  true-lists.",
             ),
+            (
+                self.baseline.is_some() && self.baseline() != self.baseline.unwrap_or(Baseline::None),
+                "Ablation no-vlm is --baseline flat: leave --baseline out.",
+            ),
         ];
         match refusals.into_iter().find(|(refused, _)| *refused) {
             Some((_, why)) => Err(CliError::new(why)),
+            None => self.knows_ablation(),
+        }
+    }
+
+    fn knows_ablation(&self) -> Result<(), CliError> {
+        let Some(name) = self.ablation.as_deref().filter(|name| *name != LIST) else {
+            return Ok(());
+        };
+        let Some(ablation) = ablation::find(name) else {
+            return Err(CliError::new(format!(
+                "There is no ablation \"{name}\". `thinkjepa eval --ablation {LIST}` names all of them."
+            )));
+        };
+        match ablation.change.training() {
             None => Ok(()),
+            Some(settings) => Err(CliError::new(format!(
+                "Ablation {name} is no switch: train a checkpoint with --set {} and measure it with --checkpoint.",
+                settings.join(" --set ")
+            ))),
         }
     }
 }
