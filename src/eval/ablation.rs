@@ -237,10 +237,17 @@ mod tests {
             };
             let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
             let changed = nano.with_settings(&settings);
-            assert!(changed.as_ref().is_ok_and(|changed| *changed != nano), "{}: {changed:?}", ablation.name);
+            assert!(
+                changed.as_ref().is_ok_and(|changed| *changed != nano),
+                "{}: {changed:?}",
+                ablation.name
+            );
             // What is a switch leaves shapes and training alone.
             let changed = changed.unwrap();
-            let only_plans = crate::config::Config { plan: nano.plan.clone(), ..changed } == nano;
+            let only_plans = crate::config::Config {
+                plan: nano.plan.clone(),
+                ..changed
+            } == nano;
             assert_eq!(only_plans, ablation.change.training().is_none(), "{}", ablation.name);
         }
         assert_eq!(find("no-such-thing"), None);
@@ -251,13 +258,15 @@ mod tests {
         let (config, device) = (preset("nano").unwrap(), Device::flex());
         let goal = |seed| {
             let gpi = random_gpi(&config, seed, &device);
-            let present = Tensor::<3>::ones([1, config.world_model.tokens(), config.world_model.dim], &device)
-                .cumsum(2)
-                / 10.0;
+            let present =
+                Tensor::<3>::ones([1, config.world_model.tokens(), config.world_model.dim], &device).cumsum(2) / 10.0;
             let map = Tensor::<2>::ones([1, config.world_model.tokens()], &device);
             let embedding = Tensor::<2>::ones([1, config.vlm.dim], &device);
             let goal = gpi.forward(embedding, map, present.clone());
-            let stay = (goal.clone() - crate::nn::layer_norm(present)).abs().mean().into_scalar::<f32>();
+            let stay = (goal.clone() - crate::nn::layer_norm(present))
+                .abs()
+                .mean()
+                .into_scalar::<f32>();
             assert!(stay > 0.05, "{stay}");
             goal.into_data()
         };

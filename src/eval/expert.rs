@@ -9,6 +9,7 @@ use super::chain::{Declared, Run, TaskRun, Watched, kind_of};
 use super::hand::Moment;
 use crate::planner::{PlannerError, Question, Reasoner, SubGoal};
 use crate::random::{Stream, rng};
+use crate::sim::tasks::STEPS_PER_PRIMITIVE;
 use crate::sim::{Environment, Expert, Noise, Primitive};
 use crate::vlm::History;
 
@@ -49,7 +50,7 @@ impl Run<'_> {
                 done.unparsed = true;
                 break;
             }
-            let Some(failed) = self.carry_out(&mut world, &list, &mut done, &mut history) else {
+            let Some(failed) = Self::carry_out(&mut world, &list, &mut done, &mut history) else {
                 done.declared = true;
                 break;
             };
@@ -70,16 +71,10 @@ impl Run<'_> {
     }
 
     /// Carries the sub-goals out in turn; gives the first that fails.
-    fn carry_out(
-        &self,
-        world: &mut Watched,
-        list: &[SubGoal],
-        done: &mut TaskRun,
-        history: &mut History,
-    ) -> Option<String> {
+    fn carry_out(world: &mut Watched, list: &[SubGoal], done: &mut TaskRun, history: &mut History) -> Option<String> {
         for (index, sub_goal) in list.iter().enumerate() {
             let read = Primitive::parse(&sub_goal.text, world.world.state());
-            let Some(primitive) = read.filter(|&primitive| achieve(world, primitive, self.config.t_max)) else {
+            let Some(primitive) = read.filter(|&primitive| achieve(world, primitive)) else {
                 return Some(sub_goal.text.clone());
             };
             history.reached.push(sub_goal.text.clone());
@@ -87,7 +82,9 @@ impl Run<'_> {
                 kind: kind_of(primitive),
                 achieved: true,
             });
-            world.first_reached.set(index + 1 < list.len() || world.first_reached.get());
+            world
+                .first_reached
+                .set(index + 1 < list.len() || world.first_reached.get());
         }
         None
     }
@@ -119,9 +116,9 @@ fn ask(
     Ok(Vec::new())
 }
 
-/// Lets the noise-free expert act until the primitive holds, at rest, for at most `budget` steps. It would do unasked what
-/// must come first, so a primitive that is not possible from here is not begun.
-fn achieve(world: &mut Watched, primitive: Primitive, budget: usize) -> bool {
+/// Lets the noise-free expert act until the primitive holds, at rest, for as many steps as where lists are judged. It would
+/// do unasked what must come first, so a primitive that is not possible from here is not begun.
+fn achieve(world: &mut Watched, primitive: Primitive) -> bool {
     let holds = |world: &Watched| primitive.holds(world.world.state()) && world.world.at_rest();
     if holds(world) {
         return true;
@@ -131,7 +128,7 @@ fn achieve(world: &mut Watched, primitive: Primitive, budget: usize) -> bool {
     }
     // Without noise nothing is drawn.
     let mut expert = Expert::new(rng(0, Stream::Expert, 0, 0), Noise::NONE);
-    (0..budget).any(|_| {
+    (0..STEPS_PER_PRIMITIVE).any(|_| {
         let action = expert.act(&primitive, world.world.state());
         world.step(action);
         holds(world)
@@ -169,7 +166,8 @@ mod tests {
             frame_px: 8,
             truth,
         };
-        run.by_expert(one, reasoner.unwrap_or(&teacher), None, &AtomicBool::new(false)).unwrap()
+        run.by_expert(one, reasoner.unwrap_or(&teacher), None, &AtomicBool::new(false))
+            .unwrap()
     }
 
     #[test]
@@ -177,7 +175,10 @@ mod tests {
         for one in &suite(40) {
             let run = run(one, None);
             assert!(run.solved && run.declared && run.replans == 0, "{one:?}");
-            assert_eq!((run.first_list.len(), run.declarations.len()), (one.horizon, one.horizon));
+            assert_eq!(
+                (run.first_list.len(), run.declarations.len()),
+                (one.horizon, one.horizon)
+            );
             assert!((one.horizon..one.horizon * 20).contains(&run.steps));
         }
     }
@@ -188,11 +189,17 @@ mod tests {
         let one = suite.iter().find(|one| one.state.held.is_none()).unwrap();
         let placing = ToyReasoner::new(&["1. place the red block on the green block | red block\n"]);
         let nothing_held = run(one, Some(&placing));
-        assert_eq!((nothing_held.replans, nothing_held.steps), (toy_config().max_replans, 0));
+        assert_eq!(
+            (nothing_held.replans, nothing_held.steps),
+            (toy_config().max_replans, 0)
+        );
         assert!(!nothing_held.declared && !nothing_held.solved);
         let asked = placing.asked.lock().unwrap().clone();
         assert_eq!(asked[0], (0.0, None));
-        assert_eq!(asked[1], (0.0, Some("place the red block on the green block".to_owned())));
+        assert_eq!(
+            asked[1],
+            (0.0, Some("place the red block on the green block".to_owned()))
+        );
         let mute = run(one, Some(&ToyReasoner::new(&["I do not know."])));
         assert!(mute.unparsed && mute.first_list.is_empty());
     }

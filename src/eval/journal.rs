@@ -78,7 +78,10 @@ impl Journal {
     /// The file cannot be written.
     pub fn append<T: Serialize>(&mut self, result: &T) -> Result<(), JournalError> {
         let line = serde_json::to_string(result)? + "\n";
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        let written = self
+            .file
+            .write_all(line.as_bytes())
+            .and_then(|()| self.file.sync_data());
         written.map_err(|err| self.io(err))
     }
 
@@ -120,8 +123,13 @@ mod tests {
         assert_eq!(results, [0.1, 0.25]);
         journal.append(&0.5).unwrap();
         assert_eq!(Journal::open::<f64>(&path, &head).unwrap().1, [0.1, 0.25, 0.5]);
-        let refused = Journal::open::<f64>(&path, &json!({ "seed": 2 })).unwrap_err().to_string();
-        assert!(refused.contains("x.jsonl holds results of another measurement"), "{refused}");
+        let refused = Journal::open::<f64>(&path, &json!({ "seed": 2 }))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("x.jsonl holds results of another measurement"),
+            "{refused}"
+        );
         journal.delete().unwrap();
         assert!(!path.exists());
     }

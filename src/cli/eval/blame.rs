@@ -135,8 +135,16 @@ fn line(verdict: &Verdict) -> String {
         failed.how.name(),
         failed.sub_goal.as_deref().unwrap_or("none"),
         failed.blame.name(),
-        if cures.is_empty() { "none".to_owned() } else { cures.join(", ") },
-        if failed.cured_again { "; other random numbers too" } else { "" },
+        if cures.is_empty() {
+            "none".to_owned()
+        } else {
+            cures.join(", ")
+        },
+        if failed.cured_again {
+            "; other random numbers too"
+        } else {
+            ""
+        },
     )
 }
 

@@ -51,7 +51,12 @@ pub(super) fn explain(
     let (Some(start), Some(end)) = (record.start_step, record.end_step) else {
         return Ok(numbers);
     };
-    let pursued: Vec<_> = trace.recording.steps.iter().filter(|step| (start..=end).contains(&step.step)).collect();
+    let pursued: Vec<_> = trace
+        .recording
+        .steps
+        .iter()
+        .filter(|step| (start..=end).contains(&step.step))
+        .collect();
     let similarity = |step: usize| {
         let step = trace.recording.steps.get(step)?;
         step.similarities.get(sub_goal).copied().flatten().map(f64::from)
@@ -75,7 +80,10 @@ pub(super) fn explain(
     };
     let place = destination(state, &primitive);
     numbers.goal_error_cm = record.goal_gripper_m.and_then(|at| distance_cm(at, place));
-    numbers.gripper_error_cm = trace.states.get(end).and_then(|state| distance_cm(state.gripper_m, place));
+    numbers.gripper_error_cm = trace
+        .states
+        .get(end)
+        .and_then(|state| distance_cm(state.gripper_m, place));
     if let Some(achieved) = achieved_from(&point.world, &record.text) {
         let frame = point.world.observe().frame;
         let tokens = models.world.encode(std::slice::from_ref(&frame))?;

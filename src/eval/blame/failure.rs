@@ -63,7 +63,9 @@ fn failed(record: &SubGoalRecord) -> Option<How> {
 pub(super) fn failure<'a>(trace: &'a Trace, one: &EvalEpisode, frame_px: usize) -> Failure<'a> {
     let records = trace.recording.sub_goals.iter().enumerate();
     let begun = records.filter(|(_, record)| record.start_step.is_some());
-    let first = begun.filter_map(|(index, record)| Some((index, failed(record)?))).next();
+    let first = begun
+        .filter_map(|(index, record)| Some((index, failed(record)?)))
+        .next();
     let list_right = list_is_right(&first_list(&trace.recording), &one.world(frame_px), &one.task);
     let nothing_read = trace.recording.sub_goals.is_empty() && matches!(trace.outcome, Outcome::Unparsed { .. });
     let (how, point) = match first {

@@ -22,6 +22,8 @@ mod oracles;
 mod replay;
 mod shares;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod verdict;
 

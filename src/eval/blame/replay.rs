@@ -30,7 +30,8 @@ pub(super) fn replay(
     cancel: &AtomicBool,
 ) -> Result<bool, PlannerError> {
     let replaced = |part: Part| parts.contains(&part);
-    let mut stage = Stage::new(point.world.clone(), point.snapshot.step(), replaced(Part::Physics));
+    let (truth, step) = (run.truth.clone(), point.snapshot.step());
+    let mut stage = Stage::new(point.world.clone(), truth, step, replaced(Part::Physics));
     let teacher = Teacher {
         task: one.task.clone(),
         truth: stage.truth(),
@@ -107,7 +108,10 @@ fn rest_of(episode: &Episode, from: usize) -> Vec<SubGoal> {
 /// Whether the sub-goal of the moment holds in the world, at rest; none where there is none or no template knows it.
 fn reached(episode: &Episode, stage: &Stage) -> Option<bool> {
     let text = episode.recording().read(|recording| {
-        let mut open = recording.sub_goals.iter().filter(|record| record.ended_because.is_none());
+        let mut open = recording
+            .sub_goals
+            .iter()
+            .filter(|record| record.ended_because.is_none());
         open.next().map(|record| record.text.clone())
     })?;
     Some(stage.holds(&text)? && stage.world().borrow().at_rest())

@@ -44,9 +44,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub fn new(world: World, step: usize, forgiving: bool) -> Self {
+    /// `truth` is kept up to date from now on; `step` actions were executed before.
+    pub fn new(world: World, truth: Truth, step: usize, forgiving: bool) -> Self {
+        truth.replace(world.state().clone());
         Self {
-            truth: Rc::new(RefCell::new(world.state().clone())),
+            truth,
             world: Rc::new(RefCell::new(world)),
             forgiving,
             step,
@@ -135,11 +137,16 @@ mod tests {
         World::from_state(&state, 8)
     }
 
+    fn stage(world: &World, step: usize, forgiving: bool) -> Stage {
+        let truth = Rc::new(RefCell::new(world.state().clone()));
+        Stage::new(world.clone(), truth, step, forgiving)
+    }
+
     #[test]
     fn a_fall_is_noted_and_undone_where_the_world_forgives() {
         for forgiving in [false, true] {
             let start = hanging(1.2);
-            let mut stage = Stage::new(start.clone(), 4, forgiving);
+            let mut stage = stage(&start, 4, forgiving);
             stage.step([0.0, 0.0, -1.0]);
             let name = start.state().blocks[0].name.clone();
             let fall = Fall {
@@ -155,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_stands_or_is_carried_has_not_fallen() {
-        let mut stage = Stage::new(hanging(0.0), 0, true);
+        let mut stage = stage(&hanging(0.0), 0, true);
         stage.step([0.0, 0.0, -1.0]);
         assert_eq!(support(stage.world().borrow().state(), 0), Support::Block(1));
         stage.step([0.0, 0.0, 1.0]);

@@ -66,23 +66,21 @@ pub(super) fn drive(
 
 /// The sub-goal that began last.
 fn last_begun(episode: &Episode) -> Option<usize> {
-    episode.recording().read(|recording| {
-        let begun = recording.sub_goals.iter().rposition(|record| record.start_step.is_some());
-        begun
-    })
+    let begun = |recording: &Recording| {
+        recording
+            .sub_goals
+            .iter()
+            .rposition(|record| record.start_step.is_some())
+    };
+    episode.recording().read(begun)
 }
 
 /// Runs an episode as it is.
 ///
 /// # Errors
 /// As [`drive`].
-pub(super) fn trace(
-    run: &Run,
-    one: &EvalEpisode,
-    models: &Models,
-    cancel: &AtomicBool,
-) -> Result<Trace, PlannerError> {
-    let mut stage = Stage::new(one.world(run.frame_px), 0, false);
+pub(super) fn trace(run: &Run, one: &EvalEpisode, models: &Models, cancel: &AtomicBool) -> Result<Trace, PlannerError> {
+    let mut stage = Stage::new(one.world(run.frame_px), run.truth.clone(), 0, false);
     let mut episode = Episode::new(run.setup(one), run.config.clone());
     let here = |episode: &Episode, stage: &Stage| Point {
         sub_goal: None,

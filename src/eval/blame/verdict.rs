@@ -131,7 +131,9 @@ pub fn judge_episode(
         Some(sub_goal) => explain(&trace, trace.point(sub_goal), sub_goal, run.config, models)?,
         None => Numbers::default(),
     };
-    let text = failure.sub_goal.map(|index| trace.recording.sub_goals[index].text.clone());
+    let text = failure
+        .sub_goal
+        .map(|index| trace.recording.sub_goals[index].text.clone());
     let kind = text.as_deref().and_then(|text| Primitive::parse(text, &one.state));
     verdict.failed = Some(Failed {
         how: failure.how,
