@@ -89,6 +89,7 @@ fn options_that_do_not_go_together_are_refused() {
             &["--suite", "blame", "--baseline", "flat"],
             &["--baseline", "--suite demo"],
         ),
+        (&["--suite", "demo", "--parts", "list"], &["--parts", "--suite blame"]),
         (&[], &["--suite"]),
         (&["--ablation", "no-brain"], &["no-brain", "--ablation list"]),
         (
@@ -253,7 +254,10 @@ fn every_failed_episode_has_its_blame_and_a_stopped_measurement_goes_on() {
             None => assert!(failed["blame"] == "none" || failed["blame"] == "several"),
         }
     }
-    assert!(whole["settings"]["replaced_by"]["goal"].is_string());
+    assert_eq!(whole["settings"]["replaced_by"].as_object().unwrap().len(), 6);
+    let lists = run(&["--episodes", "3", "--parts", "list"]);
+    assert_eq!(lists["measured"]["cures"].as_object().unwrap().len(), 1);
+    assert_eq!(lists["measured"]["cures"]["list"], measured["cures"]["list"]);
 
     // The journal of two episodes, as a measurement that was stopped leaves it.
     let name = out.to_str().unwrap();

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::{CliError, DeviceArgs, OutputArgs};
 use crate::config::CostTerm;
 use crate::eval::ablation::{self, Ablation, Change};
+use crate::eval::blame::Part;
 use crate::eval::maps::MapSource;
 use crate::sim::tasks::Phrasing;
 use crate::sim::{DEMO_SCENE, OracleKind};
@@ -131,6 +132,29 @@ impl Baseline {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Replaced {
+    List,
+    Goal,
+    Rollout,
+    Cem,
+    Threshold,
+    Physics,
+}
+
+impl Replaced {
+    fn part(self) -> Part {
+        match self {
+            Self::List => Part::List,
+            Self::Goal => Part::Goal,
+            Self::Rollout => Part::Rollout,
+            Self::Cem => Part::Cem,
+            Self::Threshold => Part::Threshold,
+            Self::Physics => Part::Physics,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Cost {
     Similarity,
     Content,
@@ -194,6 +218,10 @@ pub struct Eval {
     /// Suite demo: a part of the system that is switched off; `list` names them, with what each changes
     #[arg(long, value_name = "NAME")]
     pub(super) ablation: Option<String>,
+    /// Suite blame: parts that are replaced, one at a time, with commas between them [default: all]; rollout and cem take
+    /// by far the longest
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART,…")]
+    pub(super) parts: Vec<Replaced>,
     /// Suite demo: a block that the work left is about is moved by hand in the middle of each episode; episodes in which
     /// none can be moved do not count, and the others are also run undisturbed
     #[arg(long)]
@@ -235,6 +263,12 @@ impl Eval {
         }
     }
 
+    /// Parts to look for the blame in, in the order in which they get it.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let asked = |part: &Part| self.parts.is_empty() || self.parts.iter().any(|one| one.part() == *part);
+        Part::ALL.into_iter().filter(asked).collect()
+    }
+
     /// Ablations are to be listed, and nothing measured.
     pub(super) fn lists_ablations(&self) -> bool {
         self.ablation.as_deref() == Some(LIST)
@@ -264,7 +298,7 @@ impl Eval {
         if self.episodes == 0 {
             return Err(CliError::new("--episodes is 0, expected at least 1."));
         }
-        let of_suites: [(bool, &str, &[Suite]); 11] = [
+        let of_suites: [(bool, &str, &[Suite]); 12] = [
             (self.calibrate, "--calibrate", &[Oracle]),
             (!self.kinds.is_empty(), "--kinds", &[Oracle]),
             (self.goals.is_some(), "--goals", &[Oracle]),
@@ -273,6 +307,7 @@ impl Eval {
             (self.horizon.is_some(), "--horizon", &[Demo, Lists, Blame]),
             (self.baseline.is_some(), "--baseline", &[Demo]),
             (self.ablation.is_some(), "--ablation", &[Demo]),
+            (!self.parts.is_empty(), "--parts", &[Blame]),
             (self.disturb, "--disturb", &[Demo]),
             (self.cost.is_some(), "--cost", &[Oracle, Demo, Blame]),
             (self.list, "--list", &[Oracle, Suite::Swap, Demo, Lists, Blame]),

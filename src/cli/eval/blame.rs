@@ -13,14 +13,14 @@ use super::args::phrasing_name;
 use super::demo::suite;
 use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliResult, Console, Exit};
-use crate::eval::blame::{Blame, Part, Verdict, judge_episode, shares};
+use crate::eval::blame::{Blame, Verdict, judge_episode, shares};
 use crate::eval::journal::Journal;
 use crate::eval::{EpisodeOutcome, EvalReport, Machine, Rate};
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let suite = suite(eval, &bench.scene)?;
     let models = bench.system.models()?;
-    let settings = settings(eval, bench);
+    let (parts, settings) = (eval.parts(), settings(eval, bench));
     let (mut journal, mut verdicts) = match &eval.output.out {
         Some(out) => {
             let (journal, verdicts) = Journal::open::<Verdict>(&beside(out), &head(eval, &settings))?;
@@ -39,7 +39,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let started = Instant::now();
     for one in suite.iter().skip(kept) {
         let run = bench.run(&bench.config.plan, Rc::new(RefCell::new(one.state.clone())));
-        let verdict = match judge_episode(&run, one, &models, &cancel) {
+        let verdict = match judge_episode(&run, one, &models, &parts, &cancel) {
             Err(_) if cancel.load(Ordering::Relaxed) => break,
             other => other?,
         };
@@ -83,7 +83,8 @@ fn beside(out: &Path) -> PathBuf {
 }
 
 fn settings(eval: &Eval, bench: &Bench) -> Value {
-    let replaced: serde_json::Map<String, Value> = Part::ALL
+    let replaced: serde_json::Map<String, Value> = eval
+        .parts()
         .into_iter()
         .map(|part| (part.name().to_owned(), part.replaced_by().into()))
         .collect();
@@ -114,7 +115,7 @@ fn report(eval: &Eval, bench: &Bench, settings: Value, verdicts: &[Verdict], int
         .collect();
     let machine = Machine::here(&bench.selected.id.to_string());
     let mut report = EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine);
-    report.measured = shares(verdicts);
+    report.measured = shares(verdicts, &eval.parts());
     if let Some(measured) = report.measured.as_object_mut() {
         let failed: Vec<&Verdict> = verdicts.iter().filter(|verdict| !verdict.solved()).collect();
         measured.insert("episodes".to_owned(), value_of(&failed));

@@ -9,8 +9,8 @@ use super::failure::How;
 use super::verdict::{Blame, Failed, Verdict};
 use crate::eval::{Rate, median};
 
-/// Shares over failed episodes, with 95 % intervals, and the same by template.
-pub fn shares(verdicts: &[Verdict]) -> Value {
+/// Shares over failed episodes, with 95 % intervals, and the same by template; `parts` are those that were replaced.
+pub fn shares(verdicts: &[Verdict], parts: &[Part]) -> Value {
     let failed: Vec<(&Verdict, &Failed)> = verdicts
         .iter()
         .filter_map(|verdict| Some((verdict, verdict.failed.as_ref()?)))
@@ -25,9 +25,9 @@ pub fn shares(verdicts: &[Verdict]) -> Value {
         .map(|(template, failed)| (template, json!({ "failed": failed.len(), "blame": blamed(&failed) })))
         .collect();
     let rate = |of: &dyn Fn(&Failed) -> bool| Rate::among(all.iter().map(|failed| of(failed)));
-    let cures: BTreeMap<&str, Rate> = Part::ALL
-        .into_iter()
-        .map(|part| (part.name(), rate(&|failed| failed.cures.contains(&part))))
+    let cures: BTreeMap<&str, Rate> = parts
+        .iter()
+        .map(|part| (part.name(), rate(&|failed| failed.cures.contains(part))))
         .collect();
     let mut by_how: BTreeMap<How, usize> = BTreeMap::new();
     let mut by_kind: BTreeMap<&str, usize> = BTreeMap::new();

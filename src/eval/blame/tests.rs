@@ -207,7 +207,7 @@ fn judged(one: &EvalEpisode, wrong: Wrong) -> Verdict {
         frame_px: 8,
         truth: truth.clone(),
     };
-    judge_episode(&run, one, &models, &AtomicBool::new(false)).unwrap()
+    judge_episode(&run, one, &models, &Part::ALL, &AtomicBool::new(false)).unwrap()
 }
 
 fn failed(one: &EvalEpisode, wrong: Wrong) -> Failed {
