@@ -282,13 +282,15 @@ fn where_nothing_can_help_nothing_has_the_blame() {
         (50.0..61.0).contains(&failed.numbers.goal_error_cm.unwrap()),
         "{failed:?}"
     );
-    let shares = shares(&[
+    let verdicts = [
         verdict.clone(),
         Verdict {
             failed: None,
             ..verdict
         },
-    ]);
+    ];
+    let shares = shares(&verdicts, &[Part::List]);
+    assert_eq!(shares["cures"].as_object().unwrap().len(), 1);
     assert_eq!(
         (&shares["failed"], &shares["blame"]["none"]["solved"]),
         (&1.into(), &1.into())
