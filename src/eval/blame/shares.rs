@@ -39,6 +39,8 @@ pub fn shares(verdicts: &[Verdict], parts: &[Part]) -> Value {
         "failed": all.len(),
         "blame": blamed(&all),
         "cures": cures,
+        // The first list was right, and what the language model said when it was asked again was not.
+        "blame_on_a_later_list": rate(&|failed| failed.list_right && failed.blame == Blame::Part(Part::List)),
         "cured_again": rate(&|failed| failed.cured_again),
         "with_a_fall": rate(&|failed| !failed.falls.is_empty()),
         "by_how": by_how,
