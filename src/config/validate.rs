@@ -164,7 +164,8 @@ fn vlm(rules: &mut Rules, vlm: &VlmConfig) {
 
 fn gpi(rules: &mut Rules, gpi: &GpiConfig) {
     rules.size("gpi.dim", gpi.dim);
-    rules.size("gpi.depth", gpi.depth);
+    // Without refinement there are no blocks.
+    rules.whole("gpi.depth", gpi.depth, 0, MAX_SIZE);
     rules.heads("gpi.heads", gpi.heads, gpi.dim);
     rules.size("gpi.mlp_ratio", gpi.mlp_ratio);
     rules.rate("gpi.temperature", gpi.temperature);

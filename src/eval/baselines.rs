@@ -76,17 +76,23 @@ pub struct Teacher {
     pub truth: Truth,
 }
 
-impl Reasoner for Teacher {
-    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+impl Teacher {
+    /// The list; empty where all is done, or nothing can be.
+    pub fn list(&self) -> Vec<SubGoal> {
         let plan = decompose(&self.task, &self.truth.borrow());
-        let mut list: Vec<SubGoal> = plan
-            .into_iter()
-            .flat_map(|plan| plan.sub_goals)
+        let sub_goals = plan.into_iter().flat_map(|plan| plan.sub_goals);
+        sub_goals
             .map(|sub_goal| SubGoal {
                 text: sub_goal.text,
                 objects: sub_goal.objects,
             })
-            .collect();
+            .collect()
+    }
+}
+
+impl Reasoner for Teacher {
+    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+        let mut list = self.list();
         // All is done, or nothing can be: what failed is tried again, since an answer has to say something.
         let failed = question.history.and_then(|history| history.failed.last());
         if let Some(failed) = failed.filter(|_| list.is_empty()) {

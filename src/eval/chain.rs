@@ -20,21 +20,21 @@ const HOLD: usize = 2;
 const NO_VIEW_PX: usize = 1;
 
 /// A world whose truth is watched, and may be interfered with, while something acts in it.
-struct Watched<'a> {
-    world: World,
+pub(super) struct Watched<'a> {
+    pub world: World,
     task: &'a Task,
     truth: Truth,
     hand: Option<Hand>,
     /// The first sub-goal was declared reached, and another follows.
-    first_reached: Rc<Cell<bool>>,
+    pub first_reached: Rc<Cell<bool>>,
     moved: Option<Moved>,
-    step: usize,
+    pub step: usize,
     in_a_row: usize,
     held_on_the_way: bool,
 }
 
 impl<'a> Watched<'a> {
-    fn new(world: World, task: &'a Task, truth: Truth, moment: Option<Moment>, seed: u64) -> Self {
+    pub fn new(world: World, task: &'a Task, truth: Truth, moment: Option<Moment>, seed: u64) -> Self {
         truth.replace(world.state().clone());
         Self {
             world,
@@ -46,6 +46,18 @@ impl<'a> Watched<'a> {
             step: 0,
             in_a_row: 0,
             held_on_the_way: false,
+        }
+    }
+
+    /// What the task has come to by now, as far as the world shows it.
+    pub fn come_to(&self) -> TaskRun {
+        let solved = self.task.solved(self.world.state());
+        TaskRun {
+            solved,
+            held_on_the_way: solved || self.held_on_the_way,
+            steps: self.step,
+            moved: self.moved,
+            ..TaskRun::default()
         }
     }
 }
@@ -118,6 +130,19 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// What an episode is about.
+    pub(super) fn setup(&self, one: &EvalEpisode) -> EpisodeSetup {
+        EpisodeSetup {
+            task: one.task.text.clone(),
+            scene: self.scene.to_owned(),
+            seed: one.seed,
+            checkpoint_name: self.checkpoint.0.to_owned(),
+            checkpoint_hash: self.checkpoint.1.to_owned(),
+            scene_objects: one.state.object_names(),
+            view_height_px: NO_VIEW_PX,
+        }
+    }
+
     /// Runs an episode to its end, with a block moved at `moment` if there is one.
     ///
     /// # Errors
@@ -129,18 +154,9 @@ impl Run<'_> {
         moment: Option<Moment>,
         cancel: &AtomicBool,
     ) -> Result<TaskRun, PlannerError> {
-        let setup = EpisodeSetup {
-            task: one.task.text.clone(),
-            scene: self.scene.to_owned(),
-            seed: one.seed,
-            checkpoint_name: self.checkpoint.0.to_owned(),
-            checkpoint_hash: self.checkpoint.1.to_owned(),
-            scene_objects: one.state.object_names(),
-            view_height_px: NO_VIEW_PX,
-        };
         let start = one.world(self.frame_px);
         let mut world = Watched::new(start, &one.task, self.truth.clone(), moment, one.seed);
-        let mut episode = Episode::new(setup, self.config.clone());
+        let mut episode = Episode::new(self.setup(one), self.config.clone());
         let first_reached = world.first_reached.clone();
         let outcome = run_episode(
             &mut episode,
@@ -156,11 +172,7 @@ impl Run<'_> {
             cancel,
         )?;
         let recording = episode.recording().snapshot();
-        let solved = one.task.solved(world.world.state());
         Ok(TaskRun {
-            solved,
-            held_on_the_way: solved || world.held_on_the_way,
-            steps: episode.step(),
             declared: outcome == Outcome::Reached,
             unparsed: matches!(outcome, Outcome::Unparsed { .. }),
             replans: recording.replans.len(),
@@ -170,7 +182,7 @@ impl Run<'_> {
                 .iter()
                 .filter_map(|record| declared(record, one))
                 .collect(),
-            moved: world.moved,
+            ..world.come_to()
         })
     }
 }
@@ -183,18 +195,18 @@ pub fn run_random(one: &EvalEpisode, budget: usize) -> TaskRun {
     for _ in 0..budget {
         world.step(motion.act());
     }
-    let solved = one.task.solved(world.world.state());
-    TaskRun {
-        solved,
-        held_on_the_way: solved || world.held_on_the_way,
-        steps: budget,
-        ..TaskRun::default()
-    }
+    world.come_to()
 }
 
 fn declared(record: &SubGoalRecord, one: &EvalEpisode) -> Option<Declared> {
     let achieved = record.achieved.filter(|_| record.declared)?;
-    let kind = match Primitive::parse(&record.text, &one.state)? {
+    let kind = kind_of(Primitive::parse(&record.text, &one.state)?);
+    Some(Declared { kind, achieved })
+}
+
+/// What a report calls a sub-goal's kind.
+pub(super) fn kind_of(primitive: Primitive) -> &'static str {
+    match primitive {
         Primitive::Reach { .. } => "reach",
         Primitive::Pick { .. } => "pick",
         Primitive::Place {
@@ -202,12 +214,11 @@ fn declared(record: &SubGoalRecord, one: &EvalEpisode) -> Option<Declared> {
             ..
         } => "stack",
         Primitive::Place { .. } => "place",
-    };
-    Some(Declared { kind, achieved })
+    }
 }
 
 /// The sub-goals of the first answer: those before the first re-plan's.
-fn first_list(recording: &Recording) -> Vec<String> {
+pub(super) fn first_list(recording: &Recording) -> Vec<String> {
     let later: usize = recording.replans.iter().map(|replan| replan.sub_goals.len()).sum();
     let first = recording.sub_goals.len().saturating_sub(later);
     recording.sub_goals[..first]

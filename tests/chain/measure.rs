@@ -2,6 +2,7 @@
 //! in its report what it did, gives the same figures again, and refuses options that do not go together.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -84,6 +85,25 @@ fn options_that_do_not_go_together_are_refused() {
         (&["--suite", "world", "--list"], &["--list", "world"]),
         (&["--suite", "swap", "--episodes", "0"], &["--episodes is 0"]),
         (&["--suite", "demo", "--calibrate"], &["--calibrate", "--suite oracle"]),
+        (
+            &["--suite", "blame", "--baseline", "flat"],
+            &["--baseline", "--suite demo"],
+        ),
+        (&["--suite", "demo", "--parts", "list"], &["--parts", "--suite blame"]),
+        (&[], &["--suite"]),
+        (&["--ablation", "no-brain"], &["no-brain", "--ablation list"]),
+        (
+            &["--ablation", "no-sigreg"],
+            &["train a checkpoint with --set train.stage1.losses.lambda_reg=0.0"],
+        ),
+        (
+            &["--suite", "oracle", "--ablation", "no-lora"],
+            &["--ablation", "--suite demo"],
+        ),
+        (
+            &["--ablation", "no-vlm", "--baseline", "random"],
+            &["no-vlm", "leave --baseline out"],
+        ),
     ];
     for (args, words) in cases {
         let report = eval(folder.path(), args, 2);
@@ -188,6 +208,155 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
             _ => assert!(steps == 3.0 && measured["lists_right"]["solved"] == 3, "{measured}"),
         }
     }
+    // In the expert's hands the true lists are right, and those that are known by heart are mostly another task's.
+    let expert = run(&["--baseline", "expert"]);
+    assert_eq!(
+        (&expert["solved"], &expert["settings"]["baseline"]),
+        (&3.into(), &"expert".into())
+    );
+    assert_eq!(expert["measured"]["lists_right"]["solved"], 3);
+    let by_heart = run(&["--baseline", "vlm-expert"]);
+    assert_eq!(by_heart["settings"]["baseline"], "vlm_expert");
+    assert_eq!(by_heart["measured"]["lists_right"], chain["measured"]["lists_right"]);
+    assert_eq!(
+        by_heart["solved"],
+        by_heart["measured"]["solved_where_list_right"]["solved"]
+    );
+}
+
+#[test]
+fn every_failed_episode_has_its_blame_and_a_stopped_measurement_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    with_list(&folder.path().join("tiny"));
+    let (out, kept) = (
+        folder.path().join("blame.json"),
+        folder.path().join("blame.json.episodes.jsonl"),
+    );
+    let run = |more: &[&str]| {
+        let args = [&["--suite", "blame", "--sub-goals", "2", "--seed", "3"], more].concat();
+        figures(in_tiny(folder.path(), &args))
+    };
+    let whole = run(&["--episodes", "3"]);
+    let (measured, failed) = (&whole["measured"], whole["measured"]["failed"].as_u64().unwrap());
+    assert_eq!(
+        (whole["n"].as_u64(), whole["settings"]["horizon"].as_u64()),
+        (Some(3), Some(2))
+    );
+    assert!(failed > 0 && failed == 3 - whole["solved"].as_u64().unwrap(), "{whole}");
+    let blame = measured["blame"].as_object().unwrap();
+    let shares: u64 = blame.values().map(|rate| rate["solved"].as_u64().unwrap()).sum();
+    assert_eq!((blame.len(), shares), (8, failed), "{measured}");
+    for episode in measured["episodes"].as_array().unwrap() {
+        let failed = &episode["failed"];
+        let cures = failed["cures"].as_array().unwrap();
+        match cures.first() {
+            Some(first) => assert_eq!(first, &failed["blame"]),
+            None => assert!(failed["blame"] == "none" || failed["blame"] == "several"),
+        }
+    }
+    assert_eq!(whole["settings"]["replaced_by"].as_object().unwrap().len(), 6);
+    let lists = run(&["--episodes", "3", "--parts", "list"]);
+    assert_eq!(lists["measured"]["cures"].as_object().unwrap().len(), 1);
+    assert_eq!(lists["measured"]["cures"]["list"], measured["cures"]["list"]);
+
+    // The journal of two episodes, as a measurement that was stopped leaves it.
+    let name = out.to_str().unwrap();
+    let with_out = ["--episodes", "2", "--out", name];
+    let head_only = Command::new(env!("CARGO_BIN_EXE_thinkjepa"))
+        .args([
+            "eval",
+            "--device",
+            "cpu",
+            "--checkpoint",
+            "tiny",
+            "--suite",
+            "blame",
+            "--sub-goals",
+            "2",
+            "--seed",
+            "3",
+        ])
+        .args(with_out)
+        .current_dir(folder.path())
+        .spawn();
+    let mut stopped = head_only.unwrap();
+    let lines = || std::fs::read_to_string(&kept).map_or(0, |text| text.lines().count());
+    while lines() < 2 && stopped.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    stopped.kill().ok();
+    stopped.wait().unwrap();
+    let refused = [
+        "--suite",
+        "blame",
+        "--sub-goals",
+        "2",
+        "--seed",
+        "4",
+        "--checkpoint",
+        "tiny",
+        "--out",
+        name,
+    ];
+    if lines() > 0 {
+        let refused = eval(folder.path(), &refused, 2);
+        assert!(
+            refused["error"].as_str().unwrap().contains("another measurement"),
+            "{refused}"
+        );
+    }
+    assert_eq!(
+        run(&["--episodes", "3", "--out", name]),
+        whole,
+        "stopped and gone on with, the same figures"
+    );
+    assert!(!kept.exists() && out.exists());
+}
+
+#[test]
+fn ablations_are_listed_and_each_switch_is_measured_under_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = eval(folder.path(), &["--ablation", "list"], 0);
+    let listed = listed["ablations"].as_array().unwrap();
+    assert!(
+        listed
+            .iter()
+            .any(|one| one["name"] == "no-sigreg" && one["needs_training"] == true)
+    );
+    with_list(&folder.path().join("tiny"));
+    let run = |more: &[&str]| {
+        figures(in_tiny(
+            folder.path(),
+            &[more, &["--episodes", "2", "--sub-goals", "2"]].concat(),
+        ))
+    };
+    let chain = run(&["--suite", "demo"]);
+    assert!(chain["settings"]["ablation"].is_null());
+    for one in listed.iter().filter(|one| one["needs_training"] == false) {
+        let name = one["name"].as_str().unwrap();
+        if name == "no-lora" {
+            let refused = [&["--checkpoint", "tiny"], &["--ablation", name][..]].concat();
+            let said = eval(folder.path(), &refused, 2);
+            assert!(said["error"].as_str().unwrap().contains("no adapters"), "{said}");
+            continue;
+        }
+        let report = run(&["--ablation", name]);
+        assert_eq!(
+            (&report["suite"], &report["settings"]["ablation"]),
+            (&"demo".into(), one)
+        );
+        assert_eq!(report["n"], 2);
+        // This checkpoint never asks again anyway.
+        let changes = name != "no-replans" && !one["settings"].as_array().unwrap().is_empty();
+        assert_eq!(
+            changes,
+            report["settings"]["plan"] != chain["settings"]["plan"],
+            "{name}"
+        );
+    }
+    assert_eq!(run(&["--ablation", "no-vlm"])["settings"]["baseline"], "flat");
+    let again = ["--ablation", "random-gpi"];
+    assert_eq!(run(&again), run(&again), "the same seed, the same figures");
 }
 
 #[test]

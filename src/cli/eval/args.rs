@@ -6,9 +6,14 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::{CliError, DeviceArgs, OutputArgs};
 use crate::config::CostTerm;
+use crate::eval::ablation::{self, Ablation, Change};
+use crate::eval::blame::Part;
 use crate::eval::maps::MapSource;
 use crate::sim::tasks::Phrasing;
 use crate::sim::{DEMO_SCENE, OracleKind};
+
+/// The word in the place of an ablation's name that asks for their names.
+const LIST: &str = "list";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Suite {
@@ -22,6 +27,8 @@ pub(super) enum Suite {
     Demo,
     /// Two hundred tasks of three, five, seven and ten sub-goals, five of each of forty templates
     Thinkbench,
+    /// The same tasks as demo; of each that fails, which part of the chain is to blame
+    Blame,
     /// Fresh episodes: open-loop error against persistence, and what a linear read-out finds in the latents
     World,
 }
@@ -34,6 +41,7 @@ impl Suite {
             Self::Lists => "lists",
             Self::Demo => "demo",
             Self::Thinkbench => "thinkbench",
+            Self::Blame => "blame",
             Self::World => "world",
         }
     }
@@ -101,6 +109,10 @@ pub(super) enum Baseline {
     Random,
     /// The true list in the place of the language model's; goals are made from its texts as ever
     TrueLists,
+    /// The language model's list, carried out by the scripted expert: no goals, no world model, no planner
+    VlmExpert,
+    /// The true list, carried out by the scripted expert
+    Expert,
 }
 
 impl Baseline {
@@ -111,12 +123,37 @@ impl Baseline {
             Self::FlatImage => "flat_image",
             Self::Random => "random",
             Self::TrueLists => "true_lists",
+            Self::VlmExpert => "vlm_expert",
+            Self::Expert => "expert",
         }
     }
 
     /// There is a list of sub-goals, a model's or the true one.
     pub fn has_list(self) -> bool {
-        matches!(self, Self::None | Self::TrueLists)
+        !matches!(self, Self::Flat | Self::FlatImage | Self::Random)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Replaced {
+    List,
+    Goal,
+    Rollout,
+    Cem,
+    Threshold,
+    Physics,
+}
+
+impl Replaced {
+    fn part(self) -> Part {
+        match self {
+            Self::List => Part::List,
+            Self::Goal => Part::Goal,
+            Self::Rollout => Part::Rollout,
+            Self::Cem => Part::Cem,
+            Self::Threshold => Part::Threshold,
+            Self::Physics => Part::Physics,
+        }
     }
 }
 
@@ -147,8 +184,14 @@ pub(super) enum Words {
 
 #[derive(Args)]
 pub struct Eval {
-    /// What to measure
-    #[arg(long, value_enum)]
+    /// What to measure [default with --ablation: demo]
+    #[arg(
+        long,
+        value_enum,
+        required = false,
+        required_unless_present = "ablation",
+        default_value_if("ablation", clap::builder::ArgPredicate::IsPresent, "demo")
+    )]
     pub(super) suite: Suite,
     /// Episodes or scenes; in suite oracle, of each kind; suite thinkbench has its own number
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -166,15 +209,22 @@ pub struct Eval {
     /// attention [default: vlm]
     #[arg(long, value_enum)]
     pub(super) map: Option<Map>,
-    /// Suites demo and lists: phrasings of the tasks [default: seen]
+    /// Suites demo, lists and blame: phrasings of the tasks [default: seen]
     #[arg(long, value_enum)]
     pub(super) phrasing: Option<Words>,
-    /// Suites demo and lists: only tasks of so many sub-goals [default: both]
-    #[arg(long, value_name = "2|3", value_parser = clap::value_parser!(u64).range(2..=3))]
+    /// Suites demo, lists and blame: only tasks of so many sub-goals [default: both]
+    #[arg(long, visible_alias = "sub-goals", value_name = "2|3", value_parser = clap::value_parser!(u64).range(2..=3))]
     pub(super) horizon: Option<u64>,
-    /// Suite demo: what stands in the place of the language model's list [default: none]
+    /// Suite demo: what stands in the place of the chain, or of a part of it [default: none]
     #[arg(long, value_enum)]
     pub(super) baseline: Option<Baseline>,
+    /// Suite demo: a part of the system that is switched off; `list` names them, with what each changes
+    #[arg(long, value_name = "NAME")]
+    pub(super) ablation: Option<String>,
+    /// Suite blame: parts that are replaced, one at a time, with commas between them [default: all]; rollout and cem take
+    /// by far the longest
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART,…")]
+    pub(super) parts: Vec<Replaced>,
     /// Suite demo: a block that the work left is about is moved by hand in the middle of each episode; episodes in which
     /// none can be moved do not count, and the others are also run undisturbed
     #[arg(long)]
@@ -219,7 +269,25 @@ impl Eval {
     }
 
     pub(super) fn baseline(&self) -> Baseline {
-        self.baseline.unwrap_or(Baseline::None)
+        match self.ablation() {
+            Some(ablation) if ablation.change == Change::WholeTask => Baseline::Flat,
+            _ => self.baseline.unwrap_or(Baseline::None),
+        }
+    }
+
+    /// Parts to look for the blame in, in the order in which they get it.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let asked = |part: &Part| self.parts.is_empty() || self.parts.iter().any(|one| one.part() == *part);
+        Part::ALL.into_iter().filter(asked).collect()
+    }
+
+    /// Ablations are to be listed, and nothing measured.
+    pub(super) fn lists_ablations(&self) -> bool {
+        self.ablation.as_deref() == Some(LIST)
+    }
+
+    pub(super) fn ablation(&self) -> Option<&'static Ablation> {
+        self.ablation.as_deref().and_then(ablation::find)
     }
 
     pub(super) fn horizon(&self) -> Option<usize> {
@@ -238,21 +306,27 @@ impl Eval {
     /// # Errors
     /// Two that do not.
     pub(super) fn fits(&self) -> Result<(), CliError> {
-        use Suite::{Demo, Lists, Oracle, Thinkbench};
+        use Suite::{Blame, Demo, Lists, Oracle, Thinkbench};
         if self.episodes == 0 {
             return Err(CliError::new("--episodes is 0, expected at least 1."));
         }
-        let of_suites: [(bool, &str, &[Suite]); 10] = [
+        let of_suites: [(bool, &str, &[Suite]); 12] = [
             (self.calibrate, "--calibrate", &[Oracle]),
             (!self.kinds.is_empty(), "--kinds", &[Oracle]),
             (self.goals.is_some(), "--goals", &[Oracle]),
             (self.map.is_some(), "--map", &[Oracle]),
-            (self.phrasing.is_some(), "--phrasing", &[Demo, Lists]),
-            (self.horizon.is_some(), "--horizon", &[Demo, Lists]),
+            (self.phrasing.is_some(), "--phrasing", &[Demo, Lists, Blame]),
+            (self.horizon.is_some(), "--horizon", &[Demo, Lists, Blame]),
             (self.baseline.is_some(), "--baseline", &[Demo, Thinkbench]),
+            (self.ablation.is_some(), "--ablation", &[Demo]),
+            (!self.parts.is_empty(), "--parts", &[Blame]),
             (self.disturb, "--disturb", &[Demo]),
-            (self.cost.is_some(), "--cost", &[Oracle, Demo, Thinkbench]),
-            (self.list, "--list", &[Oracle, Suite::Swap, Demo, Lists, Thinkbench]),
+            (self.cost.is_some(), "--cost", &[Oracle, Demo, Blame, Thinkbench]),
+            (
+                self.list,
+                "--list",
+                &[Oracle, Suite::Swap, Demo, Lists, Blame, Thinkbench],
+            ),
         ];
         for (given, option, suites) in of_suites {
             if given && !suites.contains(&self.suite) {
@@ -282,10 +356,32 @@ impl Eval {
                 "--disturb interferes between sub-goals, and this baseline has none: use it with --baseline none or \
                  true-lists.",
             ),
+            (
+                self.baseline.is_some() && self.baseline() != self.baseline.unwrap_or(Baseline::None),
+                "Ablation no-vlm is --baseline flat: leave --baseline out.",
+            ),
         ];
         match refusals.into_iter().find(|(refused, _)| *refused) {
             Some((_, why)) => Err(CliError::new(why)),
+            None => self.knows_ablation(),
+        }
+    }
+
+    fn knows_ablation(&self) -> Result<(), CliError> {
+        let Some(name) = self.ablation.as_deref().filter(|name| *name != LIST) else {
+            return Ok(());
+        };
+        let Some(ablation) = ablation::find(name) else {
+            return Err(CliError::new(format!(
+                "There is no ablation \"{name}\". `thinkjepa eval --ablation {LIST}` names all of them."
+            )));
+        };
+        match ablation.change.training() {
             None => Ok(()),
+            Some(settings) => Err(CliError::new(format!(
+                "Ablation {name} is no switch: train a checkpoint with --set {} and measure it with --checkpoint.",
+                settings.join(" --set ")
+            ))),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
+use super::ablation::{self, MappedGoals};
 use super::args::{Baseline, phrasing_name};
 use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
@@ -15,6 +16,7 @@ use crate::config::PlanConfig;
 use crate::eval::baselines::{GoalPicture, Teacher, Truth, WholeTask};
 use crate::eval::chain::{Run, TaskRun, run_random};
 use crate::eval::hand::Moment;
+use crate::eval::maps::MapSource;
 use crate::eval::{EpisodeOutcome, EvalEpisode, EvalReport, Machine, Rate, demo_suite, listing};
 use crate::planner::{Models, PlannerError};
 use crate::sim::tasks::{TaskBook, list_is_right, run_primitive};
@@ -61,7 +63,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
 
 /// Runs these episodes, one after the other.
 pub(super) fn measure(eval: &Eval, bench: &Bench, suite: &[EvalEpisode], console: &Console) -> CliResult {
-    let runner = Runner::new(bench, eval.baseline())?;
+    let runner = Runner::new(eval, bench)?;
     let cancel = console.on_interrupt()?;
     let bar = console.progress(suite.len() as u64, "episodes");
     let mut runs: Vec<(&EvalEpisode, TaskRun)> = Vec::new();
@@ -108,6 +110,9 @@ pub(super) fn report(eval: &Eval, bench: &Bench, runs: &[(&EvalEpisode, TaskRun)
     }));
     if let (Some(all), Value::Object(more)) = (settings.as_object_mut(), more) {
         all.extend(more);
+        if let Some(ablation) = eval.ablation() {
+            all.insert("ablation".to_owned(), ablation::value(ablation));
+        }
     }
     let machine = Machine::here(&bench.selected.id.to_string());
     EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine)
@@ -117,19 +122,23 @@ pub(super) fn report(eval: &Eval, bench: &Bench, runs: &[(&EvalEpisode, TaskRun)
 pub(super) struct Runner<'a> {
     bench: &'a Bench,
     baseline: Baseline,
-    /// None for random motion, which needs none.
+    /// Whose maps goals are made with.
+    map: MapSource,
+    /// None where nothing is asked of a model.
     models: Option<Models<'a>>,
 }
 
 impl<'a> Runner<'a> {
-    pub fn new(bench: &'a Bench, baseline: Baseline) -> Result<Self, CliError> {
+    pub fn new(eval: &Eval, bench: &'a Bench) -> Result<Self, CliError> {
+        let baseline = eval.baseline();
         let models = match baseline {
-            Baseline::Random => None,
-            Baseline::None | Baseline::Flat | Baseline::FlatImage | Baseline::TrueLists => Some(bench.system.models()?),
+            Baseline::Random | Baseline::Expert => None,
+            _ => Some(bench.system.models()?),
         };
         Ok(Self {
             bench,
             baseline,
+            map: ablation::map(eval),
             models,
         })
     }
@@ -163,23 +172,35 @@ impl<'a> Runner<'a> {
     }
 
     pub fn run(&self, one: &EvalEpisode, moment: Option<Moment>, cancel: &AtomicBool) -> Result<TaskRun, PlannerError> {
-        let Some(models) = self.models else {
-            return Ok(run_random(one, self.budget(one)));
-        };
         let plan = &self.bench.config.plan;
-        let flat = PlanConfig {
-            t_max: self.budget(one),
-            max_replans: 0,
-            ..plan.clone()
-        };
         let truth: Truth = Rc::new(RefCell::new(one.state.clone()));
         let teacher = Teacher {
             task: one.task.clone(),
             truth: truth.clone(),
         };
+        let run = self.bench.run(plan, truth);
+        let Some(models) = self.models else {
+            return match self.baseline {
+                Baseline::Expert => run.by_expert(one, &teacher, moment, cancel),
+                _ => Ok(run_random(one, self.budget(one))),
+            };
+        };
+        if self.baseline == Baseline::VlmExpert {
+            return run.by_expert(one, models.reasoner, moment, cancel);
+        }
+        let flat = PlanConfig {
+            t_max: self.budget(one),
+            max_replans: 0,
+            ..plan.clone()
+        };
         let picture = match self.baseline {
             Baseline::FlatImage => Some(self.picture(one)?),
             _ => None,
+        };
+        let mapped = MappedGoals::new(&self.bench.system, self.map, one.seed);
+        let models = Models {
+            goals: &mapped,
+            ..models
         };
         let (config, models) = match self.baseline {
             Baseline::Flat | Baseline::FlatImage => (
@@ -197,16 +218,9 @@ impl<'a> Runner<'a> {
                     ..models
                 },
             ),
-            Baseline::None | Baseline::Random => (plan, models),
+            _ => (plan, models),
         };
-        let run = Run {
-            scene: &self.bench.scene.name,
-            checkpoint: (&self.bench.system.name, &self.bench.system.hash),
-            config,
-            frame_px: self.bench.config.world_model.image_size,
-            truth,
-        };
-        run.task(one, &models, moment, cancel)
+        Run { config, ..run }.task(one, &models, moment, cancel)
     }
 }
 

@@ -1,6 +1,8 @@
 //! `thinkjepa eval`: how often planning reaches what it should, with intervals.
 
+mod ablation;
 mod args;
+mod blame;
 mod demo;
 mod lists;
 mod oracle;
@@ -16,9 +18,11 @@ pub use args::Eval;
 use args::Suite;
 
 use super::{CliError, CliResult, Console, OutputArgs, Subcommand, checkpoint, command_line};
-use crate::config::Config;
+use crate::config::{Config, PlanConfig};
 use crate::device::Selected;
 use crate::eval::EvalReport;
+use crate::eval::baselines::Truth;
+use crate::eval::chain::Run;
 use crate::sim::Scene;
 use crate::system::System;
 use crate::weights::Checkpoint;
@@ -43,23 +47,29 @@ impl Subcommand for Eval {
     }
 
     fn run(&self, console: &Console) -> CliResult {
+        if self.lists_ablations() {
+            return ablation::list(self, console);
+        }
         let scene = Scene::load(self.scene())?;
         if self.list {
             return match self.suite {
                 Suite::Oracle => oracle::list(self, &scene, console),
                 Suite::Swap => swap::list(self, &scene, console),
-                Suite::Demo | Suite::Lists => demo::list(self, &scene, console),
+                Suite::Demo | Suite::Lists | Suite::Blame => demo::list(self, &scene, console),
                 Suite::Thinkbench => thinkbench::list(self, &scene, console),
                 Suite::World => Err(CliError::new("Suite world has no templates to list.")),
             };
         }
-        let checkpoint = checkpoint::open(self.checkpoint.as_deref())?;
-        let mut config = checkpoint.config.clone();
+        let mut checkpoint = checkpoint::open(self.checkpoint.as_deref())?;
+        let mut config = ablation::config(self, &checkpoint.config)?;
+        // The encoder is chosen where the world model is loaded.
+        checkpoint.config.plan.encoder = config.plan.encoder;
         if let Some(cost) = self.cost {
             config.plan.cost.term = cost.term();
         }
         let selected = self.device.open(&config)?;
-        let system = checkpoint::load(&checkpoint, &selected, console)?;
+        let mut system = checkpoint::load(&checkpoint, &selected, console)?;
+        ablation::change(self, &checkpoint, &mut system)?;
         let bench = Bench {
             checkpoint,
             system,
@@ -74,12 +84,24 @@ impl Subcommand for Eval {
             Suite::Demo if self.disturb => recovery::run(self, &bench, console),
             Suite::Demo => demo::run(self, &bench, console),
             Suite::Thinkbench => thinkbench::run(self, &bench, console),
+            Suite::Blame => blame::run(self, &bench, console),
             Suite::World => world::run(self, &bench, console),
         }
     }
 }
 
 impl Bench {
+    /// Who an episode is run for.
+    fn run<'a>(&'a self, config: &'a PlanConfig, truth: Truth) -> Run<'a> {
+        Run {
+            scene: &self.scene.name,
+            checkpoint: (&self.system.name, &self.system.hash),
+            config,
+            frame_px: self.config.world_model.image_size,
+            truth,
+        }
+    }
+
     /// Whatever decides the figures, with what a suite adds.
     fn settings(&self, more: Value) -> Value {
         let mut settings = json!({

@@ -23,7 +23,7 @@ struct Pair<'a> {
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let suite = suite(eval, &bench.scene)?;
-    let runner = Runner::new(bench, eval.baseline())?;
+    let runner = Runner::new(eval, bench)?;
     let book = TaskBook::built_in()?;
     let cancel = console.on_interrupt()?;
     let bar = console.progress(suite.len() as u64, "episodes");

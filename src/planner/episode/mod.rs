@@ -334,6 +334,24 @@ impl Episode {
         )
     }
 
+    /// Makes a list the rest of an episode that was over or is under way, with every goal made anew by these models: for
+    /// measurements that put one model in the place of another. The user's changes are [`Self::edit`].
+    ///
+    /// # Errors
+    /// The list is empty, or a goal could not be made.
+    pub fn replace_rest(
+        &mut self,
+        sub_goals: Vec<SubGoal>,
+        world: &dyn Environment,
+        models: &Models,
+    ) -> Result<(), PlannerError> {
+        let seen = self.look(world, models.world)?;
+        self.take_list(sub_goals, &seen, models, &mut |_| ())?;
+        self.recording
+            .write(|recording| (recording.outcome, recording.task_achieved) = (None, None));
+        Ok(())
+    }
+
     /// Makes a list the rest of the episode. Its goals are made from the present frame; those of later sub-goals are
     /// provisional unless the settings say that all are made at once.
     fn take_list(

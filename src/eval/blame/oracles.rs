@@ -1,0 +1,132 @@
+//! What stands in the place of the goal projection interface and of the predictor: the same latents, made from the true
+//! world.
+
+use std::cell::{Cell, RefCell};
+
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::stage::TrueWorld;
+use crate::planner::{Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError};
+use crate::sim::{Environment, Frame, Primitive, World, achieve};
+
+/// The world in which the sub-goal is achieved from here: the present one where it holds already, none where it cannot be
+/// done from here or no template knows it.
+pub(super) fn achieved_from(world: &World, text: &str) -> Option<World> {
+    let primitive = Primitive::parse(text, world.state())?;
+    if primitive.holds(world.state()) {
+        return Some(world.clone());
+    }
+    achieve(world, &primitive)
+}
+
+/// Goals that are the encoded picture of the sub-goal achieved. The map stays the one that `own` gives, and so does the
+/// whole goal where the sub-goal cannot be achieved from the present state.
+pub(super) struct AchievedGoals<'a> {
+    own: &'a dyn GoalMaker,
+    model: &'a dyn LatentModel,
+    world: TrueWorld,
+    /// Of the goal that was made last: an episode asks for it right after.
+    source: Cell<GoalSource>,
+}
+
+impl<'a> AchievedGoals<'a> {
+    pub fn new(own: &'a dyn GoalMaker, model: &'a dyn LatentModel, world: TrueWorld) -> Self {
+        Self {
+            source: Cell::new(own.source()),
+            own,
+            model,
+            world,
+        }
+    }
+}
+
+impl GoalMaker for AchievedGoals<'_> {
+    fn source(&self) -> GoalSource {
+        self.source.get()
+    }
+
+    fn goal(&self, request: &GoalRequest) -> Result<Goal, ModelError> {
+        let own = self.own.goal(request)?;
+        let Some(achieved) = achieved_from(&self.world.borrow(), request.text) else {
+            self.source.set(self.own.source());
+            return Ok(own);
+        };
+        self.source.set(GoalSource::Oracle);
+        Ok(Goal {
+            tokens: self.model.encode(&[achieved.observe().frame])?,
+            map: own.map,
+        })
+    }
+}
+
+/// Predicts what really comes: each candidate acts in a copy of the world, and the frame is encoded.
+pub(super) struct TrueFutures<'a> {
+    own: &'a dyn LatentModel,
+    world: TrueWorld,
+    /// Steps of every rollout; the next call after so many begins another.
+    horizon: usize,
+    calls: Cell<usize>,
+    futures: RefCell<Vec<World>>,
+}
+
+impl<'a> TrueFutures<'a> {
+    pub fn new(own: &'a dyn LatentModel, world: TrueWorld, horizon: usize) -> Self {
+        Self {
+            own,
+            world,
+            horizon,
+            calls: Cell::new(0),
+            futures: RefCell::default(),
+        }
+    }
+}
+
+impl LatentModel for TrueFutures<'_> {
+    fn device(&self) -> Device {
+        self.own.device()
+    }
+
+    fn encode(&self, frames: &[Frame]) -> Result<Tensor<3>, ModelError> {
+        self.own.encode(frames)
+    }
+
+    fn predict(&self, tokens: Tensor<3>, actions: Tensor<2>, _bias: Option<&Tensor<1>>) -> Tensor<3> {
+        let mut futures = self.futures.borrow_mut();
+        if self.calls.get() == 0 {
+            *futures = vec![self.world.borrow().clone(); tokens.dims()[0]];
+        }
+        self.calls.set((self.calls.get() + 1) % self.horizon.max(1));
+        let actions: Vec<f32> = actions.into_data().iter::<f32>().collect();
+        let frames: Vec<Frame> = futures
+            .par_iter_mut()
+            .zip(actions.par_chunks(3))
+            .map(|(world, action)| {
+                world.step([action[0], action[1], action[2]]);
+                world.observe().frame
+            })
+            .collect();
+        // A frame that cannot be encoded ends the plan with the planner's own message about numbers that are not finite.
+        self.own.encode(&frames).unwrap_or_else(|_| tokens * f32::NAN)
+    }
+
+    fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.own.proprioception(pooled)
+    }
+
+    fn latent_mean(&self) -> &[f32] {
+        self.own.latent_mean()
+    }
+
+    fn comparison(&self) -> &[f32] {
+        self.own.comparison()
+    }
+
+    fn gripper_variance(&self) -> f32 {
+        self.own.gripper_variance()
+    }
+
+    fn sim_temperature(&self, source: GoalSource) -> f32 {
+        self.own.sim_temperature(source)
+    }
+}
