@@ -23,11 +23,11 @@ pub use help::{manual_ui, palette_ui};
 pub use reasoning::reasoning_ui;
 pub use similarity::similarity_ui;
 pub use state::{
-    CameraView, MapGrid, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, TrainingForm, View, ViewState,
-    Workspace, sub_goal_state,
+    CameraView, MapGrid, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, View, ViewState, Workspace,
+    sub_goal_state,
 };
 pub use status::{log_ui, status_ui};
 pub use sub_goals::sub_goals_ui;
 pub use task_bar::{examples_ui, popup_ui, task_bar_ui};
 pub use timeline::timeline_ui;
-pub use training::training_ui;
+pub use training::{TrainingForm, training_ui};

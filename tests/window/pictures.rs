@@ -9,7 +9,7 @@ use eframe::egui_wgpu::RendererOptions;
 use egui::{Key, Theme};
 use egui_kittest::Harness;
 use image::RgbaImage;
-use thinkjepa::engine::{Failure, JobKind, Level, LogLine, Phase, RunMetrics, TrainingState};
+use thinkjepa::engine::{Failure, JobKind, Level, LogLine, Phase, Run, TrainingState};
 use thinkjepa::panels::{MapGrid, Popup, Workspace};
 use thinkjepa::recording::{Recording, StepRecord};
 
@@ -195,7 +195,7 @@ fn training() -> Desk {
         total: Some(8000),
         started: std::time::Instant::now() - Duration::from_secs(2400),
     });
-    desk.metrics = RunMetrics::new(PathBuf::from("runs/first"));
+    let mut run = Run::default();
     for step in 0..4000u32 {
         let t = f64::from(step);
         let wave = (t * 0.7).sin() * 0.04;
@@ -209,9 +209,10 @@ fn training() -> Desk {
             ),
             ("loader_wait", 0.012 + wave * 0.05),
         ] {
-            desk.metrics.series.entry(name.to_owned()).or_default().push(t, value);
+            run.push(name.to_owned(), t, value);
         }
     }
+    desk.metrics.watched.insert(PathBuf::from("runs/first"), run);
     desk
 }
 
