@@ -13,6 +13,8 @@ mod pictures;
 mod script;
 #[path = "window/synthetic.rs"]
 mod synthetic;
+#[path = "window/training.rs"]
+mod training;
 
 use std::path::PathBuf;
 use std::sync::Arc;
