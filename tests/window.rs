@@ -17,6 +17,8 @@ mod script;
 mod shell;
 #[path = "window/synthetic.rs"]
 mod synthetic;
+#[path = "window/training.rs"]
+mod training;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{prepare, studio_ui};
 use thinkjepa::device::{DeviceChoice, FoundDevice};
 use thinkjepa::engine::{
-    BoardView, Command, DeviceSearch, Failure, Level, Phase, RunMetrics, Series, TrainingState, Until,
+    BoardView, Command, DeviceSearch, Failure, Level, Phase, Run, RunMetrics, TrainingState, Until,
 };
 use thinkjepa::panels::{View, ViewState, Workspace};
 use thinkjepa::recording::{Outcome, Recording, StepRecord};
@@ -380,15 +382,15 @@ fn a_million_points_are_drawn_within_a_frame() {
     let mut desk = Desk::new(Recording::default(), Phase::Idle);
     desk.state.workspace = Workspace::Training;
     desk.state.task.focus = false;
-    let mut series = Series::default();
+    let mut run = Run::default();
     for step in 0..1_000_000u32 {
-        series.push(
+        run.push(
+            "loss".to_owned(),
             f64::from(step),
             1.0 / (1.0 + f64::from(step)).sqrt() + 0.01 * f64::from(step % 7),
         );
     }
-    desk.metrics = RunMetrics::new(PathBuf::from("runs/long"));
-    desk.metrics.series.insert("loss".to_owned(), series);
+    desk.metrics.watched.insert(PathBuf::from("runs/long"), run);
     let mut window = window(desk);
     window.run_steps(3);
     let begun = Instant::now();

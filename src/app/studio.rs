@@ -10,6 +10,7 @@ use super::frame_times::{FrameTimes, tessellation_secs};
 use super::layout::{prepare, studio_ui};
 use super::measure::UiTimes;
 use super::settings::SettingsFile;
+use crate::device::resident_bytes;
 use crate::engine::{BoardView, Engine, Waker};
 use crate::panels::{View, ViewState};
 use crate::recording::{Recording, StepRecord};
@@ -230,11 +231,4 @@ impl eframe::App for Studio {
             size: self.size,
         };
     }
-}
-
-/// Resident memory, where the system tells it.
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * 4096)
 }

@@ -1,6 +1,7 @@
 //! `thinkjepa train`: one stage of training, resumable at any step.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -84,14 +85,9 @@ impl Train {
         config = config.with_settings(&self.set)?;
         if let Some(steps) = self.steps {
             if steps == 0 {
-                let stage = match self.stage {
-                    StageKind::One => "stage1",
-                    StageKind::OneB => "stage1b",
-                    StageKind::Vlm => "vlm",
-                    StageKind::Two => "stage2",
-                };
+                let settings = self.stage.settings();
                 return Err(super::CliError::new(format!(
-                    "--steps: train.{stage}.steps is 0, expected at least 1."
+                    "--steps: {settings}.steps is 0, expected at least 1."
                 )));
             }
             self.stage.set_steps(&mut config.train, steps);
@@ -121,6 +117,7 @@ impl Subcommand for Train {
             run: self.run.clone(),
             from: self.from.clone(),
             out: self.out.clone(),
+            reins: Arc::default(),
         };
         let cancel = console.on_interrupt()?;
         let mut last = serde_json::Map::new();

@@ -72,9 +72,14 @@ impl Config {
     /// # Errors
     /// The first field that is out of range.
     pub fn validate(&self, source_name: &str) -> Result<(), ConfigError> {
+        self.problems(source_name).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every rule that is broken, in the order of the fields.
+    pub(super) fn problems(&self, source_name: &str) -> Vec<ConfigError> {
         let mut rules = Rules {
             source_name,
-            first: None,
+            found: Vec::new(),
         };
         rules.expect("name", &self.name, !self.name.trim().is_empty(), "a name");
         world_model(&mut rules, &self.world_model);
@@ -82,7 +87,7 @@ impl Config {
         gpi(&mut rules, &self.gpi);
         plan(&mut rules, &self.plan);
         train(&mut rules, &self.train, self.world_model.clip_len);
-        rules.first.map_or(Ok(()), Err)
+        rules.found
     }
 }
 
@@ -298,16 +303,16 @@ fn mask(rules: &mut Rules, mask: &MaskConfig, clip_len: usize) {
     rules.share("train.stage1.mask.causal_share", mask.causal_share);
 }
 
-/// Collects the first rule that is broken. A comparison with NaN is false, so every rule says what must hold.
+/// Collects the rules that are broken. A comparison with NaN is false, so every rule says what must hold.
 struct Rules<'a> {
     source_name: &'a str,
-    first: Option<ConfigError>,
+    found: Vec<ConfigError>,
 }
 
 impl Rules<'_> {
     fn expect(&mut self, field: &str, value: impl Display, holds: bool, expected: impl Into<String>) {
-        if !holds && self.first.is_none() {
-            self.first = Some(ConfigError::Value {
+        if !holds {
+            self.found.push(ConfigError::Value {
                 source_name: self.source_name.to_owned(),
                 field: field.to_owned(),
                 value: value.to_string(),

@@ -498,6 +498,13 @@ pub fn probe_here(choice: DeviceChoice, workload: &Workload) -> Result<f64, Devi
     Ok(f64::from(steps) / began.elapsed().as_secs_f64())
 }
 
+/// Resident memory of this process, where the system tells it.
+pub fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

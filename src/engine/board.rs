@@ -124,6 +124,10 @@ pub enum TrainingState {
     Running {
         title: String,
     },
+    /// A checkpoint is kept, and the next step waits.
+    Paused {
+        title: String,
+    },
     Stopped {
         title: String,
     },

@@ -1,8 +1,9 @@
 //! What the window can ask of the engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::pace::Priority;
 use crate::device::DeviceChoice;
 use crate::planner::SubGoal;
 pub use crate::train::StageKind as Stage;
@@ -33,7 +34,10 @@ pub enum FileContent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrainingRequest {
     pub stage: Stage,
+    /// A preset's name, or the path of a RON file.
     pub preset: String,
+    /// Texts that replace fields of the preset: `16` at `train.stage1.batch`.
+    pub settings: BTreeMap<String, String>,
     /// `runs/NAME`: the run's folder; what is there is resumed.
     pub run: PathBuf,
     /// Steps of the schedule; the preset's own number if none.
@@ -42,6 +46,23 @@ pub struct TrainingRequest {
     pub from: Option<PathBuf>,
     /// Where to compute; what the program was started with if none.
     pub device: Option<DeviceChoice>,
+}
+
+/// What the window asks of training besides its beginning and its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrainingCommand {
+    /// List the runs in this folder from now on.
+    List(PathBuf),
+    /// Stop reading the metrics of this run.
+    Forget(PathBuf),
+    /// Save a checkpoint after the step at hand, then wait.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// Stop after the step at hand and keep nothing of what was done since the last checkpoint.
+    StopUnsaved,
+    /// Who goes first while an episode is planned.
+    SetPriority(Priority),
 }
 
 /// One request. Those that interrupt (see [`Command::interrupts`]) stop the work at hand first.
@@ -102,8 +123,10 @@ pub enum Command {
         content: FileContent,
     },
     StartTraining(TrainingRequest),
+    /// Stop after the step at hand, with a checkpoint.
     StopTraining,
-    /// Read the metrics of this run's folder as they grow.
+    Training(TrainingCommand),
+    /// Read the metrics of this run's folder as they grow, beside those of the other runs that are watched.
     WatchRun(PathBuf),
     /// Take the last failure off the screen.
     DismissFailure,

@@ -1,46 +1,41 @@
-//! The io thread: exports and other files, the metrics file of the run that is watched, and the search for devices.
+//! The io thread: exports and other files, the metrics files of the runs that are watched, and the search for devices.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::board::{DeviceSearch, Failure, JobKind, Level};
-use super::command::{Command, FileContent};
+use super::command::{Command, FileContent, TrainingCommand};
 use super::event::Event;
-use super::metrics::{MetricsReader, RunMetrics};
+use super::runs::RunBook;
 use super::session::SessionError;
 use super::slot::lock;
 use super::{Shared, worker};
 use crate::device;
 use crate::weights::write_new;
 
-/// How often a watched file is looked at.
-const POLL: Duration = Duration::from_millis(400);
-
 pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
-    let mut reader: Option<MetricsReader> = None;
+    let mut book = RunBook::default();
     loop {
-        let command = match reader {
+        let command = match book.sleep() {
             None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(_) => queue.recv_timeout(POLL),
+            Some(time) => queue.recv_timeout(time),
         };
         match command {
             Ok(Command::Export(path)) => export(&path, shared),
             Ok(Command::Write { path, content }) => write(&path, &content, shared),
-            Ok(Command::WatchRun(run)) => {
-                *lock(&shared.metrics) = RunMetrics::new(run.clone());
-                reader = Some(MetricsReader::new(&run));
-            }
+            Ok(Command::WatchRun(run)) => book.watch(run),
+            Ok(Command::Training(TrainingCommand::List(root))) => book.list(root),
+            Ok(Command::Training(TrainingCommand::Forget(run))) => book.forget(&run),
             Ok(Command::FindDevices) => find_devices(shared),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        if let Some(reader) = &mut reader {
-            poll(reader, shared);
+        if book.sleep().is_some() {
+            look(&mut book, shared);
         }
     }
 }
@@ -62,18 +57,13 @@ fn find_devices(shared: &Shared) {
     }
 }
 
-fn poll(reader: &mut MetricsReader, shared: &Shared) {
-    // A long file comes in pieces, so that the window sees it grow and the lock is short.
-    loop {
-        let read = reader.read();
-        let more = read.more;
-        if lock(&shared.metrics).append(read) {
+fn look(book: &mut RunBook, shared: &Shared) {
+    let here = lock(&shared.metrics).here.clone();
+    book.look(here.as_deref(), |change| {
+        if change(&mut lock(&shared.metrics)) {
             shared.events.send(Event::Metrics);
         }
-        if !more {
-            return;
-        }
-    }
+    });
 }
 
 fn export(path: &Path, shared: &Shared) {

@@ -1,192 +1,111 @@
-//! The numbers of a training run, read from its `metrics.jsonl` as the file grows, and kept so that a curve of a
-//! million points is drawn from a few thousand.
+//! The numbers of a training run, read from its `metrics.jsonl` as the file grows.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// Points or buckets that make one bucket of the next level.
-const FAN: usize = 8;
-/// Bytes that are read in one go.
-const PIECE: usize = 4 << 20;
+use super::series::Series;
 
-/// A stretch of a curve: where it lies and the values in it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stretch {
-    /// First and last x.
-    pub x: [f64; 2],
-    /// Lowest and highest value.
-    pub y: [f64; 2],
-    pub mean: f64,
-}
-
-/// One curve, with its extremes over ever longer stretches: level k holds one bucket for every 8^k points.
-#[derive(Clone, Debug, Default)]
-pub struct Series {
-    points: Vec<[f64; 2]>,
-    levels: Vec<Vec<Stretch>>,
-}
-
-impl Series {
-    pub fn len(&self) -> usize {
-        self.points.len()
-    }
-
-    /// Every point, in the order of its steps.
-    pub fn points(&self) -> &[[f64; 2]] {
-        &self.points
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
-    }
-
-    pub fn last(&self) -> Option<[f64; 2]> {
-        self.points.last().copied()
-    }
-
-    /// Adds a point. One that does not lie after the last (a resumed run repeats steps) replaces what it overtakes.
-    pub fn push(&mut self, x: f64, y: f64) {
-        if self.points.last().is_some_and(|last| last[0] >= x) {
-            self.truncate(self.points.partition_point(|point| point[0] < x));
-        }
-        self.points.push([x, y]);
-        let mut len = self.points.len();
-        let mut level = 0;
-        while len.is_multiple_of(FAN) {
-            let bucket = self.summary(level, len - FAN..len);
-            if self.levels.len() == level {
-                self.levels.push(Vec::new());
-            }
-            self.levels[level].push(bucket);
-            len = self.levels[level].len();
-            level += 1;
-        }
-    }
-
-    fn truncate(&mut self, mut len: usize) {
-        self.points.truncate(len);
-        for level in &mut self.levels {
-            len /= FAN;
-            level.truncate(len);
-        }
-    }
-
-    /// One bucket over a range of level `level - 1` (of the points for level 0).
-    fn summary(&self, level: usize, range: std::ops::Range<usize>) -> Stretch {
-        let empty = [f64::INFINITY, f64::NEG_INFINITY];
-        let mut all = Stretch {
-            x: empty,
-            y: empty,
-            mean: 0.0,
-        };
-        for index in range {
-            let part = self.bucket(level, index);
-            all.x = [all.x[0].min(part.x[0]), all.x[1].max(part.x[1])];
-            all.y = [all.y[0].min(part.y[0]), all.y[1].max(part.y[1])];
-            // Every part stands for as many points as the next.
-            all.mean += part.mean / FAN as f64;
-        }
-        all
-    }
-
-    /// What lies at an index of level `level`, where 0 is the points themselves.
-    fn bucket(&self, level: usize, index: usize) -> Stretch {
-        match level {
-            0 => {
-                let [x, y] = self.points[index];
-                Stretch {
-                    x: [x; 2],
-                    y: [y; 2],
-                    mean: y,
-                }
-            }
-            level => self.levels[level - 1][index],
-        }
-    }
-
-    fn level_len(&self, level: usize) -> usize {
-        match level {
-            0 => self.points.len(),
-            level => self.levels.get(level - 1).map_or(0, Vec::len),
-        }
-    }
-
-    /// The curve over a range of x in at most about `most` stretches. Each knows its extremes, so that no spike is lost;
-    /// short enough ranges come as their points.
-    pub fn decimated(&self, x: RangeInclusive<f64>, most: usize) -> Vec<Stretch> {
-        // One point beyond either edge, so that the line runs out of the picture and does not stop in it.
-        let from = self
-            .points
-            .partition_point(|point| point[0] < *x.start())
-            .saturating_sub(1);
-        let to = (self.points.partition_point(|point| point[0] <= *x.end()) + 1).min(self.points.len());
-        let mut out = Vec::new();
-        let mut level = 0;
-        let mut width = 1;
-        while to.saturating_sub(from) / width > most.max(FAN) && self.level_len(level + 1) > 0 {
-            level += 1;
-            width *= FAN;
-        }
-        // Whole buckets first; what is left after the last whole one comes from the finer levels.
-        let mut at = from / width * width;
-        loop {
-            while at < to && at / width < self.level_len(level) {
-                out.push(self.bucket(level, at / width));
-                at += width;
-            }
-            if level == 0 {
-                return out;
-            }
-            level -= 1;
-            width /= FAN;
-        }
-    }
-}
+/// Bytes that are read in one go: they are parsed and added within a few milliseconds.
+const PIECE: usize = 512 << 10;
 
 /// All curves of one run.
 #[derive(Clone, Debug, Default)]
-pub struct RunMetrics {
-    /// `runs/NAME`.
-    pub run: PathBuf,
+pub struct Run {
     pub series: BTreeMap<String, Series>,
-    /// Values that were not finite, by curve: they leave a gap and are worth knowing of.
-    pub not_finite: BTreeMap<String, usize>,
+    /// Steps at which a value was not finite, by curve: they are marked and worth knowing of.
+    pub not_finite: BTreeMap<String, Vec<f64>>,
     /// Lines that are not JSON objects with a step.
     pub unread_lines: usize,
     /// Why the file cannot be read, if it cannot.
     pub problem: Option<String>,
+    /// Step, and the seconds that were spent in steps until then.
+    clock: Vec<[f64; 2]>,
 }
 
-impl RunMetrics {
-    pub fn new(run: PathBuf) -> Self {
-        Self { run, ..Self::default() }
-    }
-
+impl Run {
     /// Adds what was read; whether anything changed.
     pub fn append(&mut self, piece: Piece) -> bool {
         let changed =
             !piece.values.is_empty() || piece.unread_lines > 0 || piece.restarted || self.problem != piece.problem;
         if piece.restarted {
-            self.series.clear();
-            self.not_finite.clear();
-            self.unread_lines = 0;
+            *self = Self::default();
         }
         self.problem = piece.problem;
         self.unread_lines += piece.unread_lines;
         for (name, step, value) in piece.values {
-            if value.is_finite() {
-                self.series.entry(name).or_default().push(step, value);
-            } else {
-                *self.not_finite.entry(name).or_default() += 1;
-            }
+            self.push(name, step, value);
         }
         changed
     }
+
+    /// Adds a value. A step that is done again replaces what was known from there on. From the seconds of a step comes
+    /// the throughput.
+    pub fn push(&mut self, name: String, step: f64, value: f64) {
+        if let Some(marks) = self.not_finite.get_mut(&name) {
+            marks.truncate(marks.partition_point(|&mark| mark < step));
+        }
+        if !value.is_finite() {
+            if let Some(series) = self.series.get_mut(&name) {
+                series.overtake(step);
+            }
+            self.not_finite.entry(name).or_default().push(step);
+            return;
+        }
+        if name == "secs" {
+            self.clock.truncate(self.clock.partition_point(|at| at[0] < step));
+            let before = self.clock.last().map_or(0.0, |at| at[1]);
+            self.clock.push([step, before + value]);
+            if value > 0.0 {
+                self.series
+                    .entry("steps_per_sec".to_owned())
+                    .or_default()
+                    .push(step, 1.0 / value);
+            }
+        }
+        self.series.entry(name).or_default().push(step, value);
+    }
+
+    /// The last step that is known.
+    pub fn last_step(&self) -> Option<f64> {
+        let last = |series: &Series| series.last().map(|point| point[0]);
+        let marks = self.not_finite.values().filter_map(|marks| marks.last().copied());
+        self.series
+            .values()
+            .filter_map(last)
+            .chain(marks)
+            .max_by(f64::total_cmp)
+    }
+
+    /// Seconds of training at a step, between those that are known in proportion; none where the run does not say.
+    pub fn secs_at(&self, step: f64) -> Option<f64> {
+        between(&self.clock, step, 0)
+    }
+
+    /// The step at so many seconds of training.
+    pub fn step_at(&self, secs: f64) -> Option<f64> {
+        between(&self.clock, secs, 1)
+    }
+}
+
+/// The other coordinate at `x`, which is coordinate `axis` of rising points: a straight line between two of them, the ends
+/// beyond them.
+fn between(points: &[[f64; 2]], x: f64, axis: usize) -> Option<f64> {
+    let after = points.partition_point(|point| point[axis] < x);
+    let (a, b) = (
+        points.get(after.saturating_sub(1))?,
+        points.get(after).or(points.last())?,
+    );
+    let width = b[axis] - a[axis];
+    let share = if width > 0.0 {
+        ((x - a[axis]) / width).clamp(0.0, 1.0)
+    } else {
+        1.0
+    };
+    Some(a[1 - axis] + share * (b[1 - axis] - a[1 - axis]))
 }
 
 /// What one look at the file brought.
@@ -314,54 +233,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_million_points_are_drawn_from_a_few_thousand_and_no_spike_is_lost() {
-        let mut series = Series::default();
-        for step in 0..1_000_000 {
-            let spike = if step == 654_321 { 1e3 } else { 0.0 };
-            series.push(f64::from(step), (f64::from(step) * 1e-3).sin() + spike);
-        }
-        let curve = series.decimated(0.0..=1e6, 1000);
-        assert!(curve.len() <= 1040, "{}", curve.len());
-        assert!(curve.iter().any(|stretch| stretch.y[1] > 999.0));
-        assert_eq!((curve[0].x[0], curve[curve.len() - 1].x[1]), (0.0, 999_999.0));
-        assert!(curve.windows(2).all(|pair| pair[0].x[1] < pair[1].x[0]));
-        assert!(
-            curve
-                .iter()
-                .all(|stretch| stretch.y[0] <= stretch.mean && stretch.mean <= stretch.y[1])
-        );
-        let close = series.decimated(654_300.0..=654_340.0, 1000);
-        let spike = [1e3 + 654.321f64.sin(); 2];
-        assert!(
-            close.len() < 50
-                && close
-                    .iter()
-                    .any(|stretch| stretch.x[0] == 654_321.0 && stretch.y == spike)
-        );
-    }
-
-    #[test]
-    fn a_resumed_run_overwrites_the_steps_it_repeats() {
-        let mut series = Series::default();
-        for step in 0..1000 {
-            series.push(f64::from(step), 1.0);
-        }
-        for step in 500..700 {
-            series.push(f64::from(step), 2.0);
-        }
-        assert_eq!((series.len(), series.last()), (700, Some([699.0, 2.0])));
-        let mut fresh = Series::default();
-        for step in 0..700 {
-            fresh.push(f64::from(step), if step < 500 { 1.0 } else { 2.0 });
-        }
-        assert_eq!(series.levels, fresh.levels);
-    }
-
-    #[test]
     fn a_growing_file_is_read_once_and_half_lines_wait() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
         let mut reader = MetricsReader::new(folder.path());
-        let mut metrics = RunMetrics::new(folder.path().to_owned());
+        let mut metrics = Run::default();
         assert!(!metrics.append(reader.read()), "no file yet");
         let mut file = File::create(folder.path().join("metrics.jsonl"))?;
         write!(
@@ -373,7 +248,7 @@ mod tests {
         assert_eq!(metrics.series["lr.encoder"].len(), 1);
         writeln!(file, "ss\":null}}")?;
         metrics.append(reader.read());
-        assert_eq!((metrics.not_finite["loss"], metrics.unread_lines), (1, 1));
+        assert_eq!((&metrics.not_finite["loss"], metrics.unread_lines), (&vec![2.0], 1));
         let path = folder.path().join("metrics.jsonl");
         std::fs::write(&path, "{\"step\":0,\"loss\":9}\n")?;
         metrics.append(reader.read());
@@ -388,5 +263,32 @@ mod tests {
         metrics.append(reader.read());
         assert_eq!((metrics.series["loss"].len(), metrics.unread_lines), (3, 0));
         Ok(())
+    }
+
+    #[test]
+    fn a_run_knows_its_time_its_throughput_and_what_was_no_number() {
+        let mut run = Run::default();
+        let mut push = |name: &str, step: f64, value: f64| run.push(name.to_owned(), step, value);
+        for step in 1..=4 {
+            push("secs", f64::from(step), 0.5);
+            push("loss", f64::from(step), if step == 3 { f64::NAN } else { 1.0 });
+        }
+        assert_eq!(
+            (run.secs_at(2.0), run.secs_at(2.5), run.secs_at(9.0)),
+            (Some(1.0), Some(1.25), Some(2.0))
+        );
+        assert_eq!((run.step_at(1.25), run.step_at(0.0)), (Some(2.5), Some(1.0)));
+        assert_eq!(run.series["steps_per_sec"].last(), Some([4.0, 2.0]));
+        assert_eq!(
+            (run.series["loss"].len(), run.not_finite["loss"].as_slice()),
+            (3, &[3.0][..])
+        );
+        assert_eq!(run.last_step(), Some(4.0));
+        // It is resumed from step 2, and this time all goes well.
+        run.push("secs".to_owned(), 3.0, 1.0);
+        run.push("loss".to_owned(), 3.0, 0.9);
+        assert_eq!(run.secs_at(3.0), Some(2.0));
+        assert!(run.not_finite["loss"].is_empty());
+        assert_eq!(run.series["loss"].last(), Some([3.0, 0.9]));
     }
 }

@@ -3,7 +3,7 @@
 //! it up.
 //!
 //! Three workers: `planner` owns the [`Session`], `trainer` runs one training at a time, `io` exports, follows the
-//! metrics of a run and has devices looked for. No lock is held across compute, nothing that the window does or leaves
+//! metrics of runs and has devices looked for. No lock is held across compute, nothing that the window does or leaves
 //! undone blocks a worker, and a panic ends at its worker's edge.
 
 mod board;
@@ -13,7 +13,10 @@ mod command;
 mod event;
 mod io;
 mod metrics;
+mod pace;
 mod planner;
+mod runs;
+mod series;
 mod session;
 mod slot;
 mod trainer;
@@ -29,9 +32,12 @@ pub use board::{
 };
 pub use branches::{Branch, Branches};
 pub use cancel::Cancel;
-pub use command::{Command, FileContent, Stage, TrainingRequest, Until};
+pub use command::{Command, FileContent, Stage, TrainingCommand, TrainingRequest, Until};
 pub use event::{Event, EventSender, Waker};
-pub use metrics::{MetricsReader, RunMetrics, Series, Stretch};
+pub use metrics::{MetricsReader, Run};
+pub use pace::Priority;
+pub use runs::{RunFacts, RunMetrics, RunState};
+pub use series::{Series, Stretch};
 pub use session::{
     Advance, Control, Exporter, OpenSession, Opening, Projection, RunTraining, Session, SessionError, SessionInfo,
     TrainingControl,
@@ -54,6 +60,7 @@ struct Shared {
     exporter: Slot<Arc<dyn Exporter>>,
     plan_cancel: Cancel,
     train_cancel: Cancel,
+    pace: Arc<pace::Pace>,
 }
 
 /// The window's end of the engine. Dropping it stops the workers.
@@ -86,6 +93,7 @@ impl Engine {
             exporter: Slot::default(),
             plan_cancel: Cancel::default(),
             train_cancel: Cancel::default(),
+            pace: Arc::default(),
         };
         let (planner, plan_queue) = crossbeam_channel::bounded(QUEUE);
         let (trainer, train_queue) = crossbeam_channel::bounded(QUEUE);
@@ -108,10 +116,19 @@ impl Engine {
 
     /// Hands a command to its worker without waiting. `false`: the worker's queue is full, the command was dropped.
     pub fn send(&self, command: Command) -> bool {
+        let command = match command {
+            Command::Training(asked) => match self.training(asked) {
+                Some(command) => command,
+                None => return true,
+            },
+            command => command,
+        };
         let (queue, cancel) = match &command {
-            Command::Export(_) | Command::Write { .. } | Command::WatchRun(_) | Command::FindDevices => {
-                (&self.io, None)
-            }
+            Command::Export(_)
+            | Command::Write { .. }
+            | Command::WatchRun(_)
+            | Command::FindDevices
+            | Command::Training(_) => (&self.io, None),
             Command::StartTraining(_) => (&self.trainer, None),
             Command::StopTraining => (&self.trainer, Some(&self.shared.train_cancel)),
             command => (&self.planner, command.interrupts().then_some(&self.shared.plan_cancel)),
@@ -124,6 +141,22 @@ impl Engine {
             cancel.lower();
         }
         sent
+    }
+
+    /// Does what must reach a run in the middle of its steps, past any queue; what is left for a worker is given back.
+    fn training(&self, asked: TrainingCommand) -> Option<Command> {
+        let pace = &self.shared.pace;
+        match asked {
+            TrainingCommand::Pause => pace.pause(),
+            TrainingCommand::Resume => pace.resume(),
+            TrainingCommand::SetPriority(priority) => pace.set_priority(priority),
+            TrainingCommand::StopUnsaved => {
+                pace.reins.discard();
+                return Some(Command::StopTraining);
+            }
+            asked => return Some(Command::Training(asked)),
+        }
+        None
     }
 
     pub fn recording(&self) -> Arc<crate::recording::Recording> {
@@ -139,7 +172,7 @@ impl Engine {
         self.shared.board.view()
     }
 
-    /// The metrics of the run that is watched.
+    /// The runs that are known, and the curves of those that are watched.
     pub fn with_metrics<R>(&self, read: impl FnOnce(&RunMetrics) -> R) -> R {
         read(&slot::lock(&self.shared.metrics))
     }

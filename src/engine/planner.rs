@@ -229,6 +229,7 @@ impl<S: Session> Planner<S> {
             | Command::FindDevices
             | Command::StartTraining(_)
             | Command::StopTraining
+            | Command::Training(_)
             | Command::WatchRun(_) => {}
         }
     }

@@ -4,18 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use super::board::{Board, JobGuard, Level};
+use super::board::{Board, JobGuard, Level, TrainingState};
 use super::branches::Branches;
 use super::cancel::Cancel;
 use super::command::TrainingRequest;
 use super::event::{Event, EventSender};
+use super::pace::Pace;
 use super::slot::{SharedRecording, Slot};
 use super::worker;
 use crate::config::PlanConfig;
 use crate::device::DeviceChoice;
 use crate::planner::SubGoal;
 use crate::recording::{Recording, StepRecord};
+use crate::train::Reins;
 
 /// Why a call of a [`Session`] or a [`TrainingJob`] did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -247,6 +250,8 @@ pub struct TrainingControl {
     pub(super) cancel: Cancel,
     pub(super) board: Board,
     pub(super) job: JobGuard,
+    pub(super) pace: Arc<Pace>,
+    pub(super) title: String,
 }
 
 impl TrainingControl {
@@ -262,6 +267,25 @@ impl TrainingControl {
 
     pub fn log(&self, level: Level, text: impl Into<String>) {
         self.board.log(level, text);
+    }
+
+    /// What the window asks of the run while it goes on.
+    pub fn reins(&self) -> Arc<Reins> {
+        Arc::clone(&self.pace.reins)
+    }
+
+    /// To be called between two steps, with the time that the last one took: leaves the machine to an episode, and waits
+    /// while the run is paused.
+    pub fn between_steps(&self, step: Duration) {
+        let cancel = self.cancel.flag();
+        self.pace.rest(step, cancel, || self.board.view().phase.is_planning());
+        if self.pace.is_paused() && !self.cancel.is_raised() {
+            let title = self.title.clone();
+            self.board.set_training(TrainingState::Paused { title });
+            self.pace.wait(cancel);
+            let title = self.title.clone();
+            self.board.set_training(TrainingState::Running { title });
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crossbeam_channel::Receiver;
 use super::board::{JobKind, Level, TrainingState};
 use super::command::{Command, TrainingRequest};
 use super::session::{RunTraining, SessionError, TrainingControl};
+use super::slot::lock;
 use super::{Shared, worker};
 
 pub(super) fn work(mut train: RunTraining, queue: &Receiver<Command>, shared: &Shared) {
@@ -27,6 +28,8 @@ fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
         .map_or_else(|| request.run.to_string_lossy(), |name| name.to_string_lossy());
     let title = format!("Stage {} · {name}", request.stage.name());
     let board = &shared.board;
+    shared.pace.begin();
+    lock(&shared.metrics).here = Some(request.run.clone());
     board.set_training(TrainingState::Running { title: title.clone() });
     board.log(
         Level::Info,
@@ -36,9 +39,12 @@ fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
         cancel: shared.train_cancel.clone(),
         board: board.clone(),
         job: board.begin(JobKind::Train, title.clone()),
+        pace: shared.pace.clone(),
+        title: title.clone(),
     };
     let result =
         worker::guard(|| train(request, &control)).unwrap_or_else(|message| Err(SessionError::Failed(message)));
+    lock(&shared.metrics).here = None;
     board.set_training(match result {
         Ok(()) => {
             board.log(Level::Info, format!("{title}: finished."));

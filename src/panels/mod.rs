@@ -46,8 +46,8 @@ pub use reasoning::reasoning_ui;
 pub use shell::{Shell, WindowAct};
 pub use similarity::similarity_ui;
 pub use state::{
-    CameraView, MapGrid, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, TrainingForm, View, ViewState,
-    Workspace, sub_goal_state,
+    CameraView, MapGrid, Popup, Selection, StatusNumbers, SubGoalState, TaskBox, View, ViewState, Workspace,
+    sub_goal_state,
 };
 pub use status::status_ui;
 pub use sub_goal_draft::Draft;
@@ -56,4 +56,4 @@ pub use tables::Table;
 pub use task_bar::{examples_ui, task_bar_ui};
 pub use timeline::timeline_ui;
 pub use toasts::{Toasts, toasts_ui};
-pub use training::training_ui;
+pub use training::{TrainingForm, training_ui};

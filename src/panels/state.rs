@@ -1,13 +1,13 @@
 //! What the panels share: the view of an episode, the one selection, and what the user typed and switched.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use super::camera::FrameTexture;
 use super::compare::Pin;
 use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
-use crate::engine::{BoardView, Command, Stage};
+use super::training::TrainingForm;
+use crate::engine::{BoardView, Command};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
 
@@ -204,21 +204,6 @@ pub struct CameraView {
     pub texture: FrameTexture,
 }
 
-/// The form of a training run.
-#[derive(Clone, Debug)]
-pub struct TrainingForm {
-    pub run: String,
-    pub preset: String,
-    pub stage: Stage,
-    /// Empty: the preset's own number.
-    pub steps: String,
-    /// Empty: the checkpoint in use.
-    pub from: String,
-    pub log_scale: bool,
-    /// The run whose metrics are watched.
-    pub watched: Option<PathBuf>,
-}
-
 /// Numbers of the status line that the app measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StatusNumbers {
@@ -292,15 +277,7 @@ impl ViewState {
                 models_eye: false,
                 texture: FrameTexture::default(),
             },
-            training: TrainingForm {
-                run: "runs/first".to_owned(),
-                preset: "nano".to_owned(),
-                stage: Stage::One,
-                steps: String::new(),
-                from: String::new(),
-                log_scale: true,
-                watched: None,
-            },
+            training: TrainingForm::default(),
             status: StatusNumbers::default(),
             shell: Shell::default(),
             time_range: None,

@@ -134,14 +134,19 @@ fn cem_costs(view: &View<'_>, only: Option<Option<usize>>) -> Option<String> {
     any.then_some(text)
 }
 
-/// A row a point: the curves need not have the same steps.
+/// A row a point of every run that is watched: the curves need not have the same steps.
 fn training(metrics: &RunMetrics) -> Option<String> {
-    let mut text = "metric,step,value\n".to_owned();
-    for (name, series) in &metrics.series {
-        let name = quoted(name);
-        for [step, value] in series.points() {
-            let _ = writeln!(text, "{name},{step},{}", cell(Some(*value)));
+    let mut text = "run,metric,step,value\n".to_owned();
+    let mut any = false;
+    for (folder, run) in &metrics.watched {
+        let folder = quoted(&folder.display().to_string());
+        for (name, series) in &run.series {
+            let name = quoted(name);
+            for [step, value] in series.points() {
+                any = true;
+                let _ = writeln!(text, "{folder},{name},{step},{}", cell(Some(*value)));
+            }
         }
     }
-    (!metrics.series.is_empty()).then_some(text)
+    any.then_some(text)
 }

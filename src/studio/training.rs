@@ -1,12 +1,14 @@
 //! A training that the window starts: the same job as `thinkjepa train`, with data made where there is none.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{StudioSettings, failed, refused};
 use crate::config::{self, Config};
 use crate::data::{DatagenError, EpisodeStore, GenerateSettings, StoreError, generate};
 use crate::device::{self, Workload};
 use crate::engine::{Level, RunTraining, SessionError, Stage, TrainingControl, TrainingRequest};
+use crate::recording::file::has_extension;
 use crate::sim::Scene;
 use crate::train::job::{Job, JobError, JobProgress, run};
 
@@ -39,10 +41,16 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
         run: request.run.clone(),
         from,
         out: Some(request.run.join("result")),
+        reins: control.reins(),
     };
     let mut observe = |progress: &JobProgress<'_>| match progress {
         JobProgress::Preparing { what, done, total } => control.progress(what, *done as u64, *total as u64),
-        JobProgress::Step(step) => control.progress("Training", step.step as u64, step.steps as u64),
+        JobProgress::Step(step) => {
+            control.progress("Training", step.step as u64, step.steps as u64);
+            if step.step < step.steps {
+                control.between_steps(Duration::try_from_secs_f64(step.step_secs).unwrap_or_default());
+            }
+        }
     };
     let done = run(&job, &selected.device, control.cancel_flag(), &mut observe).map_err(|err| match err {
         JobError::Train(_) => failed(err),
@@ -58,11 +66,20 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
 }
 
 fn configuration(request: &TrainingRequest) -> Result<Config, SessionError> {
-    let mut config = config::preset(&request.preset).map_err(refused)?;
+    let named = if has_extension(Path::new(&request.preset), "ron") {
+        config::load(Path::new(&request.preset))
+    } else {
+        config::preset(&request.preset)
+    };
+    let mut config = named.map_err(refused)?;
     if let Some(steps) = request.steps {
         request.stage.set_steps(&mut config.train, steps);
-        config.validate("the training's settings").map_err(refused)?;
     }
+    let edited = config.edited(&request.settings);
+    if let Some((field, problem)) = edited.problems.first_key_value() {
+        return Err(SessionError::Refused(format!("{field}: {problem}")));
+    }
+    let config = edited.config;
     Ok(config)
 }
 

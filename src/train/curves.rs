@@ -11,7 +11,16 @@ use super::run::LOG;
 const PARTS: usize = 10;
 
 /// What is no outcome of a step.
-const LEFT_OUT: [&str; 4] = ["step", "secs", "loader_secs", "learning_rate"];
+const LEFT_OUT: [&str; 8] = [
+    "step",
+    "secs",
+    "loader_secs",
+    "learning_rate",
+    "learning_rate_encoder",
+    "learning_rate_lora",
+    "ema_tau",
+    "memory_bytes",
+];
 
 /// A table in Markdown of a run's `metrics.jsonl`: means over each tenth of its steps, a column headed by the tenth's last
 /// step and a row for each number.

@@ -49,6 +49,16 @@ impl StageKind {
 }
 
 impl StageKind {
+    /// Where the stage's own settings stand in the configuration.
+    pub fn settings(self) -> &'static str {
+        match self {
+            Self::One => "train.stage1",
+            Self::OneB => "train.stage1b",
+            Self::Vlm => "train.vlm",
+            Self::Two => "train.stage2",
+        }
+    }
+
     /// Gives the stage another number of steps; a warm-up that would be longer than that ends with it.
     pub fn set_steps(self, train: &mut TrainConfig, steps: usize) {
         let (of_stage, warmup) = match self {

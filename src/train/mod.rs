@@ -1,12 +1,15 @@
 //! Training: the stages, what they share, and how a run is kept on disk so that it can be resumed at any step.
 
 mod curves;
+mod estimate;
 mod facts;
 mod gradients;
 pub mod job;
 mod kind;
 pub mod optimizer;
+mod reins;
 mod run;
+mod run_file;
 pub mod schedule;
 mod stage1;
 mod stage1b;
@@ -17,8 +20,11 @@ mod world_loss;
 mod world_trainer;
 
 pub use curves::curves;
+pub use estimate::TrainingMemory;
 pub use kind::{StageKind, UnknownStage};
+pub use reins::Reins;
 pub use run::{Metrics, Progress, Stage, TrainError, newest_checkpoint, train};
+pub use run_file::{RunFile, RunStanding};
 pub use stage1::Stage1;
 pub use stage1b::{LatentCache, Stage1b};
 pub use stage2::Stage2;

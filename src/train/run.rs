@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::reins::Reins;
+use crate::device::resident_bytes;
+
 /// Named numbers of one step.
 pub type Metrics = Vec<(&'static str, f64)>;
 
@@ -16,6 +19,8 @@ pub struct Progress<'a> {
     pub step: usize,
     pub steps: usize,
     pub metrics: &'a [(&'static str, f64)],
+    /// Time that the step took.
+    pub step_secs: f64,
     pub elapsed_secs: f64,
     pub remaining_secs: f64,
 }
@@ -73,10 +78,13 @@ pub trait Stage {
 /// Every step of a run, one JSON object a line.
 pub(super) const LOG: &str = "metrics.jsonl";
 
+/// Steps between two looks at the memory.
+const MEMORY_EVERY: usize = 10;
+
 /// Name of the newest checkpoint's step file.
 const STEP_FILE: &str = "step";
 
-/// Runs a stage to its end, or until `cancel` is set; resumes from the newest checkpoint in `folder`. Returns the number
+/// Runs a stage to its end, or until `cancel` is set; `reins` may ask for a checkpoint at once, or for none at a stop. Resumes from the newest checkpoint in `folder`. Returns the number
 /// of steps that are done.
 ///
 /// # Errors
@@ -85,7 +93,7 @@ pub fn train(
     stage: &mut dyn Stage,
     folder: &Path,
     checkpoint_every: usize,
-    cancel: &AtomicBool,
+    (cancel, reins): (&AtomicBool, &Reins),
     observe: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<usize, TrainError> {
     fs::create_dir_all(folder).map_err(|err| TrainError::io("create", folder, err))?;
@@ -106,20 +114,23 @@ pub fn train(
     let steps = stage.steps();
     while done < steps && !cancel.load(Ordering::Relaxed) {
         let began = Instant::now();
-        let metrics = stage.step(done)?;
-        if metrics
-            .iter()
-            .any(|(name, value)| *name == "loss" && !value.is_finite())
-        {
-            return Err(TrainError::NotANumber { step: done });
-        }
+        let mut metrics = stage.step(done)?;
+        let step_secs = began.elapsed().as_secs_f64();
         done += 1;
+        if done % MEMORY_EVERY == 0 || done == first + 1 {
+            metrics.extend(resident_bytes().map(|bytes| ("memory_bytes", bytes as f64)));
+        }
         let mut line = serde_json::Map::new();
         line.insert("step".into(), done.into());
-        line.insert("secs".into(), began.elapsed().as_secs_f64().into());
+        line.insert("secs".into(), step_secs.into());
         line.extend(metrics.iter().map(|&(name, value)| (name.to_owned(), value.into())));
         writeln!(log, "{}", serde_json::Value::Object(line)).map_err(|err| TrainError::io("write", &log_path, err))?;
-        if done % checkpoint_every.max(1) == 0 || done == steps {
+        let is_loss = |(name, value): &(&str, f64)| *name == "loss" && !value.is_finite();
+        if metrics.iter().any(is_loss) {
+            // After the line: whoever watches sees where it happened.
+            return Err(TrainError::NotANumber { step: done - 1 });
+        }
+        if reins.takes_save() || done % checkpoint_every.max(1) == 0 || done == steps {
             save_checkpoint(stage, folder, done)?;
         }
         let elapsed_secs = start.elapsed().as_secs_f64();
@@ -128,11 +139,12 @@ pub fn train(
             step: done,
             steps,
             metrics: &metrics,
+            step_secs,
             elapsed_secs,
             remaining_secs,
         });
     }
-    if done < steps && done > first {
+    if done < steps && done > first && !reins.discards() {
         save_checkpoint(stage, folder, done)?;
     }
     Ok(done)

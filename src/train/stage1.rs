@@ -82,7 +82,11 @@ impl Stage for Stage1 {
             tau: ema_momentum(step, stage.steps, stage.ema),
         };
         self.trainer.step(gradients, &rates);
-        metrics.push(("learning_rate", rates.predictor));
+        metrics.extend([
+            ("learning_rate", rates.predictor),
+            ("learning_rate_encoder", rates.encoder),
+            ("ema_tau", rates.tau),
+        ]);
         Ok(metrics)
     }
 

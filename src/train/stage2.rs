@@ -312,6 +312,9 @@ impl Stage for Stage2 {
             joint.trainer.step(gradients, &rates);
         }
         metrics.push(("learning_rate", rate(stage.lr_gpi)));
+        if with_lora {
+            metrics.push(("learning_rate_lora", rate(stage.lr_lora)));
+        }
         Ok(metrics)
     }
 

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{BoardView, Command, Engine, Phase, Until};
+use thinkjepa::engine::{
+    BoardView, Command, Engine, Phase, Stage, TrainingCommand, TrainingRequest, TrainingState, Until,
+};
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
+use thinkjepa::train::{RunFile, RunStanding, newest_checkpoint};
 
-use crate::support::{TASK, planned_headless, with_list};
+use crate::support::{TASK, config, planned_headless, with_list};
 
 fn engine(checkpoint: &Path) -> Engine {
     let settings = StudioSettings {
@@ -108,6 +111,89 @@ fn the_window_makes_the_plan_of_the_command_line_to_the_byte() {
     assert!(engine.send(Command::Reset { seed: 8 }));
     until(&engine, "reset", |board| board.phase == Phase::Idle);
     assert!(engine.recording().task.is_empty() && engine.live().unwrap().frame != scene.frame);
+}
+
+/// Stage `vlm` needs no episodes: it is paused with a checkpoint, goes on, is stopped with nothing kept of the last steps,
+/// and ends with the log of a run that was left alone.
+#[test]
+fn a_training_is_paused_dropped_and_resumed_with_the_same_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    with_list(&at("tiny"));
+    let mut config = config();
+    config.vlm.max_tokens = 512;
+    let stage = &mut config.train.vlm;
+    (stage.facts_steps, stage.steps, stage.warmup_steps) = (0, 24, 0);
+    (stage.facts_batch, stage.batch) = (2, 2);
+    config.train.checkpoint_every = 1000;
+    std::fs::write(at("tiny.ron"), ron::ser::to_string(&config).unwrap()).unwrap();
+    let engine = engine(&at("tiny"));
+    until(&engine, "idle", |board| board.phase == Phase::Idle);
+    let start = |run: &str, lr: &str| {
+        assert!(engine.send(Command::StartTraining(TrainingRequest {
+            stage: Stage::Vlm,
+            preset: at("tiny.ron").display().to_string(),
+            settings: [("train.vlm.lr".to_owned(), lr.to_owned())].into(),
+            run: at(run),
+            steps: None,
+            from: None,
+            device: None,
+        })));
+    };
+    let training = |asked| assert!(engine.send(Command::Training(asked)));
+    let losses = |run: &str| -> Vec<f64> {
+        let log = std::fs::read_to_string(at(run).join("metrics.jsonl")).unwrap_or_default();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        lines.map(|line| line["loss"].as_f64().unwrap()).collect()
+    };
+    let standing = |run: &str| RunFile::read(&at(run)).unwrap().standing;
+
+    start("whole", "0.001");
+    until(&engine, "finished", |board| {
+        matches!(board.training, TrainingState::Finished { .. })
+    });
+    assert_eq!((losses("whole").len(), standing("whole")), (24, RunStanding::Finished));
+
+    start("led", "0.001");
+    until(&engine, "steps", |_| losses("led").len() >= 2);
+    training(TrainingCommand::Pause);
+    until(&engine, "paused", |board| {
+        matches!(board.training, TrainingState::Paused { .. })
+    });
+    let paused_at = losses("led").len();
+    assert_eq!(newest_checkpoint(&at("led")).unwrap().0, paused_at);
+    assert_eq!(standing("led"), RunStanding::Running);
+    training(TrainingCommand::Resume);
+    until(&engine, "further", |_| losses("led").len() > paused_at);
+    training(TrainingCommand::StopUnsaved);
+    until(&engine, "stopped", |board| {
+        matches!(board.training, TrainingState::Stopped { .. })
+    });
+    assert_eq!(
+        (newest_checkpoint(&at("led")).unwrap().0, standing("led")),
+        (paused_at, RunStanding::Stopped)
+    );
+
+    start("led", "0.002");
+    until(
+        &engine,
+        "refused",
+        |board| matches!(&board.training, TrainingState::Failed { message, .. } if message.contains("train.vlm.lr")),
+    );
+    start("led", "0.001");
+    until(&engine, "finished", |board| {
+        matches!(board.training, TrainingState::Finished { .. })
+    });
+    assert_eq!(losses("led"), losses("whole"));
+    start("bad", "-1");
+    until(
+        &engine,
+        "refused",
+        |board| matches!(&board.training, TrainingState::Failed { message, .. } if message.starts_with("train.vlm.lr: Expected")),
+    );
+    assert!(!at("bad").exists());
 }
 
 #[test]

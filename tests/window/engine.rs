@@ -1,5 +1,6 @@
 //! The engine behind the window: commands in, recording and board out, panics and all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -284,6 +285,7 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
     let request = |run: &Path| TrainingRequest {
         stage: Stage::One,
         preset: "nano".to_owned(),
+        settings: BTreeMap::new(),
         run: run.to_owned(),
         steps: None,
         from: None,
@@ -292,7 +294,11 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
     engine.send(Command::StartTraining(request(folder.path())));
     engine.send(Command::WatchRun(folder.path().to_owned()));
     until(&engine, "a curve", |engine| {
-        engine.with_metrics(|metrics| metrics.series.get("loss").is_some_and(|loss| loss.len() >= 100))
+        engine.with_metrics(|metrics| {
+            let run = metrics.watched.get(folder.path());
+            run.and_then(|run| run.series.get("loss"))
+                .is_some_and(|loss| loss.len() >= 100)
+        })
     });
     engine.send(Command::StopTraining);
     until(&engine, "stopping", |engine| {

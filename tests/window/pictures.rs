@@ -9,11 +9,11 @@ use eframe::egui_wgpu::RendererOptions;
 use egui::{Key, Theme};
 use egui_kittest::Harness;
 use image::RgbaImage;
-use thinkjepa::engine::{Failure, JobKind, Level, LogLine, Phase, RunMetrics, TrainingState};
+use thinkjepa::engine::{Failure, JobKind, Level, LogLine, Phase, RunState, TrainingState};
 use thinkjepa::panels::{Draft, MapGrid, Pin, Popup, Workspace};
 use thinkjepa::recording::{PlanSettings, Recording, StepRecord};
 
-use super::{Desk, builder, draw, hand, synthetic};
+use super::{Desk, builder, draw, hand, synthetic, training};
 
 /// A renderer and its target's format; none where this machine cannot draw, not even in software.
 fn renderer() -> Option<(egui_kittest::wgpu::WgpuTestRenderer, wgpu::TextureFormat)> {
@@ -160,7 +160,10 @@ fn album(folder: &Path, theme: Theme) {
     save("first", first, &[]);
     save("edit", edited(), &[]);
     save("compare", compared(), &[]);
-    save("training", training(), &[]);
+    save("training", training_desk(), &[]);
+    let mut idle = training_desk();
+    (idle.board.training, idle.board.jobs) = (TrainingState::Idle, Vec::new());
+    save("training-form", idle, &[]);
     save("failure", failed(), &[]);
     save(
         "palette",
@@ -210,7 +213,7 @@ fn compared() -> Desk {
     desk
 }
 
-fn training() -> Desk {
+fn training_desk() -> Desk {
     let mut desk = Desk::new(Recording::default(), Phase::Idle);
     desk.state.workspace = Workspace::Training;
     desk.state.task.focus = false;
@@ -225,23 +228,25 @@ fn training() -> Desk {
         total: Some(8000),
         started: std::time::Instant::now() - Duration::from_secs(2400),
     });
-    desk.metrics = RunMetrics::new(PathBuf::from("runs/first"));
-    for step in 0..4000u32 {
-        let t = f64::from(step);
-        let wave = (t * 0.7).sin() * 0.04;
-        for (name, value) in [
-            ("loss", 1.6 / (1.0 + t / 200.0) + 0.08 + wave * 0.3),
-            ("prediction", 1.1 / (1.0 + t / 180.0) + 0.05 + wave * 0.2),
-            ("sigreg", 0.4 / (1.0 + t / 300.0) + wave * 0.1),
-            (
-                "lr.encoder",
-                3e-4 * (t / 4000.0 * std::f64::consts::PI).cos().mul_add(0.5, 0.5),
-            ),
-            ("loader_wait", 0.012 + wave * 0.05),
-        ] {
-            desk.metrics.series.entry(name.to_owned()).or_default().push(t, value);
-        }
+    desk.metrics.listed = vec![
+        training::facts("runs/first", RunState::Here, 4000),
+        training::facts("runs/sketched", RunState::Elsewhere, 2600),
+        training::facts("runs/mask-4000", RunState::Finished, 8000),
+        training::facts("runs/high-rate", RunState::Failed, 1790),
+    ];
+    for (name, steps, scale, wrong) in [
+        ("first", 4000, 1.0, None),
+        ("sketched", 2600, 1.25, None),
+        ("high-rate", 1790, 1.9, Some(1790)),
+    ] {
+        let run = training::run(steps, scale, wrong);
+        desk.metrics.watched.insert(PathBuf::from("runs").join(name), run);
     }
+    desk.state.training.smoothing = 100.0;
+    desk.state
+        .training
+        .edits
+        .insert("train.stage1.batch".to_owned(), "0".to_owned());
     desk
 }
 

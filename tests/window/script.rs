@@ -232,7 +232,8 @@ pub fn engine(waker: Waker) -> Engine {
                 std::fs::write(request.run.join("metrics.jsonl"), &lines)
                     .map_err(|err| SessionError::Failed(err.to_string()))?;
             }
-            std::thread::sleep(Duration::from_micros(100));
+            std::thread::sleep(Duration::from_millis(1));
+            control.between_steps(Duration::from_millis(1));
         }
         Ok(())
     };

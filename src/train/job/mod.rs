@@ -8,13 +8,14 @@ mod settings;
 mod world;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 
 pub use from::configuration;
 
-use super::{Progress, StageKind, TrainError};
+use super::{Progress, Reins, RunFile, RunStanding, StageKind, TrainError};
 use crate::config::Config;
 use crate::data::StoreError;
 use crate::sim::SceneError;
@@ -37,6 +38,8 @@ pub struct Job {
     /// Checkpoint folder to write at the end. Parts that this stage does not make are those of `from`, or stay as they are
     /// there; where both have one it must be the same.
     pub out: Option<PathBuf>,
+    /// What is asked of the run while it goes on.
+    pub reins: Arc<Reins>,
 }
 
 /// How far a job is.
@@ -152,5 +155,14 @@ fn run_steps(
 ) -> Result<usize, JobError> {
     let every = job.config.train.checkpoint_every;
     let mut tell = |progress: &Progress<'_>| observe(&JobProgress::Step(progress.clone()));
-    Ok(super::train(stage, &job.run, every, cancel, &mut tell)?)
+    let mut file = RunFile::begun(job.stage, &job.config.name, stage.steps(), job.from.as_deref());
+    file.write(&job.run)?;
+    let result = super::train(stage, &job.run, every, (cancel, &job.reins), &mut tell);
+    file.standing = match &result {
+        Ok(done) if *done == file.steps => RunStanding::Finished,
+        Ok(_) => RunStanding::Stopped,
+        Err(_) => RunStanding::Failed,
+    };
+    file.write(&job.run)?;
+    Ok(result?)
 }

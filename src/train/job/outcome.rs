@@ -74,6 +74,8 @@ pub(super) fn draft(job: &Job, out: &Path, base: Option<&Checkpoint>) -> Result<
 mod tests {
     use std::path::PathBuf;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::config::preset;
     use crate::weights::NamedTensor;
@@ -100,6 +102,7 @@ mod tests {
             run: from.with_file_name("run"),
             from: Some(from.to_owned()),
             out: None,
+            reins: Arc::default(),
         }
     }
 

@@ -116,6 +116,8 @@ fn difference(path: &str, have: &Value, asked: &Value) -> Option<(String, String
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::config::preset;
 
@@ -128,6 +130,7 @@ mod tests {
             run: folder.join(stage.name()),
             from: None,
             out: None,
+            reins: Arc::default(),
         }
     }
 

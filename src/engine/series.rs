@@ -1,0 +1,222 @@
+//! One curve of a run, kept so that a million points are drawn from a few thousand.
+
+use std::ops::RangeInclusive;
+
+/// Points or buckets that make one bucket of the next level.
+const FAN: usize = 8;
+
+/// A stretch of a curve: where it lies and the values in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretch {
+    /// First and last x.
+    pub x: [f64; 2],
+    /// Lowest and highest value.
+    pub y: [f64; 2],
+    pub mean: f64,
+}
+
+/// One curve, with its extremes over ever longer stretches: level k holds one bucket for every 8^k points.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    points: Vec<[f64; 2]>,
+    levels: Vec<Vec<Stretch>>,
+}
+
+impl Series {
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Every point, in the order of its steps.
+    pub fn points(&self) -> &[[f64; 2]] {
+        &self.points
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    pub fn first(&self) -> Option<[f64; 2]> {
+        self.points.first().copied()
+    }
+
+    pub fn last(&self) -> Option<[f64; 2]> {
+        self.points.last().copied()
+    }
+
+    /// The point whose x is nearest.
+    pub fn nearest(&self, x: f64) -> Option<[f64; 2]> {
+        let after = self.points.partition_point(|point| point[0] < x);
+        let around = self
+            .points
+            .get(after.saturating_sub(1)..(after + 1).min(self.points.len()))?;
+        around
+            .iter()
+            .copied()
+            .min_by(|a, b| (a[0] - x).abs().total_cmp(&(b[0] - x).abs()))
+    }
+
+    /// Adds a point. One that does not lie after the last (a resumed run repeats steps) replaces what it overtakes.
+    pub fn push(&mut self, x: f64, y: f64) {
+        self.overtake(x);
+        self.points.push([x, y]);
+        let mut len = self.points.len();
+        let mut level = 0;
+        while len.is_multiple_of(FAN) {
+            let bucket = self.summary(level, len - FAN..len);
+            if self.levels.len() == level {
+                self.levels.push(Vec::new());
+            }
+            self.levels[level].push(bucket);
+            len = self.levels[level].len();
+            level += 1;
+        }
+    }
+
+    /// Drops what lies at `x` and after it.
+    pub fn overtake(&mut self, x: f64) {
+        if self.points.last().is_some_and(|last| last[0] >= x) {
+            self.truncate(self.points.partition_point(|point| point[0] < x));
+        }
+    }
+
+    fn truncate(&mut self, mut len: usize) {
+        self.points.truncate(len);
+        for level in &mut self.levels {
+            len /= FAN;
+            level.truncate(len);
+        }
+    }
+
+    /// One bucket over a range of level `level - 1` (of the points for level 0).
+    fn summary(&self, level: usize, range: std::ops::Range<usize>) -> Stretch {
+        let empty = [f64::INFINITY, f64::NEG_INFINITY];
+        let mut all = Stretch {
+            x: empty,
+            y: empty,
+            mean: 0.0,
+        };
+        for index in range {
+            let part = self.bucket(level, index);
+            all.x = [all.x[0].min(part.x[0]), all.x[1].max(part.x[1])];
+            all.y = [all.y[0].min(part.y[0]), all.y[1].max(part.y[1])];
+            // Every part stands for as many points as the next.
+            all.mean += part.mean / FAN as f64;
+        }
+        all
+    }
+
+    /// What lies at an index of level `level`, where 0 is the points themselves.
+    fn bucket(&self, level: usize, index: usize) -> Stretch {
+        match level {
+            0 => {
+                let [x, y] = self.points[index];
+                Stretch {
+                    x: [x; 2],
+                    y: [y; 2],
+                    mean: y,
+                }
+            }
+            level => self.levels[level - 1][index],
+        }
+    }
+
+    fn level_len(&self, level: usize) -> usize {
+        match level {
+            0 => self.points.len(),
+            level => self.levels.get(level - 1).map_or(0, Vec::len),
+        }
+    }
+
+    /// The curve over a range of x in at most about `most` stretches. Each knows its extremes, so that no spike is lost;
+    /// short enough ranges come as their points.
+    pub fn decimated(&self, x: RangeInclusive<f64>, most: usize) -> Vec<Stretch> {
+        // One point beyond either edge, so that the line runs out of the picture and does not stop in it.
+        let from = self
+            .points
+            .partition_point(|point| point[0] < *x.start())
+            .saturating_sub(1);
+        let to = (self.points.partition_point(|point| point[0] <= *x.end()) + 1).min(self.points.len());
+        let mut out = Vec::new();
+        let mut level = 0;
+        let mut width = 1;
+        while to.saturating_sub(from) / width > most.max(FAN) && self.level_len(level + 1) > 0 {
+            level += 1;
+            width *= FAN;
+        }
+        // Whole buckets first; what is left after the last whole one comes from the finer levels.
+        let mut at = from / width * width;
+        loop {
+            while at < to && at / width < self.level_len(level) {
+                out.push(self.bucket(level, at / width));
+                at += width;
+            }
+            if level == 0 {
+                return out;
+            }
+            level -= 1;
+            width /= FAN;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_points_are_drawn_from_a_few_thousand_and_no_spike_is_lost() {
+        let mut series = Series::default();
+        for step in 0..1_000_000 {
+            let spike = if step == 654_321 { 1e3 } else { 0.0 };
+            series.push(f64::from(step), (f64::from(step) * 1e-3).sin() + spike);
+        }
+        let curve = series.decimated(0.0..=1e6, 1000);
+        assert!(curve.len() <= 1040, "{}", curve.len());
+        assert!(curve.iter().any(|stretch| stretch.y[1] > 999.0));
+        assert_eq!((curve[0].x[0], curve[curve.len() - 1].x[1]), (0.0, 999_999.0));
+        assert!(curve.windows(2).all(|pair| pair[0].x[1] < pair[1].x[0]));
+        assert!(
+            curve
+                .iter()
+                .all(|stretch| stretch.y[0] <= stretch.mean && stretch.mean <= stretch.y[1])
+        );
+        let close = series.decimated(654_300.0..=654_340.0, 1000);
+        let spike = [1e3 + 654.321f64.sin(); 2];
+        assert!(
+            close.len() < 50
+                && close
+                    .iter()
+                    .any(|stretch| stretch.x[0] == 654_321.0 && stretch.y == spike)
+        );
+    }
+
+    #[test]
+    fn a_resumed_run_overwrites_the_steps_it_repeats() {
+        let mut series = Series::default();
+        for step in 0..1000 {
+            series.push(f64::from(step), 1.0);
+        }
+        for step in 500..700 {
+            series.push(f64::from(step), 2.0);
+        }
+        assert_eq!((series.len(), series.last()), (700, Some([699.0, 2.0])));
+        let mut fresh = Series::default();
+        for step in 0..700 {
+            fresh.push(f64::from(step), if step < 500 { 1.0 } else { 2.0 });
+        }
+        assert_eq!(series.levels, fresh.levels);
+    }
+
+    #[test]
+    fn the_nearest_point_is_on_either_side() {
+        let mut series = Series::default();
+        assert_eq!(series.nearest(3.0), None);
+        for step in [10.0, 20.0, 30.0] {
+            series.push(step, step);
+        }
+        for (x, nearest) in [(-5.0, 10.0), (14.0, 10.0), (16.0, 20.0), (30.0, 30.0), (99.0, 30.0)] {
+            assert_eq!(series.nearest(x), Some([nearest; 2]), "{x}");
+        }
+    }
+}

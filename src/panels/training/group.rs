@@ -1,0 +1,119 @@
+//! What the numbers of a run are called, what they mean, and which of them stand together.
+
+/// Charts under one heading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    Losses,
+    Latents,
+    Schedules,
+    Gradients,
+    Machine,
+}
+
+impl Group {
+    pub const ALL: [Self; 5] = [
+        Self::Losses,
+        Self::Latents,
+        Self::Schedules,
+        Self::Gradients,
+        Self::Machine,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Losses => "Losses",
+            Self::Latents => "Latents",
+            Self::Schedules => "Schedules",
+            Self::Gradients => "Gradients",
+            Self::Machine => "Machine",
+        }
+    }
+
+    /// The group of a number; whatever is not known is taken for a part of the loss.
+    pub fn of(name: &str) -> Self {
+        match name {
+            "error_over_persistence"
+            | "comparison_over_persistence"
+            | "pooled_deviation"
+            | "mask_acceptance"
+            | "effective_rank"
+            | "facts_right" => Self::Latents,
+            "ema_tau" => Self::Schedules,
+            "gradient_norm" => Self::Gradients,
+            "secs" | "steps_per_sec" | "loader_secs" | "loader_wait" | "memory_bytes" => Self::Machine,
+            name if name.starts_with("probe_") => Self::Latents,
+            name if name.starts_with("learning_rate") || name.starts_with("lr.") => Self::Schedules,
+            _ => Self::Losses,
+        }
+    }
+
+    /// Whether values over decades are the rule, so that a logarithmic axis may be asked for.
+    pub fn is_logarithmic(self) -> bool {
+        matches!(self, Self::Losses | Self::Gradients)
+    }
+}
+
+/// The quantity behind a name, with its symbol and equation of the method where there is one.
+pub(super) fn explained(name: &str) -> &'static str {
+    match name {
+        "loss" => "The loss that is minimised: the sum of all terms with their weights (method, 4.7).",
+        "prediction" | "masked_prediction" => {
+            "L_pred: Smooth-L1 or squared error of predicted and target tokens (method, 4.7)."
+        }
+        "sigreg" | "masked_sigreg" => {
+            "L_reg, SIGReg: sum of p ln p over the normalised spectrum p of the latents' covariance, or its sketched form; lower is better conditioned (method, 4.7)."
+        }
+        "pooled" => "Squared error of the mean-pooled prediction.",
+        "slowness" => "Half the mean squared change of the pooled latent from frame t to t + 1.",
+        "inverse_dynamics" => "Error of the action read from s_t and s_t+1.",
+        "proprioception" => {
+            "Squared error of gripper x, y, suction and holding, read by a line from the pooled latent."
+        }
+        "error_over_persistence" => {
+            "Squared error of the prediction over that of \"nothing changes\": below 1 the predictor knows more than persistence."
+        }
+        "comparison_over_persistence" => "The same in the space in which planning compares states.",
+        "pooled_deviation" => "Standard deviation of the pooled latent over the batch: near 0 it has collapsed.",
+        "mask_acceptance" => "Share of drawn block masks whose masked share lay within its range (method, 4.6).",
+        "effective_rank" => {
+            "exp(H(p)) of the normalised spectrum p of the latents' covariance: how many directions are in use, 1 to D."
+        }
+        "info_nce" => "L_GPI: symmetric InfoNCE over goals and achieved states at temperature tau_c (method, 4.7).",
+        "goal_regression" => "Squared distance of goals to the states that were achieved, in the comparison space.",
+        "learning_rate" => {
+            "Rate of the predictor and the heads in stage 1, of what is trained elsewhere: warm-up, then a cosine."
+        }
+        "learning_rate_encoder" => "Rate of the online encoder.",
+        "learning_rate_lora" => "Rate of the language model's adapters.",
+        "ema_tau" => {
+            "tau: momentum with which the target encoder follows, theta' <- tau theta' + (1 - tau) theta (method, 4.2)."
+        }
+        "gradient_norm" => "Global L2 norm of the gradient before it is clipped at train.clip_norm.",
+        "secs" => "Seconds that a step took.",
+        "steps_per_sec" => "Steps a second while a step computes; rests and pauses do not count.",
+        "loader_secs" | "loader_wait" => "Seconds of a step that were waited for data.",
+        "memory_bytes" => "Resident memory of the process that trains, bytes.",
+        _ => "As the stage names it in metrics.jsonl.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stage_writes_stands_where_it_is_looked_for() {
+        for (name, group) in [
+            ("loss", Group::Losses),
+            ("sigreg", Group::Losses),
+            ("a_new_term", Group::Losses),
+            ("learning_rate_encoder", Group::Schedules),
+            ("ema_tau", Group::Schedules),
+            ("gradient_norm", Group::Gradients),
+            ("probe_gripper_m", Group::Latents),
+            ("steps_per_sec", Group::Machine),
+        ] {
+            assert_eq!(Group::of(name), group, "{name}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The training workspace by its labels: a form filled in and refused in place, runs laid over one another, a run of the
+//! engine led from its first step to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use egui::accesskit::Role;
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use thinkjepa::app::{AppOptions, Studio, prepare};
+use thinkjepa::engine::{Command, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState};
+use thinkjepa::panels::Workspace;
+use thinkjepa::recording::Recording;
+
+use super::{Desk, script, window};
+
+fn desk() -> Desk {
+    let mut desk = Desk::new(Recording::default(), Phase::Idle);
+    desk.state.workspace = Workspace::Training;
+    desk.state.task.focus = false;
+    desk
+}
+
+pub(super) fn facts(run: &str, state: RunState, step: usize) -> RunFacts {
+    RunFacts {
+        run: PathBuf::from(run),
+        stage: Some(Stage::One),
+        preset: Some("nano".to_owned()),
+        from: None,
+        state,
+        step,
+        steps: Some(8000),
+        steps_per_sec: Some(4.0),
+        changed: SystemTime::UNIX_EPOCH + Duration::from_secs(step as u64),
+    }
+}
+
+/// A run of so many steps with a falling loss; at `wrong` it is no number.
+pub(super) fn run(steps: u32, scale: f64, wrong: Option<u32>) -> Run {
+    let mut run = Run::default();
+    for step in 1..=steps {
+        let t = f64::from(step);
+        let wave = (t * 0.7).sin() * 0.04;
+        let loss = scale * (1.6 / (1.0 + t / 200.0) + 0.08 + wave * 0.3);
+        let loss = if wrong == Some(step) { f64::NAN } else { loss };
+        for (name, value) in [
+            ("loss", loss),
+            ("prediction", scale * (1.1 / (1.0 + t / 180.0) + 0.05 + wave * 0.2)),
+            ("sigreg", -3.5 - 0.4 / (1.0 + t / 300.0) + wave * 0.1),
+            (
+                "learning_rate",
+                3e-4 * (t / 4000.0 * std::f64::consts::PI).cos().mul_add(0.5, 0.5),
+            ),
+            (
+                "learning_rate_encoder",
+                1e-4 * (t / 4000.0 * std::f64::consts::PI).cos().mul_add(0.5, 0.5),
+            ),
+            ("ema_tau", 0.996 + 0.004 * t / 4000.0),
+            ("gradient_norm", scale * (1.0 + wave * 4.0)),
+            ("secs", 0.25 + wave * 0.2),
+            ("loader_secs", 0.012 + wave * 0.05),
+            ("memory_bytes", 8.1e8),
+        ] {
+            run.push(name.to_owned(), t, value);
+        }
+    }
+    run
+}
+
+fn type_into(window: &mut Harness<'_, Desk>, field: &str, words: &str) {
+    window.get_by_role_and_label(Role::TextInput, field).focus();
+    window.run_steps(2);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.run_steps(2);
+    window.get_by_role_and_label(Role::TextInput, field).type_text(words);
+    window.run_steps(3);
+}
+
+#[test]
+fn a_form_says_in_place_what_is_wrong_and_starts_what_is_right() {
+    let mut window = window(desk());
+    window.run_steps(3);
+    let list = Command::Training(TrainingCommand::List(PathBuf::from("runs")));
+    assert_eq!(window.state_mut().take(), [list]);
+    window.get_by_label("Stage").click();
+    window.run_steps(3);
+    // The heading of the stage's own settings, behind the choice of the stage.
+    window.key_press(Key::Escape);
+    window.run_steps(3);
+    let heading = window.get_all_by_label("Optimiser and run").next().unwrap();
+    heading.click();
+    window.run_steps(8);
+    type_into(&mut window, "train.clip_norm", "-1");
+    assert!(window.query_by_label("1 field to correct").is_some());
+    assert!(
+        window
+            .query_by_label_contains("Expected a finite number above 0")
+            .is_some()
+    );
+    window.get_by_label("Start training").click();
+    window.run_steps(2);
+    assert_eq!(window.state_mut().take(), [], "a wrong form starts nothing");
+
+    type_into(&mut window, "train.clip_norm", "0.25");
+    type_into(&mut window, "train.checkpoint_every", "50");
+    assert!(window.query_by_label("2 settings changed").is_some());
+    window.get_by_label("Reset train.checkpoint_every").click();
+    window.run_steps(2);
+    assert!(window.query_by_label("1 setting changed").is_some());
+    assert!(window.query_by_label_contains("of memory for").is_some());
+    window.get_by_label("Start training").click();
+    window.run_steps(2);
+    let sent = window.state_mut().take();
+    let [Command::StartTraining(request), Command::WatchRun(run)] = sent.as_slice() else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(
+        (request.stage, request.preset.as_str(), request.steps),
+        (Stage::One, "nano", None)
+    );
+    let settings: Vec<(&str, &str)> = request.settings.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    assert_eq!(settings, [("train.clip_norm", "0.25")]);
+    assert_eq!(run, Path::new("runs/first"));
+}
+
+#[test]
+fn several_runs_are_overlaid_hidden_and_a_loss_that_is_no_number_is_marked() {
+    let mut desk = desk();
+    desk.metrics.listed = vec![
+        facts("runs/first", RunState::Here, 4000),
+        facts("runs/other", RunState::Elsewhere, 900),
+        facts("runs/old", RunState::Stopped, 10),
+    ];
+    desk.board.training = TrainingState::Running {
+        title: "Stage 1 · first".to_owned(),
+    };
+    desk.metrics.watched.insert("runs/first".into(), run(400, 1.0, None));
+    desk.metrics.watched.insert("runs/other".into(), run(90, 1.7, Some(60)));
+    let mut window = window(desk);
+    window.run_steps(3);
+    window.state_mut().take();
+    assert!(window.query_by_label("Chart of loss, 2 runs").is_some());
+    assert!(
+        window
+            .query_by_label("other: not a number once, first at step 60")
+            .is_some()
+    );
+    assert!(window.query_by_label("first: running here").is_some());
+    assert!(window.query_by_label("other: running elsewhere").is_some());
+    assert!(window.query_by_label("old: stopped").is_some());
+
+    // Every run's value at the pointer, in one place.
+    window.get_by_label("Chart of loss, 2 runs").hover();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains("loss at step").is_some());
+    assert!(window.query_by_label_contains("first  ").is_some());
+    assert!(window.query_by_label_contains("other  ").is_some());
+
+    window.get_by_label("Time on the x axis").click();
+    window.run_steps(3);
+    window.get_by_label("Chart of loss, 2 runs").hover();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains("loss at step").is_none());
+    window.get_by_label("Hide other").click();
+    window.run_steps(2);
+    assert!(window.query_by_label("Chart of loss, 1 run").is_some());
+    assert!(window.query_by_label_contains("not a number").is_none());
+    assert!(window.state_mut().take().is_empty(), "what is hidden is read on");
+
+    window.get_by_role_and_label(Role::CheckBox, "Draw old").click();
+    window.run_steps(2);
+    window.get_by_role_and_label(Role::CheckBox, "Draw other").click();
+    window.run_steps(2);
+    let forget = TrainingCommand::Forget("runs/other".into());
+    assert_eq!(
+        window.state_mut().take(),
+        [Command::WatchRun("runs/old".into()), Command::Training(forget)]
+    );
+    assert!(
+        window.query_by_label("Resume old").is_some(),
+        "it can go on when the trainer is free"
+    );
+    window.state_mut().board.training = TrainingState::Idle;
+    window.run_steps(2);
+    window.get_by_label("Resume old").click();
+    window.run_steps(2);
+    let sent = window.state_mut().take();
+    assert!(
+        matches!(&sent[0], Command::StartTraining(request) if request.preset == "runs/old/config.ron"),
+        "{sent:?}"
+    );
+    window.get_by_label("Episode first").click();
+    window.run_steps(2);
+    assert_eq!(
+        window.state_mut().take(),
+        [Command::Training(TrainingCommand::SetPriority(Priority::Episode))]
+    );
+}
+
+#[test]
+fn a_run_is_started_watched_paused_resumed_and_stopped_by_its_buttons() {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("counted");
+    std::fs::create_dir(&path).unwrap();
+    let options = AppOptions {
+        examples: vec!["stack".to_owned()],
+        seed: 7,
+        ..AppOptions::default()
+    };
+    let mut engine = Some(script::engine(Arc::new(|| ())));
+    let run = path.display().to_string();
+    let mut window = Harness::<Option<Studio>>::builder()
+        .with_size([1600.0, 1000.0])
+        .with_context_setup(prepare)
+        .build_ui_state(
+            move |ui, studio: &mut Option<Studio>| {
+                let studio = studio.get_or_insert_with(|| {
+                    let mut studio = Studio::with_engine(ui.ctx(), &options, engine.take().expect("made once"));
+                    let state = studio.state_mut();
+                    (state.workspace, state.task.focus) = (Workspace::Training, false);
+                    state.training.run.clone_from(&run);
+                    studio
+                });
+                studio.frame_ui(ui);
+            },
+            None,
+        );
+    let until = |window: &mut Harness<'_, Option<Studio>>, what: &str, so: &dyn Fn(&Studio) -> bool| {
+        let begun = Instant::now();
+        while !window.state().as_ref().is_some_and(so) {
+            assert!(begun.elapsed() < PATIENCE, "never {what}");
+            window.step();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        window.run_steps(2);
+    };
+    let training = |studio: &Studio| studio.engine().board().training;
+    let known = |studio: &Studio| {
+        let path = path.clone();
+        studio.engine().with_metrics(move |metrics| {
+            let run = metrics.watched.get(&path).and_then(|run| run.series.get("loss"));
+            run.map_or(0, |loss| loss.len())
+        })
+    };
+    window.run_steps(3);
+    window.get_by_label("Start training").click();
+    until(&mut window, "running", &|studio| {
+        matches!(training(studio), TrainingState::Running { .. }) && known(studio) >= 100
+    });
+    window.get_by_label("Pause training").click();
+    until(&mut window, "paused", &|studio| {
+        matches!(training(studio), TrainingState::Paused { .. })
+    });
+    assert!(window.query_by_label("counted: paused").is_some());
+    assert!(window.query_by_label("Chart of loss, 1 run").is_some());
+    let held = window.state().as_ref().unwrap().engine().board().jobs[0].done;
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(window.state().as_ref().unwrap().engine().board().jobs[0].done, held);
+    window.get_by_label("Resume training").click();
+    until(&mut window, "running again", &|studio| {
+        matches!(training(studio), TrainingState::Running { .. })
+    });
+    window.get_by_label("Stop and save").click();
+    until(&mut window, "stopped", &|studio| {
+        matches!(training(studio), TrainingState::Stopped { .. })
+    });
+    window.get_by_label("Start training").click();
+    until(&mut window, "finished", &|studio| {
+        matches!(training(studio), TrainingState::Finished { .. })
+    });
+    until(&mut window, "all of the curve", &|studio| known(studio) == 1000);
+}
