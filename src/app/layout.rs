@@ -4,7 +4,7 @@ use egui::{CentralPanel, Frame, Margin, Panel, Theme, Ui, ViewportCommand};
 
 use crate::engine::{Command, Level, RunMetrics};
 use crate::panels::{
-    View, ViewState, Workspace, camera_ui, cem_ui, examples_ui, log_ui, manual_ui, palette_ui, perform, popup_ui,
+    View, ViewState, Workspace, camera_ui, cem_ui, examples_ui, log_ui, manual_ui, palette_ui, perform, play, popup_ui,
     reasoning_ui, similarity_ui, status_ui, sub_goals_ui, task_bar_ui, timeline_ui, training_ui,
 };
 use crate::ui::faces::{self, BannerAnswer};
@@ -19,6 +19,7 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &
         state.acts.extend(pressed);
     }
     do_acts(ui, state, view);
+    play(ui.ctx(), state, view);
 
     let p = Palette::of(ui);
     let strip = |fill, x, y| Frame::NONE.fill(fill).inner_margin(Margin::symmetric(x, y));

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::breakpoint::Fired;
 use super::event::{Event, EventSender};
 use super::session::SessionInfo;
 use super::slot::lock;
@@ -31,6 +32,8 @@ pub enum Phase {
     Running,
     /// The episode has its outcome.
     Finished,
+    /// A recorded episode is looked at: there is no world behind it to go on in.
+    Opened,
     /// The models could not be loaded.
     Closed,
 }
@@ -157,6 +160,8 @@ pub struct BoardView {
     pub info: Option<Arc<SessionInfo>>,
     pub training: TrainingState,
     pub devices: DeviceSearch,
+    /// What made runs of this episode pause, oldest first.
+    pub fired: Arc<Vec<Fired>>,
 }
 
 impl Default for BoardView {
@@ -169,6 +174,7 @@ impl Default for BoardView {
             info: None,
             training: TrainingState::Idle,
             devices: DeviceSearch::NotYet,
+            fired: Arc::default(),
         }
     }
 }
@@ -228,6 +234,18 @@ impl Board {
 
     pub fn set_devices(&self, devices: DeviceSearch) {
         self.change(|state| state.view.devices = devices);
+    }
+
+    pub fn note_fired(&self, fired: Vec<Fired>) {
+        self.change(|state| Arc::make_mut(&mut state.view.fired).extend(fired));
+    }
+
+    /// Keeps those that made a run pause no later than at this step; none: all are forgotten.
+    pub fn keep_fired(&self, until: Option<usize>) {
+        self.change(|state| {
+            let kept = |fired: &Fired| until.is_some_and(|until| fired.step <= until);
+            Arc::make_mut(&mut state.view.fired).retain(kept);
+        });
     }
 
     pub fn log(&self, level: Level, text: impl Into<String>) {

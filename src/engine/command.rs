@@ -1,8 +1,8 @@
 //! What the window can ask of the engine.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::breakpoint::Breakpoints;
 use crate::device::DeviceChoice;
 pub use crate::train::StageKind as Stage;
 
@@ -57,9 +57,8 @@ pub enum Command {
     },
     /// Stop the work at hand now; the step that was being planned is dropped.
     Cancel,
-    SetBreakOnReplan(bool),
-    /// Steps at which a run pauses.
-    SetBreakpoints(BTreeSet<usize>),
+    /// Where a run pauses by itself.
+    SetBreakpoints(Breakpoints),
     LoadCheckpoint(PathBuf),
     LoadScene(PathBuf),
     /// Show an episode that was recorded; the one at hand leaves the window.

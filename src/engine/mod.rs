@@ -7,6 +7,7 @@
 //! undone blocks a worker, and a panic ends at its worker's edge.
 
 mod board;
+mod breakpoint;
 mod cancel;
 mod command;
 mod event;
@@ -26,6 +27,7 @@ use crossbeam_channel::{Receiver, Sender};
 pub use board::{
     Board, BoardView, DeviceSearch, Failure, Job, JobGuard, JobKind, Level, LogLine, Phase, TrainingState,
 };
+pub use breakpoint::{Breakpoints, Condition, Fired, NotASimilarity, Threshold};
 pub use cancel::Cancel;
 pub use command::{Command, Stage, TrainingRequest, Until};
 pub use event::{Event, EventSender, Waker};

@@ -78,7 +78,8 @@ pub fn manual_ui(ui: &mut Ui, state: &mut ViewState) {
                 "Type a task and press Enter. The VLM breaks it into sub-goals; each becomes a goal in latent space; the \
                  cross-entropy method plans through the world model towards it, one action at a time.",
                 "What you select is selected everywhere: a sub-goal, a step, a CEM iteration, an elite, a patch. Drag on the \
-                 timeline to look at the past; nothing moves there until you press End.",
+                 timeline to look at the past; nothing moves there until you press End or play it. Drag with Shift to loop a \
+                 range, double-click it to loop no more.",
                 "Hover over any number for its name, its place in the method, its unit and its range.",
             ] {
                 ui.add(Label::new(RichText::new(text).color(p.text)).wrap());

@@ -3,10 +3,13 @@
 //! [`ViewState::outbox`] as commands or into [`ViewState::acts`], the same list that the keyboard fills.
 
 mod acts;
+mod breakpoints;
 pub mod camera;
 mod cem;
 mod device_menu;
 mod help;
+mod marks;
+mod playback;
 mod reasoning;
 mod similarity;
 mod state;
@@ -17,9 +20,11 @@ mod timeline;
 mod training;
 
 pub use acts::perform;
+pub use breakpoints::{BreakpointForm, Entry};
 pub use camera::camera_ui;
 pub use cem::cem_ui;
 pub use help::{manual_ui, palette_ui};
+pub use playback::{Playback, play};
 pub use reasoning::reasoning_ui;
 pub use similarity::similarity_ui;
 pub use state::{

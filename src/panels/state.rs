@@ -1,10 +1,11 @@
 //! What the panels share: the view of an episode, the one selection, and what the user typed and switched.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::breakpoints::BreakpointForm;
 use super::camera::FrameTexture;
-use crate::engine::{BoardView, Command, Stage};
+use super::playback::Playback;
+use crate::engine::{BoardView, Breakpoints, Command, Stage};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
 
@@ -227,8 +228,10 @@ pub struct StatusNumbers {
 pub struct ViewState {
     pub workspace: Workspace,
     pub selection: Selection,
-    pub breakpoints: BTreeSet<usize>,
-    pub break_on_replan: bool,
+    /// Those in force.
+    pub breakpoints: Breakpoints,
+    pub breakpoint_form: BreakpointForm,
+    pub playback: Playback,
     pub task: TaskBox,
     pub camera: CameraView,
     pub training: TrainingForm,
@@ -254,8 +257,9 @@ impl ViewState {
         Self {
             workspace: Workspace::default(),
             selection: Selection::default(),
-            breakpoints: BTreeSet::new(),
-            break_on_replan: false,
+            breakpoints: Breakpoints::default(),
+            breakpoint_form: BreakpointForm::default(),
+            playback: Playback::default(),
             task: TaskBox {
                 task: examples.first().cloned().unwrap_or_default(),
                 examples: examples.iter().skip(1).cloned().collect(),
@@ -310,6 +314,7 @@ impl ViewState {
     }
 
     pub fn follow_live(&mut self) {
+        self.playback.stop();
         self.selection.step = None;
         self.selection.elite = None;
         self.frozen_range = None;
@@ -329,6 +334,7 @@ impl ViewState {
         } else {
             self.task.planned_once = true;
             self.selection = Selection::default();
+            self.playback.leave();
             self.time_range = None;
             self.frozen_range = None;
         }

@@ -22,6 +22,7 @@ pub enum Icon {
     Moon,
     Export,
     Folder,
+    Repeat,
 }
 
 /// Draws an icon into the largest square in the middle of `rect`.
@@ -132,6 +133,12 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             line(&[at(8.0, 2.5), at(8.0, 10.0)]);
             line(&[at(4.8, 7.0), at(8.0, 10.2), at(11.2, 7.0)]);
             line(&[at(2.8, 10.5), at(2.8, 13.2), at(13.2, 13.2), at(13.2, 10.5)]);
+        }
+        Icon::Repeat => {
+            line(&[at(2.5, 8.0), at(2.5, 5.0), at(12.0, 5.0)]);
+            fill(vec![at(11.0, 2.0), at(14.5, 5.0), at(11.0, 8.0)]);
+            line(&[at(13.5, 8.0), at(13.5, 11.0), at(4.0, 11.0)]);
+            fill(vec![at(5.0, 8.0), at(1.5, 11.0), at(5.0, 14.0)]);
         }
         Icon::Folder => {
             let outline = [

@@ -16,6 +16,12 @@ pub enum Act {
     Last,
     ToggleBreakpoint,
     GoFromHere,
+    Play,
+    Slower,
+    Faster,
+    LoopFrom,
+    LoopTo,
+    Loop,
     Stop,
     Reset,
     FocusTask,
@@ -51,7 +57,7 @@ const CTRL_SHIFT: Modifiers = Modifiers {
     ..Modifiers::COMMAND
 };
 
-pub const KEYMAP: [Binding; 22] = [
+pub const KEYMAP: [Binding; 28] = [
     bind(Act::RunPause, Modifiers::NONE, Key::Space, "Run or pause"),
     bind(
         Act::StepForward,
@@ -98,6 +104,22 @@ pub const KEYMAP: [Binding; 22] = [
         Key::G,
         "Go on from this step: what came after is dropped",
     ),
+    bind(
+        Act::Play,
+        Modifiers::NONE,
+        Key::P,
+        "Play what is recorded, or stop playing",
+    ),
+    bind(Act::Slower, Modifiers::NONE, Key::Comma, "Play more slowly"),
+    bind(Act::Faster, Modifiers::NONE, Key::Period, "Play faster"),
+    bind(Act::LoopFrom, Modifiers::NONE, Key::I, "Loop from this step"),
+    bind(Act::LoopTo, Modifiers::NONE, Key::O, "Loop to this step"),
+    bind(
+        Act::Loop,
+        Modifiers::NONE,
+        Key::L,
+        "Loop this step's sub-goal, or loop no more",
+    ),
     bind(Act::Stop, Modifiers::NONE, Key::Escape, "Stop the work at hand"),
     bind(Act::Reset, CTRL_SHIFT, Key::R, "Reset the scene"),
     bind(Act::FocusTask, Modifiers::COMMAND, Key::L, "Type a task"),
@@ -142,6 +164,7 @@ pub fn with_keys(ctx: &Context, text: &str, act: Act) -> String {
 pub fn pressed(ctx: &Context) -> Vec<Act> {
     let typing = ctx.text_edit_focused();
     let widget_focused = ctx.egui_wants_keyboard_input();
+    let menu_open = egui::Popup::is_any_open(ctx);
     ctx.input_mut(|input| {
         // A key that is held walks through steps, but it does not run and pause in turns.
         input.events.retain(|event| match event {
@@ -157,7 +180,9 @@ pub fn pressed(ctx: &Context) -> Vec<Act> {
                     Key::Space | Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End | Key::Escape
                 );
                 let function_key = matches!(binding.keys.logical_key, Key::F1 | Key::F11);
-                if typing && !function_key || widget_focused && widgets_own {
+                // Escape closes an open menu and stops nothing.
+                let menus_own = menu_open && binding.keys.logical_key == Key::Escape;
+                if typing && !function_key || widget_focused && widgets_own || menus_own {
                     continue;
                 }
                 // Each press counts: a step is not lost when two fall into one frame.
