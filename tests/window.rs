@@ -17,6 +17,8 @@ mod script;
 mod shell;
 #[path = "window/synthetic.rs"]
 mod synthetic;
+#[path = "window/time.rs"]
+mod time;
 #[path = "window/training.rs"]
 mod training;
 
@@ -31,7 +33,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{prepare, studio_ui};
 use thinkjepa::device::{DeviceChoice, FoundDevice};
 use thinkjepa::engine::{
-    BoardView, Command, DeviceSearch, Failure, Level, Phase, Run, RunMetrics, TrainingState, Until,
+    BoardView, Breakpoints, Command, DeviceSearch, Failure, Level, Phase, Run, RunMetrics, TrainingState, Until,
 };
 use thinkjepa::panels::{View, ViewState, Workspace};
 use thinkjepa::recording::{Outcome, Recording, StepRecord};
@@ -88,6 +90,14 @@ fn window(desk: Desk) -> Harness<'static, Desk> {
     builder().build_ui_state(draw, desk)
 }
 
+/// Breakpoints at steps and on nothing else.
+fn at_steps(steps: &[usize]) -> Breakpoints {
+    Breakpoints {
+        steps: steps.iter().copied().collect(),
+        ..Breakpoints::default()
+    }
+}
+
 #[test]
 fn the_example_is_selected_and_enter_plans_what_was_typed_over_it() {
     let mut window = window(Desk::new(Recording::default(), Phase::Idle));
@@ -124,7 +134,7 @@ fn keys_drive_the_episode_but_never_while_text_is_typed() {
     for (key, expected) in [
         (Key::Space, vec![Command::Run(Until::End)]),
         (Key::ArrowRight, vec![Command::Step]),
-        (Key::B, vec![Command::SetBreakpoints([11].into())]),
+        (Key::B, vec![Command::SetBreakpoints(at_steps(&[11]))]),
         (Key::ArrowLeft, vec![]),
     ] {
         window.key_press(key);
@@ -419,6 +429,7 @@ fn every_workspace_and_every_phase_can_be_drawn_in_both_themes_and_at_the_least_
             Phase::Thinking,
             Phase::Stepping,
             Phase::Finished,
+            Phase::Opened,
             Phase::Closed,
         ] {
             for recording in [Recording::default(), synthetic::recording()] {

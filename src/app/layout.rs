@@ -6,7 +6,7 @@ use super::panes::panes_ui;
 use super::window_acts::do_window_acts;
 use crate::engine::{Command, Level, RunMetrics};
 use crate::panels::{
-    View, ViewState, Workspace, examples_ui, log_ui, manual_ui, palette_ui, perform, popup_height, popup_ui,
+    View, ViewState, Workspace, examples_ui, log_ui, manual_ui, palette_ui, perform, play, popup_height, popup_ui,
     shown_branch, status_ui, take_chosen, task_bar_ui, toasts_ui, training_ui,
 };
 use crate::ui::faces::{self, BannerAnswer};
@@ -28,6 +28,7 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &
         state.acts.extend(pressed);
     }
     do_acts(ui, state, view);
+    play(ui.ctx(), state, view);
 
     let p = Palette::of(ui);
     let strip = |fill, x, y| Frame::NONE.fill(fill).inner_margin(Margin::symmetric(x, y));

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::branches::Branches;
+use super::breakpoint::Fired;
 use super::event::{Event, EventSender};
 use super::session::SessionInfo;
 use super::slot::lock;
@@ -32,6 +33,8 @@ pub enum Phase {
     Running,
     /// The episode has its outcome.
     Finished,
+    /// A recorded episode is looked at: there is no world behind it to go on in.
+    Opened,
     /// The models could not be loaded.
     Closed,
 }
@@ -163,6 +166,8 @@ pub struct BoardView {
     pub training: TrainingState,
     pub devices: DeviceSearch,
     pub branches: Arc<Branches>,
+    /// What made runs of this episode pause, oldest first.
+    pub fired: Arc<Vec<Fired>>,
 }
 
 impl Default for BoardView {
@@ -176,6 +181,7 @@ impl Default for BoardView {
             training: TrainingState::Idle,
             devices: DeviceSearch::NotYet,
             branches: Arc::default(),
+            fired: Arc::default(),
         }
     }
 }
@@ -239,6 +245,18 @@ impl Board {
 
     pub fn set_branches(&self, branches: Branches) {
         self.change(|state| state.view.branches = Arc::new(branches));
+    }
+
+    pub fn note_fired(&self, fired: Vec<Fired>) {
+        self.change(|state| Arc::make_mut(&mut state.view.fired).extend(fired));
+    }
+
+    /// Keeps those that made a run pause no later than at this step; none: all are forgotten.
+    pub fn keep_fired(&self, until: Option<usize>) {
+        self.change(|state| {
+            let kept = |fired: &Fired| until.is_some_and(|until| fired.step <= until);
+            Arc::make_mut(&mut state.view.fired).retain(kept);
+        });
     }
 
     pub fn log(&self, level: Level, text: impl Into<String>) {

@@ -1,8 +1,9 @@
 //! What the window can ask of the engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::breakpoint::Breakpoints;
 use super::pace::Priority;
 use crate::device::DeviceChoice;
 use crate::planner::SubGoal;
@@ -104,9 +105,8 @@ pub enum Command {
     },
     /// Stop the work at hand now; the step that was being planned is dropped.
     Cancel,
-    SetBreakOnReplan(bool),
-    /// Steps at which a run pauses.
-    SetBreakpoints(BTreeSet<usize>),
+    /// Where a run pauses by itself.
+    SetBreakpoints(Breakpoints),
     LoadCheckpoint(PathBuf),
     LoadScene(PathBuf),
     /// Show an episode that was recorded; the one at hand leaves the window.

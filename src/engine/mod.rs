@@ -8,6 +8,7 @@
 
 mod board;
 mod branches;
+mod breakpoint;
 mod cancel;
 mod command;
 mod event;
@@ -31,6 +32,7 @@ pub use board::{
     Board, BoardView, DeviceSearch, Failure, Job, JobGuard, JobKind, Level, LogLine, Phase, TrainingState,
 };
 pub use branches::{Branch, Branches};
+pub use breakpoint::{Breakpoints, Condition, Fired, NotASimilarity, Threshold};
 pub use cancel::Cancel;
 pub use command::{Command, FileContent, Stage, TrainingCommand, TrainingRequest, Until};
 pub use event::{Event, EventSender, Waker};

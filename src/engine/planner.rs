@@ -1,14 +1,13 @@
 //! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
 
-use std::collections::BTreeSet;
-
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::board::{Failure, JobKind, Level, Phase};
+use super::breakpoint::{self, Breakpoints, position};
 use super::command::{Command, Until};
 use super::session::{Advance, Control, OpenSession, Opening, Session, SessionError};
 use super::{Shared, worker};
-use crate::recording::{Outcome, Recording};
+use crate::recording::Outcome;
 
 /// What to do about something that could not be loaded.
 const MEND: &str = "Mend this one, or load another.";
@@ -21,8 +20,7 @@ pub(super) fn work<S: Session>(open: OpenSession<S>, queue: &Receiver<Command>, 
         opening: Opening::default(),
         running: None,
         stopped: None,
-        break_on_replan: false,
-        breakpoints: BTreeSet::new(),
+        breakpoints: Breakpoints::default(),
     };
     planner.open();
     loop {
@@ -66,8 +64,7 @@ struct Planner<S> {
     running: Option<Until>,
     /// The run that a request has just stopped, until that request is looked at.
     stopped: Option<Until>,
-    break_on_replan: bool,
-    breakpoints: BTreeSet<usize>,
+    breakpoints: Breakpoints,
 }
 
 impl<S: Session> Planner<S> {
@@ -97,7 +94,7 @@ impl<S: Session> Planner<S> {
                 self.session = Some(session);
                 self.shared.exporter.set(exporter);
                 board.set_info(info);
-                board.set_phase(Phase::Idle);
+                self.settle();
             }
             Err(err) => {
                 board.log(Level::Error, err.to_string());
@@ -133,6 +130,7 @@ impl<S: Session> Planner<S> {
                 self.shared.board.set_phase(Phase::Thinking);
                 match self.call("Asking the VLM", |session, control| session.start(&task, seed, control)) {
                     Called::Done => {
+                        self.shared.board.keep_fired(None);
                         if let Some(until) = then {
                             self.run(until);
                         }
@@ -155,6 +153,9 @@ impl<S: Session> Planner<S> {
             Command::Cancel => self.settle(),
             Command::Seek { step, seed } => {
                 let called = self.call("Going back", |session, control| session.seek(step, seed, control));
+                if called == Called::Done {
+                    self.shared.board.keep_fired(Some(step));
+                }
                 self.resume(interrupted.filter(|_| called == Called::Refused));
             }
             Command::GoToBranch(id) => {
@@ -174,7 +175,10 @@ impl<S: Session> Planner<S> {
                 });
             }
             Command::Reset { seed } => {
-                self.call("Resetting the scene", |session, control| session.reset(seed, control));
+                let called = self.call("Resetting the scene", |session, control| session.reset(seed, control));
+                if called == Called::Done {
+                    self.shared.board.keep_fired(None);
+                }
             }
             Command::LoadCheckpoint(path) => {
                 let called = if self.session.is_none() {
@@ -221,8 +225,7 @@ impl<S: Session> Planner<S> {
                     interrupted,
                 );
             }
-            Command::SetBreakOnReplan(on) => self.break_on_replan = on,
-            Command::SetBreakpoints(steps) => self.breakpoints = steps,
+            Command::SetBreakpoints(breakpoints) => self.breakpoints = breakpoints,
             Command::DismissFailure => self.shared.board.set_failure(None),
             Command::Export(_)
             | Command::Write { .. }
@@ -253,6 +256,7 @@ impl<S: Session> Planner<S> {
     /// Says what came of loading something.
     fn loaded(&mut self, called: Called, what: &str, advice: &str, interrupted: Option<Until>) {
         if let (Called::Done, Some(session)) = (called, &self.session) {
+            self.shared.board.keep_fired(None);
             self.shared.board.set_info(session.info());
             self.shared.exporter.set(session.exporter());
             self.shared.board.set_failure(None);
@@ -279,7 +283,7 @@ impl<S: Session> Planner<S> {
     /// An episode is under way and has no outcome yet.
     fn can_go_on(&self) -> bool {
         let recording = self.shared.recording.snapshot();
-        self.session.is_some() && !recording.task.is_empty() && recording.outcome.is_none()
+        self.session.as_ref().is_some_and(Session::has_episode) && recording.outcome.is_none()
     }
 
     fn run(&mut self, until: Until) {
@@ -297,24 +301,25 @@ impl<S: Session> Planner<S> {
         let Some(done) = self.advance_once() else {
             return;
         };
-        let at = position(&self.shared.recording.snapshot());
+        let recording = self.shared.recording.snapshot();
+        let at = position(&recording);
+        let fired = self.breakpoints.fired(&recording, done);
         let pause = match done {
             Advance::Finished => {
                 self.running = None;
                 return self.settle();
             }
-            Advance::Asked if self.break_on_replan || until == Until::NextReplan => {
+            _ if !fired.is_empty() => Some(breakpoint::sentence(at, &fired)),
+            Advance::Asked if until == Until::NextReplan => {
                 Some(format!("Paused at step {at}: the VLM was asked again."))
             }
             Advance::Switched if until == Until::NextSubGoal => Some(format!("Paused at step {at}: a sub-goal ended.")),
-            Advance::Stepped if self.breakpoints.contains(&at) => {
-                Some(format!("Paused at the breakpoint at step {at}."))
-            }
             Advance::Stepped | Advance::Switched | Advance::Asked => None,
         };
         match pause {
             Some(reason) => {
                 self.running = None;
+                self.shared.board.note_fired(fired);
                 self.shared.board.log(Level::Info, reason);
                 self.settle();
             }
@@ -424,6 +429,7 @@ impl<S: Session> Planner<S> {
         let recording = self.shared.recording.snapshot();
         let phase = match (&self.session, &recording.outcome) {
             (None, _) => Phase::Closed,
+            (Some(session), _) if !recording.task.is_empty() && !session.has_episode() => Phase::Opened,
             (Some(_), Some(outcome)) => {
                 if self.shared.board.view().phase != Phase::Finished {
                     let mut text = outcome_text(outcome, position(&recording));
@@ -440,14 +446,6 @@ impl<S: Session> Planner<S> {
         };
         self.shared.board.set_phase(phase);
     }
-}
-
-/// The step that comes next.
-fn position(recording: &Recording) -> usize {
-    recording
-        .steps
-        .last()
-        .map_or(0, |last| last.step + usize::from(last.action.is_some()))
 }
 
 fn outcome_text(outcome: &Outcome, steps: usize) -> String {

@@ -166,6 +166,9 @@ pub trait Session {
 
     fn exporter(&self) -> Arc<dyn Exporter>;
 
+    /// Whether there is an episode to advance or to go back in. There is none behind a recording that was opened.
+    fn has_episode(&self) -> bool;
+
     /// Algorithm 2 up to its loop: a new recording, the VLM's answer streamed into it, and the goals.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What keys and buttons do, in one place.
 
 use super::branches;
+use super::playback;
 use super::state::{Popup, View, ViewState, Workspace};
 use crate::engine::{Command, Phase, Until};
 use crate::ui::keys::Act;
@@ -18,9 +19,12 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
                 state.outbox.push(Command::Run(Until::End));
             }
             Phase::Idle => state.plan(true),
-            Phase::Opening | Phase::Thinking | Phase::Finished | Phase::Closed => {}
+            Phase::Opening | Phase::Thinking | Phase::Finished | Phase::Opened | Phase::Closed => {}
         },
-        Act::StepForward if view.is_past(state) => state.select_step(shown + 1, view),
+        Act::StepForward if view.is_past(state) => {
+            state.playback.stop();
+            state.select_step(shown + 1, view);
+        }
         Act::StepForward => {
             if phase.can_step() {
                 state.follow_live();
@@ -28,6 +32,7 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
             }
         }
         Act::StepBack => {
+            state.playback.stop();
             if let Some(step) = shown.checked_sub(1) {
                 state.select_step(step, view);
             }
@@ -60,8 +65,9 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
         Act::First => state.select_step(0, view),
         Act::Last => state.follow_live(),
         Act::ToggleBreakpoint => {
-            if !state.breakpoints.remove(&shown) {
-                state.breakpoints.insert(shown);
+            let steps = &mut state.breakpoints.steps;
+            if !steps.remove(&shown) {
+                steps.insert(shown);
             }
             state.outbox.push(Command::SetBreakpoints(state.breakpoints.clone()));
         }
@@ -71,6 +77,12 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
                 branches::go_from_here(state, view, None);
             }
         }
+        Act::Play => playback::toggle(state, view),
+        Act::Slower => state.playback.slower(),
+        Act::Faster => state.playback.faster(),
+        Act::LoopFrom => playback::loop_from(state, view),
+        Act::LoopTo => playback::loop_to(state, view),
+        Act::Loop => playback::toggle_loop(state, view),
         Act::Stop => {
             if state.palette.is_some() || state.manual_open || state.task.popup.is_some() {
                 state.palette = None;

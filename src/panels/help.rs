@@ -12,7 +12,8 @@ const BEGIN: [&str; 5] = [
     "Type a task and press Enter. The VLM breaks it into sub-goals; each becomes a goal in latent space; the \
      cross-entropy method plans through the world model towards it, one action at a time.",
     "What you select is selected everywhere: a sub-goal, a step, a CEM iteration, an elite, a patch. Drag on the \
-     timeline to look at the past; nothing moves there until you press End.",
+     timeline to look at the past; nothing moves there until you press End or play it. Drag with Shift to loop a range, \
+     double-click it to loop no more.",
     "Hover over any number for its name, its place in the method, its unit and its range. Right click a plot for its \
      numbers as CSV.",
     "Drag a pane by its title; View closes panes, brings them back, and keeps layouts under a name.",

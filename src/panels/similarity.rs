@@ -4,6 +4,7 @@
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::pane::Pane;
+use super::playback::loop_band_ui;
 use super::state::{View, ViewState};
 use super::tables::{Table, plot_menu};
 use super::timeline::{LEFT, RIGHT, navigate, time_range};
@@ -65,6 +66,7 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         );
         return;
     }
+    loop_band_ui(ui, &axes, state);
     threshold(ui, p, &axes, view.recording.delta_goal);
     let clipped = painter.with_clip_rect(rect.expand(2.0));
     let chosen = view.shown_sub_goal(state);

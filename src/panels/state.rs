@@ -1,13 +1,13 @@
 //! What the panels share: the view of an episode, the one selection, and what the user typed and switched.
 
-use std::collections::BTreeSet;
-
+use super::breakpoints::BreakpointForm;
 use super::camera::FrameTexture;
 use super::compare::Pin;
+use super::playback::Playback;
 use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
 use super::training::TrainingForm;
-use crate::engine::{BoardView, Command};
+use crate::engine::{BoardView, Breakpoints, Command};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
 
@@ -217,8 +217,10 @@ pub struct StatusNumbers {
 pub struct ViewState {
     pub workspace: Workspace,
     pub selection: Selection,
-    pub breakpoints: BTreeSet<usize>,
-    pub break_on_replan: bool,
+    /// Those in force.
+    pub breakpoints: Breakpoints,
+    pub breakpoint_form: BreakpointForm,
+    pub playback: Playback,
     pub task: TaskBox,
     pub camera: CameraView,
     pub training: TrainingForm,
@@ -253,8 +255,9 @@ impl ViewState {
         Self {
             workspace: Workspace::default(),
             selection: Selection::default(),
-            breakpoints: BTreeSet::new(),
-            break_on_replan: false,
+            breakpoints: Breakpoints::default(),
+            breakpoint_form: BreakpointForm::default(),
+            playback: Playback::default(),
             task: TaskBox {
                 task: examples.first().cloned().unwrap_or_default(),
                 examples: examples.iter().skip(1).cloned().collect(),
@@ -308,6 +311,7 @@ impl ViewState {
     /// Back to the newest step of the episode at hand.
     pub fn follow_live(&mut self) {
         self.shown_branch = None;
+        self.playback.stop();
         self.selection.step = None;
         self.selection.elite = None;
         self.frozen_range = None;
@@ -327,6 +331,7 @@ impl ViewState {
         } else {
             self.task.planned_once = true;
             self.selection = Selection::default();
+            self.playback.leave();
             self.time_range = None;
             self.frozen_range = None;
         }

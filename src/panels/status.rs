@@ -39,20 +39,28 @@ fn phase_text(p: &Palette, view: &View<'_>) -> (String, egui::Color32) {
         Phase::Stepping => (format!("Planning step {}", view.last_step()), p.accent),
         Phase::Running => (format!("Running, step {}", view.last_step()), p.good),
         Phase::Closed => ("No model".to_owned(), p.bad),
-        Phase::Finished => match &view.recording.outcome {
-            Some(Outcome::Reached) => match view.recording.task_achieved {
-                Some(true) => (format!("Task done after {steps} steps"), p.good),
-                Some(false) => (
-                    format!("Reached after {steps} steps as declared, but the task is not done"),
-                    p.warn,
-                ),
-                None => (format!("Reached after {steps} steps, as declared"), p.accent),
-            },
-            Some(Outcome::NotReached { .. }) => (format!("Not reached after {steps} steps"), p.warn),
-            Some(Outcome::Unparsed { .. }) => ("The answer could not be read".to_owned(), p.warn),
-            Some(Outcome::Interrupted) => (format!("Interrupted after {steps} steps"), p.weak),
-            None => ("Finished".to_owned(), p.weak),
+        Phase::Finished => outcome_text(p, view, steps),
+        Phase::Opened => {
+            let (text, color) = outcome_text(p, view, steps);
+            (format!("Opened recording · {text}"), color)
+        }
+    }
+}
+
+fn outcome_text(p: &Palette, view: &View<'_>, steps: usize) -> (String, egui::Color32) {
+    match &view.recording.outcome {
+        Some(Outcome::Reached) => match view.recording.task_achieved {
+            Some(true) => (format!("Task done after {steps} steps"), p.good),
+            Some(false) => (
+                format!("Reached after {steps} steps as declared, but the task is not done"),
+                p.warn,
+            ),
+            None => (format!("Reached after {steps} steps, as declared"), p.accent),
         },
+        Some(Outcome::NotReached { .. }) => (format!("Not reached after {steps} steps"), p.warn),
+        Some(Outcome::Unparsed { .. }) => ("The answer could not be read".to_owned(), p.warn),
+        Some(Outcome::Interrupted) => (format!("Interrupted after {steps} steps"), p.weak),
+        None => (format!("Without an outcome after {steps} steps"), p.weak),
     }
 }
 

@@ -172,11 +172,15 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     }
 }
 
-fn waiting(phase: Phase) -> &'static str {
+/// Why the episode cannot go on now.
+pub(super) fn waiting(phase: Phase) -> &'static str {
     match phase {
         Phase::Opening => "The models are being loaded",
         Phase::Thinking => "The VLM is answering",
         Phase::Finished => "The episode is over: plan again, or go on from an earlier step",
+        Phase::Opened => {
+            "This episode is a recording: it can be looked at, played and exported, not gone on with. Plan a task to begin another."
+        }
         Phase::Closed => "No model is loaded",
         Phase::Idle => "Plan a task first",
         Phase::Paused | Phase::Stepping | Phase::Running => "A step is being planned",

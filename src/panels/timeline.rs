@@ -3,8 +3,11 @@
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::branches::{NO_WORLD, branches_ui};
+use super::breakpoints::breakpoints_menu_ui;
+use super::marks;
+use super::playback::{loop_band_ui, playback_ui};
 use super::state::{View, ViewState};
-use crate::engine::{Command, Phase};
+use crate::engine::Phase;
 use crate::ui::chart::Axes;
 use crate::ui::icons::{self, Icon};
 use crate::ui::keys::{Act, with_keys};
@@ -25,17 +28,31 @@ pub(super) fn time_range(state: &ViewState, view: &View<'_>) -> [f64; 2] {
         .map_or(whole, |[from, to]| [from.max(whole[0]), to.min(whole[1])])
 }
 
-/// Wheel: zoom about the pointer, or pan with Shift; double click: the whole episode. Drag or click: look at a step.
+/// Wheel: zoom about the pointer, or pan with Shift; double click: the whole episode, or no loop any more if it is in
+/// one. Drag or click: look at a step; drag with Shift: loop a range.
 pub(super) fn navigate(ui: &Ui, response: &egui::Response, axes: &Axes, state: &mut ViewState, view: &View<'_>) {
+    let step_at = |at: egui::Pos2| axes.x_of(at.x).round().clamp(0.0, view.last_step() as f64) as usize;
+    let pointer = response.interact_pointer_pos();
     if response.double_clicked() {
-        state.time_range = None;
+        let in_loop = |[from, to]: [usize; 2]| pointer.is_some_and(|at| (from..=to).contains(&step_at(at)));
+        if state.playback.range.is_some_and(in_loop) {
+            state.playback.range = None;
+        } else {
+            state.time_range = None;
+        }
     }
-    if let Some(at) = response
-        .interact_pointer_pos()
-        .filter(|_| response.clicked() || response.dragged())
-    {
-        let step = axes.x_of(at.x).round().clamp(0.0, view.last_step() as f64) as usize;
-        state.select_step(step, view);
+    let (shift, pressed_at) = ui.input(|input| (input.modifiers.shift, input.pointer.press_origin()));
+    if response.drag_started() {
+        state.playback.drawn_from = pressed_at.filter(|_| shift).map(step_at);
+    }
+    if let Some(at) = pointer.filter(|_| response.clicked() || response.dragged()) {
+        match state.playback.drawn_from {
+            Some(from) => state.playback.set_range(from, step_at(at)),
+            None => state.select_step(step_at(at), view),
+        }
+    }
+    if response.drag_stopped() {
+        state.playback.drawn_from = None;
     }
     if let Some(at) = response.hover_pos() {
         let scroll = ui.input(|input| input.smooth_scroll_delta);
@@ -85,21 +102,14 @@ fn header_right_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             state.follow_live();
         }
     }
-    let text = "Break on re-plan";
-    let tip = "Pause a run when the VLM is asked again (after T_max steps; method 8, Algorithm 2 line 31)";
-    if widgets::toggle(ui, state.break_on_replan, text, text)
-        .on_hover_text(tip)
-        .clicked()
-    {
-        state.break_on_replan = !state.break_on_replan;
-        state.outbox.push(Command::SetBreakOnReplan(state.break_on_replan));
-    }
     branches_ui(ui, state, view);
+    breakpoints_menu_ui(ui, state);
     if view.is_past(state) {
         let step = view.shown(state).map_or(0, |step| step.step);
         let label = format!("Go on from step {step}");
         let button = ui.add_enabled(
-            view.board.phase != Phase::Opening && view.board.branches.at_hand.is_some(),
+            !matches!(view.board.phase, Phase::Opening | Phase::Opened | Phase::Closed)
+                && view.board.branches.at_hand.is_some(),
             egui::Button::new(RichText::new(label).size(SMALL)),
         );
         let tip = "Put the world back to this step and go on from here as a branch, under the same seed: what came after stays in the list of branches.";
@@ -137,6 +147,8 @@ fn transport_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             state.acts.push(act);
         }
     }
+    ui.add_space(6.0);
+    playback_ui(ui, state, view);
     ui.add_space(10.0);
     let text = RichText::new(format!("Step {shown}"))
         .family(semibold())
@@ -186,6 +198,7 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         );
         return;
     }
+    loop_band_ui(ui, &axes, state);
     spans(&painter, p, &axes, lanes[0], view);
     vacuum(&painter, p, &axes, lanes[2], view);
     painter.hline(rect.x_range(), lanes[1], Stroke::new(1.0, p.edge));
@@ -201,16 +214,7 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             painter.circle(at, radius, p.panel, Stroke::new(1.2, color));
         }
     }
-    for replan in &view.recording.replans {
-        let x = axes.at_x(replan.step as f64);
-        painter.vline(x, rect.top()..=area.bottom(), Stroke::new(1.0, p.warn));
-        let sign = Rect::from_center_size(pos2(x, lanes[1] - 10.0), vec2(12.0, 12.0));
-        icons::paint(&painter, sign, Icon::Warning, p.warn);
-    }
-    for &step in &state.breakpoints {
-        let at = pos2(axes.at_x(step as f64), lanes[1]);
-        painter.circle_stroke(at, radius + 3.0, Stroke::new(2.0, p.bad));
-    }
+    marks::marks_ui(ui, &painter, &axes, lanes[1], radius, state, view);
     let x = axes.at_x(shown as f64);
     painter.vline(x, rect.top() - 2.0..=area.bottom(), Stroke::new(1.2, p.accent));
     painter.add(icons::pointer(pos2(x, rect.top() + 4.0), 7.0, p.accent));
@@ -259,14 +263,9 @@ fn hover_ui(response: &egui::Response, axes: &Axes, state: &ViewState, view: &Vi
         return;
     }
     let step = step as usize;
-    let mut text = format!("Step {step}");
-    if let Some(replan) = view.recording.replans.iter().find(|replan| replan.step == step) {
-        text = format!("{text}\nThe VLM was asked again: {}", replan.reason);
-    }
-    if state.breakpoints.contains(&step) {
-        text = format!("{text}\nBreakpoint: a run pauses here");
-    }
-    response.clone().on_hover_text_at_pointer(text);
+    let mut lines = vec![format!("Step {step}")];
+    lines.extend(marks::said_at(step, state, view));
+    response.clone().on_hover_text_at_pointer(lines.join("\n"));
 }
 
 fn context_ui(response: &egui::Response, axes: &Axes, state: &mut ViewState, view: &View<'_>) {
@@ -274,10 +273,18 @@ fn context_ui(response: &egui::Response, axes: &Axes, state: &mut ViewState, vie
         let step = axes.x_of(at.x).round().clamp(0.0, view.last_step() as f64) as usize;
         state.select_step(step, view);
     }
+    let loop_text = if state.playback.range.is_some() {
+        "Loop no more"
+    } else {
+        "Loop this sub-goal"
+    };
     response.context_menu(|ui| {
         for (text, act) in [
             ("Set or clear a breakpoint", Act::ToggleBreakpoint),
             ("Go on from here", Act::GoFromHere),
+            ("Loop from here", Act::LoopFrom),
+            ("Loop to here", Act::LoopTo),
+            (loop_text, Act::Loop),
             ("Back to live", Act::Last),
         ] {
             let keys = crate::ui::keys::label(ui.ctx(), act);

@@ -180,6 +180,10 @@ impl Session for Tabletop {
         Arc::new(PlanExporter::new(self.system.config.plan.clone()))
     }
 
+    fn has_episode(&self) -> bool {
+        self.run.is_some()
+    }
+
     fn start(&mut self, task: &str, seed: u64, control: &Control) -> Result<(), SessionError> {
         let state = self.scene.start(seed).map_err(refused)?;
         check_text(task, &state).map_err(refused)?;

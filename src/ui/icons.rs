@@ -33,6 +33,7 @@ pub enum Icon {
     Branch,
     /// What something is dragged by.
     Grip,
+    Repeat,
 }
 
 /// Draws an icon into the largest square in the middle of `rect`.
@@ -213,6 +214,12 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, color: Color32) {
             ] {
                 painter.circle_filled(at(x, y), 1.3 * side / 16.0, color);
             }
+        }
+        Icon::Repeat => {
+            line(&[at(2.5, 8.0), at(2.5, 5.0), at(12.0, 5.0)]);
+            fill(vec![at(11.0, 2.0), at(14.5, 5.0), at(11.0, 8.0)]);
+            line(&[at(13.5, 8.0), at(13.5, 11.0), at(4.0, 11.0)]);
+            fill(vec![at(5.0, 8.0), at(1.5, 11.0), at(5.0, 14.0)]);
         }
         Icon::Folder => {
             let outline = [

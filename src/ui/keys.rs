@@ -16,6 +16,12 @@ pub enum Act {
     Last,
     ToggleBreakpoint,
     GoFromHere,
+    Play,
+    Slower,
+    Faster,
+    LoopFrom,
+    LoopTo,
+    Loop,
     Stop,
     Reset,
     FocusTask,
@@ -51,7 +57,7 @@ const CTRL_SHIFT: Modifiers = Modifiers {
     ..Modifiers::COMMAND
 };
 
-pub const KEYMAP: [Binding; 22] = [
+pub const KEYMAP: [Binding; 28] = [
     bind(Act::RunPause, Modifiers::NONE, Key::Space, "Run or pause"),
     bind(
         Act::StepForward,
@@ -97,6 +103,22 @@ pub const KEYMAP: [Binding; 22] = [
         Modifiers::NONE,
         Key::G,
         "Go on from this step as a branch",
+    ),
+    bind(
+        Act::Play,
+        Modifiers::NONE,
+        Key::P,
+        "Play what is recorded, or stop playing",
+    ),
+    bind(Act::Slower, Modifiers::NONE, Key::Comma, "Play more slowly"),
+    bind(Act::Faster, Modifiers::NONE, Key::Period, "Play faster"),
+    bind(Act::LoopFrom, Modifiers::NONE, Key::I, "Loop from this step"),
+    bind(Act::LoopTo, Modifiers::NONE, Key::O, "Loop to this step"),
+    bind(
+        Act::Loop,
+        Modifiers::NONE,
+        Key::L,
+        "Loop this step's sub-goal, or loop no more",
     ),
     bind(Act::Stop, Modifiers::NONE, Key::Escape, "Stop the work at hand"),
     bind(Act::Reset, CTRL_SHIFT, Key::R, "Reset the scene"),
@@ -158,7 +180,7 @@ pub fn pressed(ctx: &Context) -> Vec<Act> {
                     Key::Space | Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End | Key::Escape
                 );
                 let function_key = matches!(binding.keys.logical_key, Key::F1 | Key::F11);
-                // The first thing that Escape stops is a menu.
+                // Escape closes an open menu and stops nothing.
                 let menus_own = menu_open && binding.keys.logical_key == Key::Escape;
                 if typing && !function_key || widget_focused && widgets_own || menus_own {
                     continue;

@@ -10,11 +10,11 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Script, Studio, measure, prepare};
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{Command, Engine, Level, Phase, Stage, TrainingRequest, TrainingState, Until};
+use thinkjepa::engine::{Breakpoints, Command, Engine, Level, Phase, Stage, TrainingRequest, TrainingState, Until};
 use thinkjepa::planner::SubGoal;
 use thinkjepa::recording::Outcome;
 
-use super::script;
+use super::{at_steps, script};
 
 /// Far more than anything here takes, even on a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +51,7 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     until(&engine, "one step", |engine| {
         engine.recording().steps.len() == 1 && engine.board().phase == Phase::Paused
     });
-    engine.send(Command::SetBreakpoints([4].into()));
+    engine.send(Command::SetBreakpoints(at_steps(&[4])));
     engine.send(Command::Run(Until::End));
     until(&engine, "the breakpoint", |engine| {
         engine.board().phase == Phase::Paused && engine.recording().steps.len() == 4
@@ -62,7 +62,7 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     });
     engine.send(Command::Seek { step: 2, seed: None });
     until(&engine, "going back", |engine| engine.recording().steps.len() == 2);
-    engine.send(Command::SetBreakpoints([].into()));
+    engine.send(Command::SetBreakpoints(Breakpoints::default()));
     engine.send(Command::Run(Until::End));
     until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);
     assert_eq!(engine.recording().outcome, Some(Outcome::Reached));

@@ -68,6 +68,10 @@ impl Session for Script {
         Arc::new(CopyOut)
     }
 
+    fn has_episode(&self) -> bool {
+        !self.task.is_empty()
+    }
+
     fn start(&mut self, task: &str, seed: u64, control: &Control) -> Result<(), SessionError> {
         if task.contains("refuse") {
             return Err(SessionError::Refused(
@@ -173,6 +177,7 @@ impl Session for Script {
 
     fn reset(&mut self, _seed: u64, control: &Control) -> Result<(), SessionError> {
         self.at = 0;
+        self.task.clear();
         control.publish(Recording::default());
         Ok(())
     }
@@ -193,6 +198,7 @@ impl Session for Script {
 
     fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
         let opened = file::open(path).map_err(|err| SessionError::Refused(err.to_string()))?;
+        self.task.clear();
         control.publish(opened.recording);
         Ok(())
     }
