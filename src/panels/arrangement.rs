@@ -399,7 +399,7 @@ mod tests {
         }
         assert!(panes.custom().is_some());
         panes.close(Pane::Camera);
-        for &pane in Pane::ALL {
+        for &pane in Pane::ALL.iter().rev() {
             panes.open(pane);
         }
         assert_eq!(panes.settled, before, "each came back to where it was");
