@@ -618,6 +618,8 @@ mod tests {
             .collect();
         let expected = [
             "unused_blocks",
+            // Of the goal projection interface.
+            "depth",
             "max_replans",
             "seed",
             // Of stages 1, 1b, vlm and 2.
