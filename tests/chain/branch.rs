@@ -273,7 +273,7 @@ fn an_episode_is_typed_run_paused_stepped_back_branched_edited_exported_and_reop
     window.press("Reset");
     window.until("idle again", |window| window.phase() == Phase::Idle);
     window.open_recording(&at("episode.tjrec"));
-    window.until("opened", |window| window.phase() == Phase::Finished);
+    window.until("opened", |window| window.phase() == Phase::Opened);
     assert!(window.recording() == episode, "it is another when it is opened again");
     window.says("with A");
     assert_eq!(window.engine().board().branches.at_hand, None);
