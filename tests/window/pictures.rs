@@ -271,7 +271,7 @@ fn failed() -> Desk {
     desk.board.log = Arc::new(
         [
             line(0.8, Level::Info, "Loaded checkpoints/nano."),
-            line(12.4, Level::Info, "Paused at the breakpoint at step 4."),
+            line(12.4, Level::Info, "Paused at step 4: a breakpoint is set here."),
             line(31.0, Level::Warning, "There is no purple block in this scene."),
             line(47.2, Level::Error, &message),
         ]
