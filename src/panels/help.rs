@@ -79,7 +79,7 @@ const QUANTITIES: [(&str, &str, &str); 11] = [
     ),
     (
         "ρ",
-        "share of the candidates that are elites, ⌈ρP⌉ of them",
+        "share of the candidates that are elites: ρP of them, rounded up",
         "Algorithm 2, line 24",
     ),
     (

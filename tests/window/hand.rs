@@ -288,7 +288,7 @@ fn branches_are_looked_at_gone_over_to_deleted_and_made_under_another_seed() {
 fn what_is_pinned_is_compared_and_drawn_beside_the_shown_episode() {
     let mut window = window(branched());
     window.run();
-    press(&mut window, "Compare");
+    press(&mut window, "Compare pane");
     assert!(
         window
             .query_by_label_contains("Pin this one, then plan again")

@@ -237,7 +237,7 @@ fn elites_ui(ui: &mut Ui, state: &mut ViewState, iteration: &CemIteration) {
             .color(p.text),
     )
     .on_hover_text(
-        "The top ⌈ρP⌉ candidates, best first (Algorithm 2, line 24). Click one to see its path in the camera.",
+        "The best candidates, ρP of them, rounded up, best first (Algorithm 2, line 24). Click one to see its path in the camera.",
     );
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(3.0, 3.0);
