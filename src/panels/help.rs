@@ -73,7 +73,7 @@ pub fn manual_ui(ui: &mut Ui, state: &mut ViewState) {
         ui.ctx(),
         |ui| {
             let p = Palette::of(ui);
-            ui.set_width(760.0);
+            ui.set_width(820.0);
             for text in [
                 "Type a task and press Enter. The VLM breaks it into sub-goals; each becomes a goal in latent space; the \
                  cross-entropy method plans through the world model towards it, one action at a time.",
