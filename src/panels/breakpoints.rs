@@ -106,8 +106,8 @@ fn menu_ui(ui: &mut Ui, state: &mut ViewState) {
     row_ui(ui, &slow, &mut form.slow, &mut set.slow_ms);
     ui.separator();
     steps_ui(ui, set);
-    let clear = ui.add_enabled(set.count() > 0, Button::new("Clear all"));
-    if clear.on_disabled_hover_text("None is set").clicked() {
+    let clear = ui.horizontal(|ui| ui.add_enabled(set.count() > 0, Button::new("Clear all")));
+    if clear.inner.on_disabled_hover_text("None is set").clicked() {
         *set = Breakpoints::default();
         for entry in [&mut form.below, &mut form.above, &mut form.falling, &mut form.slow] {
             entry.on = false;
@@ -178,7 +178,7 @@ fn steps_ui(ui: &mut Ui, set: &mut Breakpoints) {
         return note_ui(ui, &text, false);
     }
     let mut removed = None;
-    ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.label("Steps");
         for &step in &set.steps {
             let button = ui.add(Button::new(RichText::new(format!("{step}  ×")).size(SMALL)).small());

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use egui::containers::menu::MenuButton;
-use egui::{Button, Context, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2};
+use egui::{Button, Context, Id, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2};
 
 use super::state::{View, ViewState};
 use crate::ui::chart::Axes;
@@ -228,8 +228,8 @@ pub(super) fn playback_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     }
 }
 
-/// The loop as a band over the height of the axes.
-pub(super) fn loop_band_ui(ui: &Ui, axes: &Axes, state: &ViewState) {
+/// The loop as a band over the height of the axes of this widget.
+pub(super) fn loop_band_ui(ui: &Ui, axes: &Axes, id: Id, state: &ViewState) {
     let Some([from, to]) = state.playback.range else {
         return;
     };
@@ -241,7 +241,7 @@ pub(super) fn loop_band_ui(ui: &Ui, axes: &Axes, state: &ViewState) {
         ui.painter()
             .vline(x, band.y_range(), Stroke::new(1.0, p.accent.gamma_multiply(0.6)));
     }
-    ui.interact(band, ui.scope_id().with("loop"), Sense::hover())
+    ui.interact(band, id.with("loop"), Sense::hover())
         .widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Loop, steps {from} to {to}")));
 }
 

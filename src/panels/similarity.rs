@@ -66,7 +66,7 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         );
         return;
     }
-    loop_band_ui(ui, &axes, state);
+    loop_band_ui(ui, &axes, response.id, state);
     threshold(ui, p, &axes, view.recording.delta_goal);
     let clipped = painter.with_clip_rect(rect.expand(2.0));
     let chosen = view.shown_sub_goal(state);

@@ -198,7 +198,7 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         );
         return;
     }
-    loop_band_ui(ui, &axes, state);
+    loop_band_ui(ui, &axes, response.id, state);
     spans(&painter, p, &axes, lanes[0], view);
     vacuum(&painter, p, &axes, lanes[2], view);
     painter.hline(rect.x_range(), lanes[1], Stroke::new(1.0, p.edge));

@@ -154,6 +154,7 @@ pub fn field(ui: &mut Ui, text: &mut String, width: f32, hint: &str, name: &str)
     let response = ui.add(
         egui::TextEdit::singleline(text)
             .desired_width(width)
+            .align(egui::Align2::LEFT_CENTER)
             .hint_text(hint.to_owned()),
     );
     response.accessible_name(name)

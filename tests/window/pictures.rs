@@ -8,8 +8,11 @@ use std::time::Duration;
 use eframe::egui_wgpu::RendererOptions;
 use egui::{Key, Theme};
 use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
 use image::RgbaImage;
-use thinkjepa::engine::{Failure, JobKind, Level, LogLine, Phase, RunState, TrainingState};
+use thinkjepa::engine::{
+    Breakpoints, Condition, Failure, Fired, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState,
+};
 use thinkjepa::panels::{Draft, MapGrid, Pin, Popup, Workspace};
 use thinkjepa::recording::{PlanSettings, Recording, StepRecord};
 
@@ -132,10 +135,14 @@ fn the_past_does_not_look_like_the_present() {
 
 /// Saves the window's faces.
 fn album(folder: &Path, theme: Theme) {
-    let save = |name: &str, desk: Desk, keys: &[Key]| {
+    let save = |name: &str, desk: Desk, keys: &[Key], clicks: &[&str]| {
         let mut window = window([1600.0, 1000.0], theme, desk).expect("this machine draws");
         for &key in keys {
             window.key_press(key);
+            window.run_steps(2);
+        }
+        for label in clicks {
+            window.get_by_label(label).click();
             window.run_steps(2);
         }
         let theme = if theme == Theme::Dark { "dark" } else { "light" };
@@ -144,10 +151,10 @@ fn album(folder: &Path, theme: Theme) {
             .expect("the picture is saved");
     };
     let episode = || Desk::new(synthetic::recording(), Phase::Paused);
-    save("episode", episode(), &[]);
+    save("episode", episode(), &[], &[]);
     let mut early = episode();
     early.state.selection.iteration = Some(0);
-    save("past", early, &[Key::Home, Key::ArrowRight, Key::ArrowRight]);
+    save("past", early, &[Key::Home, Key::ArrowRight, Key::ArrowRight], &[]);
     let mut first = Desk::new(Recording::default(), Phase::Idle);
     let seen = &synthetic::recording().steps[0];
     first.live = Some(StepRecord {
@@ -157,14 +164,14 @@ fn album(folder: &Path, theme: Theme) {
         action: None,
         ..(**seen).clone()
     });
-    save("first", first, &[]);
-    save("edit", edited(), &[]);
-    save("compare", compared(), &[]);
-    save("training", training_desk(), &[]);
+    save("first", first, &[], &[]);
+    save("edit", edited(), &[], &[]);
+    save("compare", compared(), &[], &[]);
+    save("training", training_desk(), &[], &[]);
     let mut idle = training_desk();
     (idle.board.training, idle.board.jobs) = (TrainingState::Idle, Vec::new());
-    save("training-form", idle, &[]);
-    save("failure", failed(), &[]);
+    save("training-form", idle, &[], &[]);
+    save("failure", failed(), &[], &[]);
     save(
         "palette",
         {
@@ -172,6 +179,7 @@ fn album(folder: &Path, theme: Theme) {
             desk.state.palette = Some("step".to_owned());
             desk
         },
+        &[],
         &[],
     );
     save(
@@ -182,7 +190,39 @@ fn album(folder: &Path, theme: Theme) {
             desk
         },
         &[],
+        &[],
     );
+    save("time", in_time(), &[Key::Home], &["Breakpoints, 4 set"]);
+}
+
+/// Breakpoints, one of them mistyped, what they did, and a loop.
+fn in_time() -> Desk {
+    let mut desk = Desk::new(synthetic::recording(), Phase::Paused);
+    desk.state.breakpoints = Breakpoints {
+        steps: [9].into(),
+        switch: true,
+        above: Threshold::new(0.5).ok(),
+        not_finite: true,
+        ..Breakpoints::default()
+    };
+    let form = &mut desk.state.breakpoint_form;
+    (form.above.on, form.above.text) = (true, "0.5".to_owned());
+    (form.falling.on, form.falling.text) = (true, "2.5".to_owned());
+    desk.state.playback.range = Some([2, 6]);
+    let fired = |step, condition, why: &str| Fired {
+        step,
+        condition,
+        why: why.to_owned(),
+    };
+    desk.board.fired = Arc::new(vec![
+        fired(
+            3,
+            Condition::Above,
+            "the similarity to sub-goal 1 rose above 0.5, 0.46 to 0.51",
+        ),
+        fired(7, Condition::Switch, "sub-goal 1 was declared reached"),
+    ]);
+    desk
 }
 
 fn edited() -> Desk {

@@ -208,6 +208,7 @@ impl Session for Script {
             return Err(SessionError::Refused("Device wgpu:9 is not there.".to_owned()));
         }
         (self.device, self.at) = (device, 0);
+        self.task.clear();
         control.publish(Recording::default());
         Ok(())
     }

@@ -125,7 +125,7 @@ fn switches_and_replans_are_marked() {
     }
     let at = at_step(&window, 7);
     window.hover_at(at);
-    window.run_steps(3);
+    window.run_steps(8);
     let told = "Step 7\nSub-goal 1 was declared reached\nSub-goal 2 begins: place the red block on the blue pad";
     assert!(
         window.query_by_label(told).is_some(),
@@ -206,11 +206,17 @@ fn a_recording_plays_to_its_end_at_the_chosen_speed_and_the_episode_is_left_alon
     window.key_press(Key::P);
     window.step();
     assert_eq!(walked(&mut window, 8), [0, 1, 2], "four frames a step");
+    window.key_press(Key::P);
+    window.key_press(Key::Home);
+    window.run();
     press(&mut window, "Speed of playing: 0.5");
-    window.get_by_label("Play at speed 8").click();
-    window.step();
-    let fast = walked(&mut window, 1)[0];
-    assert!(walked(&mut window, 1)[0] >= fast + 4, "four steps a frame");
+    press(&mut window, "Play at speed 8");
+    window.get_by_label("Play the recording").click();
+    let begun = walked(&mut window, 4);
+    assert!(
+        begun.contains(&4) && begun.contains(&8),
+        "four steps a frame: {begun:?}"
+    );
 }
 
 #[test]
@@ -399,7 +405,7 @@ fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
     assert!(app.query_by_label("Breakpoints, 2 set").is_some());
     app.key_press(Key::Space);
     until(&mut app, "the condition", |studio| resting_at(studio, 4));
-    let why = "the similarity to sub-goal 1 rose above 0.5, 0.48 to 0.53";
+    let why = "the similarity to sub-goal 1 rose above 0.5, 0.45 to 0.51";
     assert!(
         app.query_by_label(&format!("Step 4. A run paused here: {why}"))
             .is_some()
@@ -452,7 +458,7 @@ fn an_opened_recording_is_played_and_cannot_be_gone_on_with_and_says_why() {
     open(&mut app, &folder.path().join("cut.tjrec"), &cut);
     assert!(disabled(&app, "Run") && disabled(&app, "Step"));
     app.get_by_label("Run").hover();
-    app.run_steps(3);
+    app.run_steps(8);
     assert!(
         app.query_by_label_contains("This episode is a recording: it can be looked at, played and exported")
             .is_some()
