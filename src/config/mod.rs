@@ -3,6 +3,7 @@
 //! `nano` is small enough to train and plan on two CPU cores and uses what was measured to work; `paper` follows
 //! the method to the letter; `vit-l` is the paper's smaller encoder. All three run through the same code.
 
+mod difference;
 mod gpi;
 #[cfg(test)]
 mod paper_test;
@@ -14,6 +15,7 @@ mod validate;
 mod vlm;
 mod world_model;
 
+pub use difference::Difference;
 pub use gpi::GpiConfig;
 pub use plan::{Aggregation, CemConfig, CostConfig, CostTerm, GoalTiming, PlanConfig, PlanEncoder, SimilarityKind};
 pub use presets::{PRESETS, load, preset};

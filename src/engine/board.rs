@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use super::event::{Event, EventSender};
 use super::session::SessionInfo;
 use super::slot::lock;
+use crate::config::PlanConfig;
 use crate::device::FoundDevice;
+use crate::planner::Switches;
 
 /// Lines of the log that are kept.
 const LOG_LINES: usize = 500;
@@ -157,6 +159,9 @@ pub struct BoardView {
     pub info: Option<Arc<SessionInfo>>,
     pub training: TrainingState,
     pub devices: DeviceSearch,
+    pub switches: Switches,
+    /// Settings that were asked for and are not in use yet.
+    pub pending_plan: Option<PlanConfig>,
 }
 
 impl Default for BoardView {
@@ -169,6 +174,8 @@ impl Default for BoardView {
             info: None,
             training: TrainingState::Idle,
             devices: DeviceSearch::NotYet,
+            switches: Switches::default(),
+            pending_plan: None,
         }
     }
 }
@@ -224,6 +231,25 @@ impl Board {
 
     pub fn set_training(&self, training: TrainingState) {
         self.change(|state| state.view.training = training);
+    }
+
+    pub fn set_switches(&self, switches: Switches) {
+        self.change(|state| state.view.switches = switches);
+    }
+
+    pub fn switches(&self) -> Switches {
+        lock(&self.state).view.switches
+    }
+
+    pub fn ask_plan(&self, plan: PlanConfig) {
+        self.change(|state| state.view.pending_plan = Some(plan));
+    }
+
+    /// What was asked for has been seen to, unless something else was asked for since.
+    pub fn answer_plan(&self, plan: &PlanConfig) {
+        self.change(|state| {
+            state.view.pending_plan.take_if(|pending| pending == plan);
+        });
     }
 
     pub fn set_devices(&self, devices: DeviceSearch) {

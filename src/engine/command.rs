@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::config::PlanConfig;
 use crate::device::DeviceChoice;
+use crate::planner::Switches;
 pub use crate::train::StageKind as Stage;
 
 /// Where a run ends by itself, besides the end of the episode and breakpoints.
@@ -33,7 +35,7 @@ pub struct TrainingRequest {
 }
 
 /// One request. Those that interrupt (see [`Command::interrupts`]) stop the work at hand first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Begin an episode: ask the VLM, make the goals, then run it, or wait where `then` is none. A task that is refused
     /// leaves the episode before it as it was, paused or running.
@@ -45,8 +47,14 @@ pub enum Command {
     Run(Until),
     /// Stop after the step at hand.
     Pause,
-    /// Plan and execute one action.
+    /// Plan and execute one action, as far as the switches allow.
     Step,
+    /// Plan one iteration of the present step's plan. It waits there; [`Self::Step`] goes on and executes it.
+    StepIteration,
+    /// Whether steps are planned and whether they are executed, from the next one on.
+    SetSwitches(Switches),
+    /// The settings of plans from the next step on, kept until others are set or another checkpoint is loaded.
+    SetPlanConfig(PlanConfig),
     /// Go on from an earlier step: what came after is dropped.
     Seek {
         step: usize,

@@ -1,5 +1,7 @@
 //! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
 
+mod settings;
+
 use std::collections::BTreeSet;
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -8,6 +10,7 @@ use super::board::{Failure, JobKind, Level, Phase};
 use super::command::{Command, Until};
 use super::session::{Advance, Control, OpenSession, Opening, Session, SessionError};
 use super::{Shared, worker};
+use crate::planner::Pace;
 use crate::recording::{Outcome, Recording};
 
 /// What to do about something that could not be loaded.
@@ -23,6 +26,7 @@ pub(super) fn work<S: Session>(open: OpenSession<S>, queue: &Receiver<Command>, 
         stopped: None,
         break_on_replan: false,
         breakpoints: BTreeSet::new(),
+        pace: Pace::Step,
     };
     planner.open();
     loop {
@@ -68,6 +72,8 @@ struct Planner<S> {
     stopped: Option<Until>,
     break_on_replan: bool,
     breakpoints: BTreeSet<usize>,
+    /// Whether the advance at hand plans a step or an iteration of it.
+    pace: Pace,
 }
 
 impl<S: Session> Planner<S> {
@@ -79,6 +85,8 @@ impl<S: Session> Planner<S> {
             board: self.shared.board.clone(),
             events: self.shared.events.clone(),
             job: self.shared.board.begin(JobKind::Plan, what),
+            switches: self.shared.board.switches(),
+            pace: self.pace,
         }
     }
 
@@ -148,6 +156,8 @@ impl<S: Session> Planner<S> {
                     self.step();
                 }
             }
+            Command::StepIteration => self.step_iteration(),
+            Command::SetPlanConfig(config) => self.set_plan_config(config),
             Command::Pause => {
                 self.running = None;
                 self.settle();
@@ -171,6 +181,7 @@ impl<S: Session> Planner<S> {
                 };
                 if called == Called::Done {
                     self.opening.checkpoint = Some(path.clone());
+                    self.opening.plan = None;
                 }
                 self.loaded(called, &path.display().to_string(), MEND, interrupted);
             }
@@ -208,7 +219,8 @@ impl<S: Session> Planner<S> {
             Command::SetBreakOnReplan(on) => self.break_on_replan = on,
             Command::SetBreakpoints(steps) => self.breakpoints = steps,
             Command::DismissFailure => self.shared.board.set_failure(None),
-            Command::Export(_)
+            Command::SetSwitches(_)
+            | Command::Export(_)
             | Command::FindDevices
             | Command::StartTraining(_)
             | Command::StopTraining
@@ -285,6 +297,8 @@ impl<S: Session> Planner<S> {
             Advance::Stepped if self.breakpoints.contains(&at) => {
                 Some(format!("Paused at the breakpoint at step {at}."))
             }
+            Advance::Planned => Some(format!("Planned step {at}. Act is off: nothing was executed.")),
+            Advance::Held(held) => Some(held.to_string()),
             Advance::Stepped | Advance::Switched | Advance::Asked => None,
         };
         match pause {
@@ -299,11 +313,17 @@ impl<S: Session> Planner<S> {
 
     /// Whatever comes until one action was executed.
     fn step(&mut self) {
-        while matches!(self.advance_once(), Some(Advance::Switched | Advance::Asked)) {
-            if self.shared.plan_cancel.is_raised() {
-                break;
+        loop {
+            match self.advance_once() {
+                Some(Advance::Switched | Advance::Asked) if !self.shared.plan_cancel.is_raised() => {
+                    self.shared.board.set_phase(Phase::Stepping);
+                }
+                Some(Advance::Held(held)) => {
+                    self.shared.board.log(Level::Warning, held.to_string());
+                    break;
+                }
+                _ => break,
             }
-            self.shared.board.set_phase(Phase::Stepping);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What keys and buttons do, in one place.
 
+use super::cem::keep_to_checkpoint;
 use super::state::{Popup, View, ViewState, Workspace};
 use crate::engine::{Command, Phase, Until};
 use crate::ui::keys::Act;
@@ -30,6 +31,7 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
                 state.select_step(step, view);
             }
         }
+        Act::NextIteration if plans_on(state, view) => state.plan_iteration(),
         Act::NextIteration | Act::PreviousIteration => {
             let count = view.planned(state).map_or(0, |step| step.cem.len());
             if let Some((index, _)) = view.iteration(state) {
@@ -78,6 +80,14 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
                 state.outbox.push(Command::Cancel);
             }
         }
+        Act::Undo | Act::Redo => {
+            keep_to_checkpoint(state, view);
+            if act == Act::Undo {
+                state.undo();
+            } else {
+                state.redo();
+            }
+        }
         Act::Reset => {
             state.follow_live();
             state.outbox.push(Command::Reset { seed: state.task.seed });
@@ -103,4 +113,11 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
         Act::ShowTraining => state.workspace = Workspace::Training,
         Act::FullScreen | Act::ToggleTheme => {}
     }
+}
+
+/// The newest iteration is shown, and the present step can be planned further.
+fn plans_on(state: &ViewState, view: &View<'_>) -> bool {
+    let newest = state.selection.iteration.is_none() && !view.is_past(state);
+    let open = view.newest().is_none_or(|step| step.action.is_none());
+    newest && open && view.board.phase.can_step()
 }

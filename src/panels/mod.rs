@@ -5,8 +5,10 @@
 mod acts;
 pub mod camera;
 mod cem;
+mod changes;
 mod device_menu;
 mod help;
+mod history;
 mod reasoning;
 mod similarity;
 mod state;
@@ -18,8 +20,9 @@ mod training;
 
 pub use acts::perform;
 pub use camera::camera_ui;
-pub use cem::cem_ui;
+pub use cem::{SettingsForm, cem_ui};
 pub use help::{manual_ui, palette_ui};
+pub use history::{Edit, History};
 pub use reasoning::reasoning_ui;
 pub use similarity::similarity_ui;
 pub use state::{

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::camera::FrameTexture;
+use super::cem::SettingsForm;
+use super::history::History;
 use crate::engine::{BoardView, Command, Stage};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
@@ -71,13 +73,22 @@ impl<'a> View<'a> {
             .filter(|&index| index < self.recording.sub_goals.len())
     }
 
-    /// The step whose plan the panels show: the shown step, or the one before it if nothing was planned from it yet.
+    /// The step whose plan the panels show: the shown step, or the one before it if nothing was planned from it yet; for a
+    /// step that was executed open loop, the one that its plan is from.
     pub fn planned(&self, state: &ViewState) -> Option<&'a StepRecord> {
         let shown = self.shown(state)?;
         if !shown.cem.is_empty() {
             return Some(shown);
         }
-        let before = self.recording.steps.get(shown.step.checked_sub(1)?)?;
+        let steps = &self.recording.steps;
+        let from = match (shown.action, shown.open_loop_from) {
+            (Some(_), Some(from)) => from,
+            _ => {
+                let before = shown.step.checked_sub(1)?;
+                steps.get(before)?.open_loop_from.unwrap_or(before)
+            }
+        };
+        let before = steps.get(from)?;
         (!before.cem.is_empty()).then_some(before.as_ref())
     }
 
@@ -232,6 +243,8 @@ pub struct ViewState {
     pub task: TaskBox,
     pub camera: CameraView,
     pub training: TrainingForm,
+    pub settings: SettingsForm,
+    pub history: History,
     pub status: StatusNumbers,
     /// First and last step that the time axis shows; none shows all.
     pub time_range: Option<[f64; 2]>,
@@ -287,6 +300,8 @@ impl ViewState {
                 log_scale: true,
                 watched: None,
             },
+            settings: SettingsForm::default(),
+            history: History::default(),
             status: StatusNumbers::default(),
             time_range: None,
             frozen_range: None,
@@ -313,6 +328,13 @@ impl ViewState {
         self.selection.step = None;
         self.selection.elite = None;
         self.frozen_range = None;
+    }
+
+    /// Plans one more iteration of the present step, and shows it.
+    pub fn plan_iteration(&mut self) {
+        self.follow_live();
+        self.selection.iteration = None;
+        self.outbox.push(Command::StepIteration);
     }
 
     /// Selects a sub-goal everywhere, or lets it go if it is selected already.

@@ -2,6 +2,7 @@
 
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::changes;
 use super::state::{View, ViewState};
 use crate::engine::{Command, Phase};
 use crate::ui::chart::Axes;
@@ -206,6 +207,7 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         let at = pos2(axes.at_x(step as f64), lanes[1]);
         painter.circle_stroke(at, radius + 3.0, Stroke::new(2.0, p.bad));
     }
+    changes::marks(&painter, p, &axes, lanes[1] - 11.0, view);
     let x = axes.at_x(shown as f64);
     painter.vline(x, rect.top() - 2.0..=area.bottom(), Stroke::new(1.2, p.accent));
     painter.add(icons::pointer(pos2(x, rect.top() + 4.0), 7.0, p.accent));
@@ -258,6 +260,7 @@ fn hover_ui(response: &egui::Response, axes: &Axes, state: &ViewState, view: &Vi
     if let Some(replan) = view.recording.replans.iter().find(|replan| replan.step == step) {
         text = format!("{text}\nThe VLM was asked again: {}", replan.reason);
     }
+    text += &changes::text_at(step, view);
     if state.breakpoints.contains(&step) {
         text = format!("{text}\nBreakpoint: a run pauses here");
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{WriteError, write_atomically};
 use crate::config::{CostConfig, GoalTiming, PlanConfig, SimilarityKind};
-use crate::recording::{AttentionMap, EndedBecause, Outcome, Recording, ReplanRecord};
+use crate::recording::{AttentionMap, EndedBecause, Outcome, Recording, ReplanRecord, SettingChange};
 use crate::sim::Action;
 
 /// Name of the format.
@@ -29,7 +29,11 @@ pub struct PlanDocument {
     pub sub_goals: Vec<PlanSubGoal>,
     pub actions: Vec<PlanAction>,
     pub replans: Vec<ReplanRecord>,
+    /// What the episode began with.
     pub cem: PlanSettings,
+    /// Settings that were turned while it ran.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub changes: Vec<SettingChange>,
     pub seeds: Seeds,
     pub checkpoint: CheckpointName,
     /// `reached`, `not_reached`, `unparsed`, `interrupted`, or `running` for an episode that has not ended.
@@ -68,6 +72,12 @@ pub struct PlanAction {
     pub similarity: Option<f32>,
     /// Cost of the plan that the action was taken from.
     pub cost: Option<f32>,
+    /// Which plan of this step it was taken from, for a step that was planned more than once; 0 is the first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub draw: Option<u64>,
+    /// The earlier step whose plan the action was taken from, where it was executed open loop.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub open_loop_from: Option<usize>,
 }
 
 /// What the plan was made with.
@@ -104,7 +114,8 @@ pub struct CheckpointName {
 }
 
 impl PlanDocument {
-    /// The plan of a recording, as far as it goes. Nothing in it depends on the clock.
+    /// The plan of a recording, as far as it goes. Nothing in it depends on the clock. `config` is for recordings that do
+    /// not tell their settings.
     pub fn from_recording(recording: &Recording, config: &PlanConfig) -> Self {
         let (outcome, outcome_reason) = match &recording.outcome {
             None => ("running", None),
@@ -123,7 +134,8 @@ impl PlanDocument {
             sub_goals: sub_goals(recording),
             actions: actions(recording),
             replans: recording.replans.clone(),
-            cem: PlanSettings::from(config),
+            cem: PlanSettings::from(recording.settings.as_ref().unwrap_or(config)),
+            changes: recording.changes.clone(),
             seeds: Seeds {
                 episode: recording.seed,
             },
@@ -189,6 +201,8 @@ fn actions(recording: &Recording) -> Vec<PlanAction> {
                 .sub_goal
                 .and_then(|index| record.similarities.get(index).copied().flatten()),
             cost: record.cost,
+            draw: (record.draw > 0).then_some(record.draw),
+            open_loop_from: record.open_loop_from,
         })
     };
     recording.steps.iter().filter_map(|record| action(record)).collect()
@@ -226,7 +240,7 @@ mod tests {
 
     use super::*;
     use crate::planner::toy::{frame_of, toy_config};
-    use crate::recording::{StepRecord, SubGoalRecord};
+    use crate::recording::{StageSecs, StepRecord, SubGoalRecord};
 
     fn recording() -> Recording {
         let ones = AttentionMap {
@@ -235,7 +249,7 @@ mod tests {
             model_grid: [1, 1],
             resampled: vec![1.0],
         };
-        let step = |step, action| StepRecord {
+        let step = |step, action: Option<Action>| StepRecord {
             step,
             frame: frame_of(0.0, 0.0, false),
             view: frame_of(0.0, 0.0, false),
@@ -248,6 +262,9 @@ mod tests {
             action,
             cost: action.map(|_| 0.1),
             plan_secs: 0.5,
+            stages: StageSecs::default(),
+            draw: 0,
+            open_loop_from: None,
         };
         Recording {
             task: "pick up the red block".to_owned(),
@@ -288,7 +305,16 @@ mod tests {
     fn a_document_fits_its_schema_and_a_damaged_one_does_not() {
         let schema: Value = serde_json::from_str(include_str!("../../assets/plan.schema.json")).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
-        let document = PlanDocument::from_recording(&recording(), &toy_config());
+        let mut recording = recording();
+        let first = Arc::make_mut(&mut recording.steps[0]);
+        (first.draw, first.open_loop_from) = (1, Some(0));
+        recording.changes = vec![SettingChange {
+            step: 1,
+            field: "plan.horizon".to_owned(),
+            from: json!(5),
+            to: json!(7),
+        }];
+        let document = PlanDocument::from_recording(&recording, &toy_config());
         let value = serde_json::to_value(&document).unwrap();
         let problems: Vec<String> = validator.iter_errors(&value).map(|err| err.to_string()).collect();
         assert_eq!(problems, Vec::<String>::new());
@@ -299,6 +325,10 @@ mod tests {
             ("/sub_goals/0/ended_because", json!("bored")),
             ("/checkpoint/hash", json!(null)),
             ("/schema", json!("thinkjepa.plan/2")),
+            ("/actions/0/draw", json!(0)),
+            ("/actions/0/open_loop_from", json!(null)),
+            ("/changes/0/field", json!("train.steps")),
+            ("/changes/0/step", json!(-1)),
         ] {
             let mut damaged = value.clone();
             *damaged.pointer_mut(pointer).unwrap() = wrong;
@@ -319,6 +349,10 @@ mod tests {
         assert_eq!(back, document);
         assert_eq!((back.actions.len(), back.actions[0].similarity), (1, Some(0.25)));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let text = document.to_json().unwrap();
+        for word in ["changes", "draw", "open_loop_from"] {
+            assert!(!text.contains(word), "{word} is written where there is none");
+        }
 
         let nowhere = folder.path().join("missing").join("plan.json");
         let message = document.write(&nowhere).unwrap_err().to_string();

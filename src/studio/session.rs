@@ -7,10 +7,11 @@ use super::drive::{drive, scene_record};
 use super::export::PlanExporter;
 use super::record::Recorder;
 use super::{StudioSettings, failed, refused};
+use crate::config::PlanConfig;
 use crate::device::{self, DeviceChoice, DeviceError, Selected, Workload};
 use crate::engine::{Advance, Control, Exporter, Level, Opening, Session, SessionError, SessionInfo};
 use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, Progress};
-use crate::recording::{Recording, file};
+use crate::recording::{Recording, StepRecord, file};
 use crate::sim::tasks::{Task, TaskBook, check_text};
 use crate::sim::{CARRY_M, Camera, STEP_M, Scene, World};
 use crate::system::System;
@@ -31,6 +32,8 @@ pub struct Tabletop {
     seed: u64,
     world: World,
     run: Option<Run>,
+    /// Settings of plans that the user set in place of the checkpoint's.
+    plan: Option<PlanConfig>,
     /// Folder that episodes are recorded in.
     recordings: Option<PathBuf>,
 }
@@ -67,6 +70,7 @@ impl Tabletop {
             seed: settings.seed,
             world,
             run: None,
+            plan: opening.plan.clone(),
             recordings: settings.recordings.clone(),
         };
         // After a fault the models are opened anew, and what was recorded until then stays to be looked at.
@@ -76,7 +80,12 @@ impl Tabletop {
         Ok(tabletop)
     }
 
-    fn scene_record(&self) -> Result<crate::recording::StepRecord, SessionError> {
+    /// The settings of plans to come.
+    fn plan_config(&self) -> &PlanConfig {
+        self.plan.as_ref().unwrap_or(&self.system.config.plan)
+    }
+
+    fn scene_record(&self) -> Result<StepRecord, SessionError> {
         scene_record(&self.system.world, &self.world, VIEW_PX).map_err(failed)
     }
 
@@ -146,7 +155,8 @@ impl Session for Tabletop {
             device_choice: self.choice,
             device_why: self.selected.why.clone(),
             scene: self.scene.name.clone(),
-            plan: self.system.config.plan.clone(),
+            plan: self.plan_config().clone(),
+            checkpoint_plan: self.system.config.plan.clone(),
             project,
             gripper_height_m: CARRY_M,
             reach_m: STEP_M,
@@ -171,7 +181,7 @@ impl Session for Tabletop {
             scene_objects: state.object_names(),
             view_height_px: VIEW_PX,
         };
-        let mut episode = Episode::new(setup, self.system.config.plan.clone());
+        let mut episode = Episode::new(setup, self.plan_config().clone());
         // Until the first frame is recorded, the camera shows the scene under this seed.
         let scene = scene_record(&self.system.world, &world, VIEW_PX).map_err(failed)?;
         let before = control.recording();
@@ -219,6 +229,12 @@ impl Session for Tabletop {
                 run.kept.push(before);
                 Advance::Stepped
             }
+            Progress::Planned { .. } => {
+                // What was shown while it was planned lacks what the plan came to.
+                run.show_present(control);
+                Advance::Planned
+            }
+            Progress::Held(held) => Advance::Held(held),
             Progress::Reasoned => Advance::Asked,
             Progress::Switched { .. } | Progress::OutOfTime { .. } => Advance::Switched,
             Progress::Over(_) | Progress::Cancelled => Advance::Finished,
@@ -226,6 +242,13 @@ impl Session for Tabletop {
         run.conclude(&self.world);
         run.publish(control);
         Ok(done)
+    }
+
+    fn set_plan_config(&mut self, config: PlanConfig) {
+        if let Some(run) = &mut self.run {
+            run.episode.set_config(config.clone());
+        }
+        self.plan = (config != self.system.config.plan).then_some(config);
     }
 
     fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError> {
@@ -246,6 +269,7 @@ impl Session for Tabletop {
         self.world = world.clone();
         run.kept.truncate(step);
         run.publish(control);
+        run.show_present(control);
         Ok(())
     }
 
@@ -257,6 +281,9 @@ impl Session for Tabletop {
         let checkpoint = Checkpoint::open(path).map_err(refused)?;
         let (selected, system) = self.take_up(&checkpoint, self.choice, control)?;
         (self.system, self.selected, self.folder) = (system, selected, path.to_owned());
+        if self.plan.take().is_some() {
+            control.log(Level::Info, "The settings of plans are this checkpoint's.");
+        }
         self.clear(self.seed, control)
     }
 
@@ -305,6 +332,14 @@ impl Run {
     fn publish(&mut self, control: &Control) {
         control.publish(self.episode.recording().snapshot());
         self.recorder.update(&control.recording(), control);
+    }
+
+    /// Shows the present step as it is recorded, in place of one that was planned before.
+    fn show_present(&self, control: &Control) {
+        let present = self.episode.recording().read(|recording| recording.steps.last().cloned());
+        if let Some(step) = present {
+            control.show_live(StepRecord::clone(&step));
+        }
     }
 
     /// At the end the task as a whole is judged, for the record.

@@ -17,6 +17,8 @@ pub enum Act {
     ToggleBreakpoint,
     GoFromHere,
     Stop,
+    Undo,
+    Redo,
     Reset,
     FocusTask,
     OpenCheckpoint,
@@ -51,7 +53,7 @@ const CTRL_SHIFT: Modifiers = Modifiers {
     ..Modifiers::COMMAND
 };
 
-pub const KEYMAP: [Binding; 22] = [
+pub const KEYMAP: [Binding; 24] = [
     bind(Act::RunPause, Modifiers::NONE, Key::Space, "Run or pause"),
     bind(
         Act::StepForward,
@@ -64,7 +66,7 @@ pub const KEYMAP: [Binding; 22] = [
         Act::NextIteration,
         Modifiers::SHIFT,
         Key::ArrowRight,
-        "Next CEM iteration",
+        "Next CEM iteration: look at it, or plan one more",
     ),
     bind(
         Act::PreviousIteration,
@@ -99,6 +101,8 @@ pub const KEYMAP: [Binding; 22] = [
         "Go on from this step: what came after is dropped",
     ),
     bind(Act::Stop, Modifiers::NONE, Key::Escape, "Stop the work at hand"),
+    bind(Act::Undo, Modifiers::COMMAND, Key::Z, "Undo the last edit"),
+    bind(Act::Redo, CTRL_SHIFT, Key::Z, "Do the last edit again"),
     bind(Act::Reset, CTRL_SHIFT, Key::R, "Reset the scene"),
     bind(Act::FocusTask, Modifiers::COMMAND, Key::L, "Type a task"),
     bind(

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use thinkjepa::config::PlanConfig;
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
     Advance, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl, Waker,
 };
-use thinkjepa::recording::{Outcome, Recording, file};
+use thinkjepa::planner::{Held, Pace, Switches};
+use thinkjepa::recording::{Outcome, Recording, StepRecord, file};
 
 use super::synthetic;
 
@@ -20,6 +22,9 @@ pub struct Script {
     at: usize,
     name: String,
     device: DeviceChoice,
+    plan: PlanConfig,
+    /// Iterations of the step at hand that are planned.
+    iterations: usize,
 }
 
 struct CopyOut;
@@ -37,6 +42,7 @@ impl Session for Script {
         SessionInfo {
             checkpoint: Some(self.name.clone()),
             device_choice: self.device,
+            plan: self.plan.clone(),
             ..synthetic::info()
         }
     }
@@ -52,7 +58,7 @@ impl Session for Script {
             ));
         }
         self.task = task.to_owned();
-        self.at = 0;
+        (self.at, self.iterations) = (0, 0);
         let full = synthetic::recording();
         control.publish(Recording {
             task: task.to_owned(),
@@ -73,6 +79,9 @@ impl Session for Script {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        if control.switches() == (Switches { plan: false, act: false }) {
+            return Ok(Advance::Held(Held::BothOff));
+        }
         let full = synthetic::recording();
         if self.at == full.steps.len() - 1 {
             control.record(|recording| recording.outcome = Some(Outcome::Reached));
@@ -82,26 +91,44 @@ impl Session for Script {
         let known = control.recording().steps.len();
         if switched && known == self.at {
             control.record(|recording| {
-                recording.steps.push(Arc::new(thinkjepa::recording::StepRecord {
+                recording.steps.push(Arc::new(StepRecord {
                     action: None,
                     ..(*full.steps[self.at]).clone()
                 }));
             });
             return Ok(Advance::Switched);
         }
+        let whole = &full.steps[self.at];
+        let acts = control.pace() == Pace::Step && control.switches().act;
+        self.iterations = match control.pace() {
+            Pace::Step => whole.cem.len(),
+            Pace::Iteration => self.iterations + 1,
+        };
         control.record(|recording| {
             recording.steps.truncate(self.at);
-            recording.steps.push(Arc::clone(&full.steps[self.at]));
+            recording.steps.push(Arc::new(StepRecord {
+                cem: whole.cem[..self.iterations].to_vec(),
+                action: whole.action.filter(|_| acts),
+                ..(**whole).clone()
+            }));
         });
+        if !acts {
+            return Ok(Advance::Planned);
+        }
         self.at += 1;
+        self.iterations = 0;
         Ok(Advance::Stepped)
+    }
+
+    fn set_plan_config(&mut self, config: PlanConfig) {
+        self.plan = config;
     }
 
     fn seek(&mut self, step: usize, control: &Control) -> Result<(), SessionError> {
         if step >= self.at {
             return Err(SessionError::Refused(format!("There is no step {step} yet.")));
         }
-        self.at = step;
+        (self.at, self.iterations) = (step, 0);
         control.record(|recording| {
             recording.steps.truncate(step);
             recording.outcome = None;
@@ -122,6 +149,7 @@ impl Session for Script {
             ));
         }
         self.name = path.display().to_string();
+        self.plan = synthetic::info().plan;
         Ok(())
     }
 
@@ -153,6 +181,8 @@ pub fn engine(waker: Waker) -> Engine {
             at: 0,
             name: "nano".to_owned(),
             device: opening.device.unwrap_or(DeviceChoice::Auto),
+            plan: opening.plan.clone().unwrap_or_else(|| synthetic::info().plan),
+            iterations: 0,
         })
     };
     let train = |request: &thinkjepa::engine::TrainingRequest, control: &TrainingControl| {
