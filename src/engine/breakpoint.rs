@@ -141,7 +141,7 @@ impl Breakpoints {
                     (Condition::Slow, self.became_slow(recording)),
                 ]
             }
-            Advance::Finished => Vec::new(),
+            Advance::Finished | Advance::Planned | Advance::Held(_) => Vec::new(),
         };
         let known = |(condition, why): (Condition, Option<String>)| why.map(|why| Fired { step, condition, why });
         fired.into_iter().filter_map(known).collect()
@@ -288,7 +288,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::recording::{AttentionMap, CemIteration, ReplanRecord, SubGoalRecord};
+    use crate::recording::{AttentionMap, CemIteration, ReplanRecord, StageSecs, SubGoalRecord};
     use crate::sim::Frame;
 
     fn frame() -> Frame {
@@ -349,6 +349,9 @@ mod tests {
                 action: planned.then_some([0.0; 3]),
                 cost: planned.then_some(0.2),
                 plan_secs: if planned { 0.4 } else { 0.0 },
+                stages: StageSecs::default(),
+                draw: 0,
+                open_loop_from: None,
             })
         });
         Recording {
