@@ -15,19 +15,19 @@ impl Episode {
         let step = from.step();
         recording.branched_from.push(BranchPoint { file, step, seed });
         let mut setup = self.setup.clone();
-        let mut state = from.state.clone();
-        if seed != in_force {
-            state.forget_plan();
-        }
         setup.seed = seed;
-        Self {
+        let mut branch = Self {
             setup,
             config: self.config.clone(),
             recording: SharedRecording::new(recording),
-            state,
+            state: from.state.clone(),
             space: self.space.clone(),
             switches: self.switches,
             pace: self.pace,
+        };
+        if seed != in_force {
+            branch.forget_plan();
         }
+        branch
     }
 }

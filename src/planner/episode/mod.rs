@@ -138,13 +138,6 @@ struct State {
     truths: Vec<Truth>,
 }
 
-impl State {
-    /// What was planned is not executed: it was for another goal, or under another seed.
-    fn forget_plan(&mut self) {
-        (self.plan, self.search) = (None, None);
-    }
-}
-
 /// An episode's state at one moment. The world's own state is the caller's to keep beside it.
 #[derive(Clone, Debug)]
 pub struct EpisodeSnapshot {
@@ -473,7 +466,7 @@ impl Episode {
         self.state.begun = false;
         self.state.steps_on_current = 0;
         self.state.mean = None;
-        self.state.forget_plan();
+        self.forget_plan();
     }
 
     fn end_current(&mut self, because: EndedBecause) {

@@ -150,6 +150,21 @@ impl Episode {
         Ok(true)
     }
 
+    /// What was planned is not executed: it was for another goal, or under another seed. The present step is shown as one
+    /// that is not planned yet.
+    pub(super) fn forget_plan(&mut self) {
+        let plan = self.state.plan.take().map(|plan| plan.terms.step);
+        let search = self.state.search.take().map(|search| search.terms.step);
+        if ![plan, search].contains(&Some(self.state.step)) {
+            return;
+        }
+        self.change_record(|record| {
+            (record.cem, record.predicted_similarity) = (Vec::new(), Vec::new());
+            (record.cost, record.draw, record.plan_secs) = (None, 0, 0.0);
+            record.stages = stages(StageSecs::default(), record.stages);
+        });
+    }
+
     /// What is left of the last plan, where the settings let it be used.
     fn mean_to_start_from(&self, seen: &Seen) -> Vec<Action> {
         let usable = |mean: &&Vec<Action>| self.config.cem.warm_start && mean.len() == self.config.horizon;

@@ -275,3 +275,45 @@ fn the_reasoning_bias_and_the_threshold_are_those_of_the_settings_as_they_are() 
         (toy_config().delta_goal, 1e-6)
     );
 }
+
+#[test]
+fn a_plan_for_a_list_that_was_changed_is_not_executed() {
+    let edited = |planned: bool| {
+        let mut run = Run::new(&[TWO], |_| ());
+        run.advance();
+        if planned {
+            run.with(PLAN_ONLY, Pace::Step);
+            assert!(!run.last().cem.is_empty());
+        }
+        run.edit(&["go to 0.0 -0.5"], 0).unwrap();
+        let record = run.last();
+        assert!(record.cem.is_empty() && record.predicted_similarity.is_empty() && record.cost.is_none());
+        assert_eq!(run.with(ACT_ONLY, Pace::Step), Progress::Held(Held::NoPlan));
+        run.finish();
+        run.actions()
+    };
+    assert_eq!(edited(true), edited(false));
+}
+
+#[test]
+fn a_branch_keeps_the_plan_under_its_own_seed_alone_and_goes_on_with_the_settings_in_force() {
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance();
+    run.with(PLAN_ONLY, Pace::Step);
+    let kept = run.kept();
+    let mut same = run.branch(&kept, None);
+    assert_eq!(same.last().cem, run.last().cem);
+    assert_eq!(same.with(ACT_ONLY, Pace::Step), Progress::Acted { step: 1 });
+    let mut other = run.branch(&kept, Some(8));
+    assert!(other.last().cem.is_empty());
+    assert_eq!(other.with(ACT_ONLY, Pace::Step), Progress::Held(Held::NoPlan));
+
+    let mut config = toy_config();
+    config.cem.elite_fraction = 0.5;
+    run.episode.set_config(config);
+    let mut turned = run.branch(&kept, None);
+    turned.advance();
+    let recording = turned.episode.recording().snapshot();
+    assert_eq!((recording.settings, recording.changes.len()), (Some(toy_config()), 1));
+    assert_eq!(recording.changes[0].field, "plan.cem.elite_fraction");
+}
