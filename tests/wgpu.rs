@@ -163,6 +163,7 @@ fn a_graphics_adapter_computes_what_the_cpu_computes() {
             bias: None,
             seed: 3,
             step: 1,
+            draw: 0,
         };
         plan(world, cost.as_ref(), &config.plan, &request, &mut |_, _| (), &cancel).unwrap()
     });

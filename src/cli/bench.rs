@@ -224,6 +224,7 @@ impl Clock<'_> {
                 bias: None,
                 seed: SEED,
                 step: 0,
+                draw: 0,
             };
             plan(world, cost.as_ref(), config, &request, &mut |_, _| (), &cancel)?;
             Ok(Some(population * iterations * horizon))

@@ -188,7 +188,11 @@ fn say(console: &Console, recording: &Recording, progress: &Progress) {
         }
         // The answer that was streamed ended without a line break.
         Progress::Over(Outcome::Unparsed { .. }) => console.note(""),
-        Progress::Acted { .. } | Progress::Cancelled | Progress::Over(_) => {}
+        Progress::Acted { .. }
+        | Progress::Planned { .. }
+        | Progress::Held(_)
+        | Progress::Cancelled
+        | Progress::Over(_) => {}
     }
 }
 

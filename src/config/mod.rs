@@ -3,6 +3,7 @@
 //! `nano` is small enough to train and plan on two CPU cores and uses what was measured to work; `paper` follows
 //! the method to the letter; `vit-l` is the paper's smaller encoder. All three run through the same code.
 
+mod difference;
 mod edit;
 mod gpi;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod validate;
 mod vlm;
 mod world_model;
 
+pub use difference::Difference;
 pub use edit::{Edited, Field, FieldKind};
 pub use gpi::GpiConfig;
 pub use plan::{Aggregation, CemConfig, CostConfig, CostTerm, GoalTiming, PlanConfig, PlanEncoder, SimilarityKind};

@@ -91,6 +91,21 @@ impl Config {
     }
 }
 
+impl PlanConfig {
+    /// The rules of [`Config::validate`] for the settings of plans alone.
+    ///
+    /// # Errors
+    /// The first field that is out of range.
+    pub fn validate(&self, source_name: &str) -> Result<(), ConfigError> {
+        let mut rules = Rules {
+            source_name,
+            found: Vec::new(),
+        };
+        plan(&mut rules, self);
+        rules.found.into_iter().next().map_or(Ok(()), Err)
+    }
+}
+
 fn world_model(rules: &mut Rules, model: &WorldModelConfig) {
     rules.patches("world_model", model.image_size, model.patch_size);
     rules.size("world_model.dim", model.dim);

@@ -10,7 +10,9 @@ use super::breakpoint::Fired;
 use super::event::{Event, EventSender};
 use super::session::SessionInfo;
 use super::slot::lock;
+use crate::config::PlanConfig;
 use crate::device::FoundDevice;
+use crate::planner::Switches;
 
 /// Lines of the log that are kept.
 const LOG_LINES: usize = 500;
@@ -168,6 +170,9 @@ pub struct BoardView {
     pub branches: Arc<Branches>,
     /// What made runs of this episode pause, oldest first.
     pub fired: Arc<Vec<Fired>>,
+    pub switches: Switches,
+    /// Settings that were asked for and are not in use yet.
+    pub pending_plan: Option<PlanConfig>,
 }
 
 impl Default for BoardView {
@@ -182,6 +187,8 @@ impl Default for BoardView {
             devices: DeviceSearch::NotYet,
             branches: Arc::default(),
             fired: Arc::default(),
+            switches: Switches::default(),
+            pending_plan: None,
         }
     }
 }
@@ -237,6 +244,25 @@ impl Board {
 
     pub fn set_training(&self, training: TrainingState) {
         self.change(|state| state.view.training = training);
+    }
+
+    pub fn set_switches(&self, switches: Switches) {
+        self.change(|state| state.view.switches = switches);
+    }
+
+    pub fn switches(&self) -> Switches {
+        lock(&self.state).view.switches
+    }
+
+    pub fn ask_plan(&self, plan: PlanConfig) {
+        self.change(|state| state.view.pending_plan = Some(plan));
+    }
+
+    /// What was asked for has been seen to, unless something else was asked for since.
+    pub fn answer_plan(&self, plan: &PlanConfig) {
+        self.change(|state| {
+            state.view.pending_plan.take_if(|pending| pending == plan);
+        });
     }
 
     pub fn set_devices(&self, devices: DeviceSearch) {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::breakpoint::Breakpoints;
 use super::pace::Priority;
+use crate::config::PlanConfig;
 use crate::device::DeviceChoice;
-use crate::planner::SubGoal;
+use crate::planner::{SubGoal, Switches};
 pub use crate::train::StageKind as Stage;
 
 /// Where a run ends by itself, besides the end of the episode and breakpoints.
@@ -67,7 +68,7 @@ pub enum TrainingCommand {
 }
 
 /// One request. Those that interrupt (see [`Command::interrupts`]) stop the work at hand first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Begin an episode: ask the VLM, make the goals, then run it, or wait where `then` is none. A task that is refused
     /// leaves the episode before it as it was, paused or running.
@@ -79,8 +80,14 @@ pub enum Command {
     Run(Until),
     /// Stop after the step at hand.
     Pause,
-    /// Plan and execute one action.
+    /// Plan and execute one action, as far as the switches allow.
     Step,
+    /// Plan one iteration of the present step's plan. It waits there; [`Self::Step`] goes on and executes it.
+    StepIteration,
+    /// Whether steps are planned and whether they are executed, from the next one on.
+    SetSwitches(Switches),
+    /// The settings of plans from the next step on, kept until others are set or another checkpoint is loaded.
+    SetPlanConfig(PlanConfig),
     /// Go on from a step as a branch, under this seed, or under the one that was in force; what came after stays as
     /// another branch.
     Seek {

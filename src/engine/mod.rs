@@ -125,6 +125,11 @@ impl Engine {
             },
             command => command,
         };
+        // A switch is thrown at once and not in the order of the queue: the work that waits there goes by it.
+        if let Command::SetSwitches(switches) = command {
+            self.shared.board.set_switches(switches);
+            return true;
+        }
         let (queue, cancel) = match &command {
             Command::Export(_)
             | Command::Write { .. }
@@ -137,6 +142,9 @@ impl Engine {
         };
         if let Some(cancel) = cancel {
             cancel.raise();
+        }
+        if let Command::SetPlanConfig(plan) = &command {
+            self.shared.board.ask_plan(plan.clone());
         }
         let sent = queue.as_ref().is_some_and(|queue| queue.try_send(command).is_ok());
         if !sent && let Some(cancel) = cancel {

@@ -1,5 +1,7 @@
 //! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
 
+mod settings;
+
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::board::{Failure, JobKind, Level, Phase};
@@ -7,6 +9,7 @@ use super::breakpoint::{self, Breakpoints, position};
 use super::command::{Command, Until};
 use super::session::{Advance, Control, OpenSession, Opening, Session, SessionError};
 use super::{Shared, worker};
+use crate::planner::Pace;
 use crate::recording::Outcome;
 
 /// What to do about something that could not be loaded.
@@ -21,6 +24,7 @@ pub(super) fn work<S: Session>(open: OpenSession<S>, queue: &Receiver<Command>, 
         running: None,
         stopped: None,
         breakpoints: Breakpoints::default(),
+        pace: Pace::Step,
     };
     planner.open();
     loop {
@@ -65,6 +69,8 @@ struct Planner<S> {
     /// The run that a request has just stopped, until that request is looked at.
     stopped: Option<Until>,
     breakpoints: Breakpoints,
+    /// Whether the advance at hand plans a step or an iteration of it.
+    pace: Pace,
 }
 
 impl<S: Session> Planner<S> {
@@ -76,6 +82,8 @@ impl<S: Session> Planner<S> {
             board: self.shared.board.clone(),
             events: self.shared.events.clone(),
             job: self.shared.board.begin(JobKind::Plan, what),
+            switches: self.shared.board.switches(),
+            pace: self.pace,
         }
     }
 
@@ -146,6 +154,8 @@ impl<S: Session> Planner<S> {
                     self.step();
                 }
             }
+            Command::StepIteration => self.step_iteration(),
+            Command::SetPlanConfig(config) => self.set_plan_config(config),
             Command::Pause => {
                 self.running = None;
                 self.settle();
@@ -191,6 +201,7 @@ impl<S: Session> Planner<S> {
                 };
                 if called == Called::Done {
                     self.opening.checkpoint = Some(path.clone());
+                    self.opening.plan = None;
                 }
                 self.loaded(called, &path.display().to_string(), MEND, interrupted);
             }
@@ -227,7 +238,8 @@ impl<S: Session> Planner<S> {
             }
             Command::SetBreakpoints(breakpoints) => self.breakpoints = breakpoints,
             Command::DismissFailure => self.shared.board.set_failure(None),
-            Command::Export(_)
+            Command::SetSwitches(_)
+            | Command::Export(_)
             | Command::Write { .. }
             | Command::FindDevices
             | Command::StartTraining(_)
@@ -314,6 +326,8 @@ impl<S: Session> Planner<S> {
                 Some(format!("Paused at step {at}: the VLM was asked again."))
             }
             Advance::Switched if until == Until::NextSubGoal => Some(format!("Paused at step {at}: a sub-goal ended.")),
+            Advance::Planned => Some(format!("Planned step {at}. Act is off: nothing was executed.")),
+            Advance::Held(held) => Some(held.to_string()),
             Advance::Stepped | Advance::Switched | Advance::Asked => None,
         };
         match pause {
@@ -329,11 +343,17 @@ impl<S: Session> Planner<S> {
 
     /// Whatever comes until one action was executed.
     fn step(&mut self) {
-        while matches!(self.advance_once(), Some(Advance::Switched | Advance::Asked)) {
-            if self.shared.plan_cancel.is_raised() {
-                break;
+        loop {
+            match self.advance_once() {
+                Some(Advance::Switched | Advance::Asked) if !self.shared.plan_cancel.is_raised() => {
+                    self.shared.board.set_phase(Phase::Stepping);
+                }
+                Some(Advance::Held(held)) => {
+                    self.shared.board.log(Level::Warning, held.to_string());
+                    break;
+                }
+                _ => break,
             }
-            self.shared.board.set_phase(Phase::Stepping);
         }
     }
 

@@ -11,12 +11,12 @@ use super::branches::Branches;
 use super::cancel::Cancel;
 use super::command::TrainingRequest;
 use super::event::{Event, EventSender};
-use super::pace::Pace;
+use super::pace;
 use super::slot::{SharedRecording, Slot};
 use super::worker;
 use crate::config::PlanConfig;
 use crate::device::DeviceChoice;
-use crate::planner::SubGoal;
+use crate::planner::{Held, Pace, SubGoal, Switches};
 use crate::recording::{Recording, StepRecord};
 use crate::train::Reins;
 
@@ -52,7 +52,10 @@ pub struct SessionInfo {
     /// Why it is this device.
     pub device_why: String,
     pub scene: String,
+    /// The settings of the steps to come.
     pub plan: PlanConfig,
+    /// Those that the checkpoint came with.
+    pub checkpoint_plan: PlanConfig,
     /// The camera of the scene.
     pub project: Projection,
     /// Height at which the gripper's cup travels, metres.
@@ -66,6 +69,10 @@ pub struct SessionInfo {
 pub enum Advance {
     /// An action was executed and recorded.
     Stepped,
+    /// The step was planned, whole or up to an iteration; nothing was executed.
+    Planned,
+    /// The switches left nothing to do.
+    Held(Held),
     /// A sub-goal ended; nothing was executed.
     Switched,
     /// The VLM was asked again; nothing was executed.
@@ -82,9 +89,21 @@ pub struct Control {
     pub(super) board: Board,
     pub(super) events: EventSender,
     pub(super) job: JobGuard,
+    pub(super) switches: Switches,
+    pub(super) pace: Pace,
 }
 
 impl Control {
+    /// Whether an advance plans and whether it acts.
+    pub fn switches(&self) -> Switches {
+        self.switches
+    }
+
+    /// Whether an advance plans one iteration or a step.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// The flag to read at every CEM iteration and decoded token.
     pub fn cancel_flag(&self) -> &AtomicBool {
         self.cancel.flag()
@@ -175,11 +194,15 @@ pub trait Session {
     /// The task was refused, a model failed, or it was stopped.
     fn start(&mut self, task: &str, seed: u64, control: &Control) -> Result<(), SessionError>;
 
-    /// The next thing in the loop: a sub-goal's end, another question to the VLM, or one planned and executed action.
+    /// The next thing in the loop: a sub-goal's end, another question to the VLM, or one planned and executed action, as
+    /// far as the control's switches and pace allow.
     ///
     /// # Errors
     /// A model failed, or it was stopped: then the step is not in the recording.
     fn advance(&mut self, control: &Control) -> Result<Advance, SessionError>;
+
+    /// The settings of the steps to come, of this episode and of the next ones; the engine has checked them.
+    fn set_plan_config(&mut self, config: PlanConfig);
 
     /// Back to the state before step `step` was executed, and on from there as a branch, under this seed or the one that
     /// was in force; what came after stays as another branch.
@@ -239,10 +262,12 @@ pub trait Session {
 }
 
 /// What a session is opened with; where there is none, what the program was started with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Opening {
     pub checkpoint: Option<PathBuf>,
     pub device: Option<DeviceChoice>,
+    /// Settings of the plans, where the user has turned any of the checkpoint's.
+    pub plan: Option<PlanConfig>,
 }
 
 /// Opens a session on the planner's thread. Called again after a panic.
@@ -253,7 +278,7 @@ pub struct TrainingControl {
     pub(super) cancel: Cancel,
     pub(super) board: Board,
     pub(super) job: JobGuard,
-    pub(super) pace: Arc<Pace>,
+    pub(super) pace: Arc<pace::Pace>,
     pub(super) title: String,
 }
 

@@ -235,6 +235,7 @@ fn run_one<W: OracleWorld>(
             bias: bias.as_ref(),
             seed: settings.seed.wrapping_add(number as u64),
             step: step as u64,
+            draw: 0,
         };
         let chosen = plan(model, cost.as_ref(), config, &request, &mut |_, _| (), cancel)?;
         result.plan_secs += started.elapsed().as_secs_f64();

@@ -1,8 +1,10 @@
 //! What keys and buttons do, in one place.
 
 use super::branches;
+use super::cem::keep_to_checkpoint;
 use super::playback;
 use super::state::{Popup, View, ViewState, Workspace};
+use super::sub_goal_edit;
 use crate::engine::{Command, Phase, Until};
 use crate::ui::keys::Act;
 
@@ -37,6 +39,7 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
                 state.select_step(step, view);
             }
         }
+        Act::NextIteration if plans_on(state, view) => state.plan_iteration(),
         Act::NextIteration | Act::PreviousIteration => {
             let count = view.planned(state).map_or(0, |step| step.cem.len());
             if let Some((index, _)) = view.iteration(state) {
@@ -92,6 +95,25 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
                 state.outbox.push(Command::Cancel);
             }
         }
+        // A list of sub-goals that is being changed has a history of its own.
+        Act::Undo | Act::Redo
+            if sub_goal_edit::obstacle(state, view).is_none() && state.sub_goal_editor.draft.is_some() =>
+        {
+            let editor = &mut state.sub_goal_editor;
+            if act == Act::Undo {
+                editor.undo(view.recording);
+            } else {
+                editor.redo(view.recording);
+            }
+        }
+        Act::Undo | Act::Redo => {
+            keep_to_checkpoint(state, view);
+            if act == Act::Undo {
+                state.undo();
+            } else {
+                state.redo();
+            }
+        }
         Act::Reset => {
             state.follow_live();
             state.outbox.push(Command::Reset { seed: state.task.seed });
@@ -117,4 +139,11 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
         Act::ShowTraining => state.workspace = Workspace::Training,
         Act::FullScreen | Act::ToggleTheme => {}
     }
+}
+
+/// The newest iteration is shown, and the present step can be planned further.
+fn plans_on(state: &ViewState, view: &View<'_>) -> bool {
+    let newest = state.selection.iteration.is_none() && !view.is_past(state);
+    let open = view.newest().is_none_or(|step| step.action.is_none());
+    newest && open && view.board.phase.can_step()
 }

@@ -251,6 +251,11 @@ fn facts(columns: &[Column<'_>]) -> Vec<Fact> {
             recording.edits.len().to_string()
         }),
         fact(
+            "Settings turned",
+            "Settings that were changed while it ran; below they stand as they were in the end",
+            |recording| recording.changes.len().to_string(),
+        ),
+        fact(
             "Mean plan time",
             "Wall time of a step's plan, mean over the steps",
             plan_time,
@@ -298,13 +303,7 @@ fn plan_time(recording: &Recording) -> String {
 fn differing(columns: &[Column<'_>]) -> Vec<(String, Vec<String>)> {
     let all: Vec<Vec<(String, String)>> = columns
         .iter()
-        .map(|column| {
-            column
-                .recording
-                .settings
-                .as_ref()
-                .map_or_else(Vec::new, PlanSettings::entries)
-        })
+        .map(|column| PlanSettings::at_end_of(column.recording).map_or_else(Vec::new, |settings| settings.entries()))
         .collect();
     let Some(known) = all.iter().find(|entries| !entries.is_empty()) else {
         return Vec::new();
@@ -341,13 +340,13 @@ fn settings_note(columns: &[Column<'_>], differing: &[(String, Vec<String>)]) ->
 mod tests {
     use super::*;
     use crate::config::preset;
-    use crate::recording::BranchPoint;
+    use crate::recording::{BranchPoint, SettingChange};
 
     fn recording(change: impl FnOnce(&mut Recording)) -> Recording {
         let mut recording = Recording {
             task: "task".to_owned(),
             seed: 7,
-            settings: Some(PlanSettings::from(&preset("nano").unwrap().plan)),
+            settings: Some(preset("nano").unwrap().plan),
             ..Recording::default()
         };
         change(&mut recording);
@@ -360,7 +359,7 @@ mod tests {
         let old = recording(|recording| recording.settings = None);
         let other = recording(|recording| {
             let settings = recording.settings.as_mut().unwrap();
-            (settings.population, settings.noise_common[2]) = (11, 0.125);
+            (settings.cem.population, settings.cem.noise_common[2]) = (11, 0.125);
         });
         let of = |recordings: &[&Recording]| {
             let column = |recording| Column {
@@ -376,6 +375,18 @@ mod tests {
         let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["noise_common.2", "population"]);
         assert_eq!(rows[1].1[1..], ["11".to_owned(), "–".to_owned()]);
+
+        // Settings that were turned count as they were in the end.
+        let turned = recording(|recording| {
+            recording.changes.push(SettingChange {
+                step: 2,
+                field: "plan.cem.population".to_owned(),
+                from: 48.into(),
+                to: 11.into(),
+            });
+        });
+        let names: Vec<String> = of(&[&turned, &other]).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["noise_common.2"]);
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         return;
     }
     loop_band_ui(ui, &axes, response.id, state);
-    threshold(ui, p, &axes, view.recording.delta_goal);
+    thresholds(ui, p, &axes, view);
     let clipped = painter.with_clip_rect(rect.expand(2.0));
     let chosen = view.shown_sub_goal(state);
     let order = (0..view.recording.sub_goals.len())
@@ -149,20 +149,29 @@ fn value_range(view: &View<'_>) -> std::ops::RangeInclusive<f64> {
     (lowest * 1.05)..=1.0
 }
 
-fn threshold(ui: &Ui, p: &Palette, axes: &Axes, delta_goal: f64) {
+/// `delta_goal` over time: a line for each value that it had.
+fn thresholds(ui: &Ui, p: &Palette, axes: &Axes, view: &View<'_>) {
+    let values = view.recording.delta_goals();
+    let ends = values[1..].iter().map(|&(step, _)| axes.at_x(step as f64));
+    let mut left = axes.rect.left();
+    for (&(_, value), right) in values.iter().zip(ends.chain([axes.rect.right()])) {
+        let right = right.clamp(left, axes.rect.right());
+        if right > left {
+            threshold(ui, p, axes, value, [left, right]);
+        }
+        left = right;
+    }
+}
+
+fn threshold(ui: &Ui, p: &Palette, axes: &Axes, delta_goal: f64, [left, right]: [f32; 2]) {
     let y = axes.at_y(delta_goal);
-    let path = [pos2(axes.rect.left(), y), pos2(axes.rect.right(), y)];
+    let path = [pos2(left, y), pos2(right, y)];
     ui.painter()
         .extend(egui::Shape::dashed_line(&path, Stroke::new(1.0, p.text), 2.0, 3.0));
     let text = format!("δ {}", numbers::fixed(delta_goal, 2));
     let font = FontId::new(SMALL - 0.5, semibold());
-    ui.painter().text(
-        pos2(axes.rect.left() + 4.0, y - 2.0),
-        Align2::LEFT_BOTTOM,
-        text,
-        font,
-        p.text,
-    );
+    ui.painter()
+        .text(pos2(left + 4.0, y - 2.0), Align2::LEFT_BOTTOM, text, font, p.text);
 }
 
 /// The chosen plan's imagined similarity, from the shown step on.

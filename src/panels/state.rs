@@ -2,7 +2,9 @@
 
 use super::breakpoints::BreakpointForm;
 use super::camera::FrameTexture;
+use super::cem::SettingsForm;
 use super::compare::Pin;
+use super::history::History;
 use super::playback::Playback;
 use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
@@ -74,13 +76,22 @@ impl<'a> View<'a> {
             .filter(|&index| index < self.recording.sub_goals.len())
     }
 
-    /// The step whose plan the panels show: the shown step, or the one before it if nothing was planned from it yet.
+    /// The step whose plan the panels show: the shown step, or the one before it if nothing was planned from it yet; for a
+    /// step that was executed open loop, the one that its plan is from.
     pub fn planned(&self, state: &ViewState) -> Option<&'a StepRecord> {
         let shown = self.shown(state)?;
         if !shown.cem.is_empty() {
             return Some(shown);
         }
-        let before = self.recording.steps.get(shown.step.checked_sub(1)?)?;
+        let steps = &self.recording.steps;
+        let from = match (shown.action, shown.open_loop_from) {
+            (Some(_), Some(from)) => from,
+            _ => {
+                let before = shown.step.checked_sub(1)?;
+                steps.get(before)?.open_loop_from.unwrap_or(before)
+            }
+        };
+        let before = steps.get(from)?;
         (!before.cem.is_empty()).then_some(before.as_ref())
     }
 
@@ -224,6 +235,8 @@ pub struct ViewState {
     pub task: TaskBox,
     pub camera: CameraView,
     pub training: TrainingForm,
+    pub settings: SettingsForm,
+    pub history: History,
     pub status: StatusNumbers,
     /// What belongs to the window and not to an episode: its layout, menus and messages.
     pub shell: Shell,
@@ -281,6 +294,8 @@ impl ViewState {
                 texture: FrameTexture::default(),
             },
             training: TrainingForm::default(),
+            settings: SettingsForm::default(),
+            history: History::default(),
             status: StatusNumbers::default(),
             shell: Shell::default(),
             time_range: None,
@@ -315,6 +330,13 @@ impl ViewState {
         self.selection.step = None;
         self.selection.elite = None;
         self.frozen_range = None;
+    }
+
+    /// Plans one more iteration of the present step, and shows it.
+    pub fn plan_iteration(&mut self) {
+        self.follow_live();
+        self.selection.iteration = None;
+        self.outbox.push(Command::StepIteration);
     }
 
     /// Selects a sub-goal everywhere, or lets it go if it is selected already.

@@ -21,12 +21,24 @@ pub fn status_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         ui.spacing_mut().interact_size.y = 18.0;
         let (text, color) = phase_text(p, view);
         ui.label(RichText::new(text).size(SMALL).color(color));
+        switches_ui(ui, view);
         jobs_ui(ui, state, view);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             numbers_ui(ui, state, view);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| log_line_ui(ui, state, view));
         });
     });
+}
+
+/// A switch that is off is easily forgotten.
+fn switches_ui(ui: &mut Ui, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let switches = view.board.switches;
+    for (on, text) in [(switches.plan, "Plan is off"), (switches.act, "Act is off")] {
+        if !on {
+            widgets::chip(ui, text, p.warn, p.warn_fill).on_hover_text("A switch of the CEM panel");
+        }
+    }
 }
 
 fn phase_text(p: &Palette, view: &View<'_>) -> (String, egui::Color32) {

@@ -57,16 +57,6 @@ pub(super) fn buttons_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     if undo.on_hover_text(tip).clicked() {
         sent = editor.undo(view.recording);
     }
-    let typing = ui.ctx().text_edit_focused();
-    if free && editor.draft.is_some() && !typing {
-        let shift = Modifiers::COMMAND | Modifiers::SHIFT;
-        let pressed = |modifiers| ui.input_mut(|input| input.consume_key(modifiers, Key::Z));
-        if pressed(shift) {
-            editor.redo(view.recording);
-        } else if pressed(Modifiers::COMMAND) {
-            editor.undo(view.recording);
-        }
-    }
     let name = "Edit the sub-goals";
     let editing = editor.draft.is_some();
     let edit = widgets::icon_toggle(ui, free || editing, editing, Icon::Pencil, "", name);

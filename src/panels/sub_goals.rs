@@ -74,7 +74,7 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                     step: step.map_or(0, |step| step.step),
                     t_max: view.board.info.as_ref().map(|info| info.plan.t_max),
                     similarity,
-                    delta_goal: view.recording.delta_goal,
+                    delta_goal: view.recording.delta_goal_at(step.map_or(0, |step| step.step)),
                     selected: shown == Some(index),
                     just_ended: newest
                         && view.recording.outcome.is_none()

@@ -4,6 +4,7 @@ use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, 
 
 use super::branches::{NO_WORLD, branches_ui};
 use super::breakpoints::breakpoints_menu_ui;
+use super::changes;
 use super::marks;
 use super::playback::{loop_band_ui, playback_ui};
 use super::state::{View, ViewState};
@@ -215,6 +216,7 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         }
     }
     marks::marks_ui(ui, &painter, &axes, lanes[1], radius, state, view);
+    changes::marks(&painter, p, &axes, lanes[1] - 11.0, view);
     let x = axes.at_x(shown as f64);
     painter.vline(x, rect.top() - 2.0..=area.bottom(), Stroke::new(1.2, p.accent));
     painter.add(icons::pointer(pos2(x, rect.top() + 4.0), 7.0, p.accent));
@@ -265,7 +267,8 @@ fn hover_ui(response: &egui::Response, axes: &Axes, state: &ViewState, view: &Vi
     let step = step as usize;
     let mut lines = vec![format!("Step {step}")];
     lines.extend(marks::said_at(step, state, view));
-    response.clone().on_hover_text_at_pointer(lines.join("\n"));
+    let text = lines.join("\n") + &changes::text_at(step, view);
+    response.clone().on_hover_text_at_pointer(text);
 }
 
 fn context_ui(response: &egui::Response, axes: &Axes, state: &mut ViewState, view: &View<'_>) {

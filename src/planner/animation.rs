@@ -68,7 +68,7 @@ mod tests {
     use image::codecs::gif::GifDecoder;
 
     use super::*;
-    use crate::recording::{AttentionMap, CemIteration, StepRecord, SubGoalRecord};
+    use crate::recording::{AttentionMap, CemIteration, StageSecs, StepRecord, SubGoalRecord};
     use crate::sim::Frame;
 
     fn recording() -> Recording {
@@ -97,6 +97,9 @@ mod tests {
             action: None,
             cost: None,
             plan_secs: 0.0,
+            stages: StageSecs::default(),
+            draw: 0,
+            open_loop_from: None,
         };
         Recording {
             delta_goal: 0.85,

@@ -4,6 +4,7 @@
 //! rollouts and the costs of their states run on the model's device.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use burn::tensor::Tensor;
 use rand::RngExt;
@@ -14,7 +15,7 @@ use super::models::{LatentModel, PlannerError};
 use super::rollout::rollout;
 use crate::config::{CemConfig, PlanConfig};
 use crate::random::{Stream, rng};
-use crate::recording::CemIteration;
+use crate::recording::{CemIteration, StageSecs};
 use crate::sim::Action;
 
 /// Grip of the switch-once candidates and of a first mean: clearly on or off, with room for noise.
@@ -34,6 +35,8 @@ pub struct PlanRequest<'a> {
     pub seed: u64,
     /// Key of the random numbers beside the seed.
     pub step: u64,
+    /// Which plan of this step it is: 0 for the first. Each has noise of its own.
+    pub draw: u64,
 }
 
 /// A chosen action sequence.
@@ -46,6 +49,8 @@ pub struct Plan {
     pub imagined: Tensor<2>,
     /// Cost of `mean`.
     pub cost: f32,
+    /// Where the time went, but for the encoder's.
+    pub stages: StageSecs,
 }
 
 /// The mean that a sub-goal's first plan starts from: stay, and keep the grip as it is; the method's zeros without
@@ -64,6 +69,11 @@ pub fn next_mean(config: &PlanConfig, mean: &[Action], grip_command: bool) -> Ve
     if !config.cem.warm_start {
         return first_mean(config, grip_command);
     }
+    one_on(mean)
+}
+
+/// A sequence of actions without its first; the last one twice, so that it stays as long.
+pub(super) fn one_on(mean: &[Action]) -> Vec<Action> {
     mean.iter().skip(1).chain(mean.last()).copied().collect()
 }
 
@@ -86,8 +96,9 @@ pub(super) struct Noise {
 }
 
 impl Noise {
-    fn draw(config: &CemConfig, horizon: usize, seed: u64, step: u64, iteration: usize) -> Self {
-        let mut numbers = rng(seed, Stream::Cem, step, iteration as u64);
+    fn draw(config: &CemConfig, horizon: usize, (seed, step, draw): (u64, u64, u64), iteration: usize) -> Self {
+        // No plan has 2^32 iterations: the plans of one step never share their numbers.
+        let mut numbers = rng(seed, Stream::Cem, step, (draw << 32) | iteration as u64);
         let mut normal = || -> Action { std::array::from_fn(|_| numbers.sample(StandardNormal)) };
         let own = (0..config.population)
             .map(|_| (0..horizon).map(|_| normal()).collect())
@@ -208,6 +219,157 @@ fn judge(
     Ok(Judged { costs, paths_m })
 }
 
+/// What every iteration of one plan needs.
+pub struct Problem<'a> {
+    pub model: &'a dyn LatentModel,
+    pub cost: &'a dyn Cost,
+    pub config: &'a PlanConfig,
+    pub request: &'a PlanRequest<'a>,
+}
+
+/// A plan that is being made, iteration by iteration. It may wait between two of them for as long as it likes.
+#[derive(Clone, Debug)]
+pub struct Search {
+    mean: Vec<Action>,
+    sigma: Vec<Action>,
+    iterations: Vec<CemIteration>,
+    stages: StageSecs,
+}
+
+impl Search {
+    /// # Errors
+    /// The mean to start from has not the plan's length.
+    pub fn begin(config: &PlanConfig, mean: Vec<Action>) -> Result<Self, PlannerError> {
+        if mean.len() != config.horizon {
+            let (found, expected) = (mean.len(), config.horizon);
+            return Err(PlannerError::Shape {
+                field: "the plan's first mean",
+                found,
+                expected,
+            });
+        }
+        Ok(Self {
+            mean,
+            sigma: vec![[config.cem.sd0 as f32; 3]; config.horizon],
+            iterations: Vec::with_capacity(config.cem.iterations),
+            stages: StageSecs::default(),
+        })
+    }
+
+    /// The iterations so far.
+    pub fn iterations(&self) -> &[CemIteration] {
+        &self.iterations
+    }
+
+    /// Where the time went so far.
+    pub fn stages(&self) -> StageSecs {
+        self.stages
+    }
+
+    pub fn is_done(&self, config: &PlanConfig) -> bool {
+        self.iterations.len() >= config.cem.iterations
+    }
+
+    /// Samples, rolls out, scores and refits once. After an error the search is as it was.
+    ///
+    /// # Errors
+    /// [`PlannerError::Cancelled`] when `cancel` was set; no cost is finite; a device that failed.
+    pub fn iterate(&mut self, problem: &Problem, cancel: &AtomicBool) -> Result<&CemIteration, PlannerError> {
+        let &PlanRequest { seed, step, draw, .. } = problem.request;
+        let iteration = self.iterations.len();
+        let begun = Instant::now();
+        let config = problem.config;
+        let noise = Noise::draw(&config.cem, config.horizon, (seed, step, draw), iteration);
+        self.stages.sample_secs += begun.elapsed().as_secs_f64();
+        self.iterate_with(problem, &noise, cancel)
+    }
+
+    /// [`Self::iterate`] with its random part given.
+    pub(super) fn iterate_with(
+        &mut self,
+        problem: &Problem,
+        noise: &Noise,
+        cancel: &AtomicBool,
+    ) -> Result<&CemIteration, PlannerError> {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(PlannerError::Cancelled);
+        }
+        let (cem, request) = (&problem.config.cem, problem.request);
+        let begun = Instant::now();
+        let population = candidates(cem, &self.mean, &self.sigma, request.grip_command, noise);
+        self.stages.sample_secs += begun.elapsed().as_secs_f64();
+        let Judged { costs, paths_m } = self.imagine(problem, &population, cancel)?.1;
+        let begun = Instant::now();
+        let mut ranking: Vec<usize> = (0..costs.len()).collect();
+        // The sort is stable, so equal costs keep the order of the candidates on every machine.
+        ranking.sort_by(|&a, &b| costs[a].total_cmp(&costs[b]));
+        ranking.truncate(elite_count(cem));
+        // A candidate that went wrong is no elite; if all did, there is nothing to choose from.
+        ranking.retain(|&candidate| costs[candidate].is_finite());
+        if ranking.is_empty() {
+            return Err(PlannerError::NotFinite {
+                population: costs.len(),
+                step: request.step,
+                iteration: self.iterations.len(),
+            });
+        }
+        let elites: Vec<&Vec<Action>> = ranking.iter().map(|&candidate| &population[candidate]).collect();
+        (self.mean, self.sigma) = refit(&elites, cem.sigma_floor);
+        let record = CemIteration {
+            mean: self.mean.clone(),
+            sigma: self.sigma.clone(),
+            elites: elites.into_iter().cloned().collect(),
+            elite_costs: ranking.iter().map(|&candidate| costs[candidate]).collect(),
+            elite_paths_m: ranking.iter().map(|&candidate| paths_m[candidate].clone()).collect(),
+            costs,
+        };
+        self.stages.refit_secs += begun.elapsed().as_secs_f64();
+        self.iterations.push(record);
+        Ok(&self.iterations[self.iterations.len() - 1])
+    }
+
+    /// Imagines the mean that the iterations came to.
+    ///
+    /// # Errors
+    /// [`PlannerError::Cancelled`] when `cancel` was set; a device that failed.
+    pub fn finish(mut self, problem: &Problem, cancel: &AtomicBool) -> Result<Plan, PlannerError> {
+        let mean = self.mean.clone();
+        let (imagined, judged) = self.imagine(problem, std::slice::from_ref(&mean), cancel)?;
+        Ok(Plan {
+            mean,
+            iterations: self.iterations,
+            imagined: imagined.squeeze_dim(1),
+            cost: judged.costs[0],
+            stages: self.stages,
+        })
+    }
+
+    /// Pooled latents of the states that the sequences lead to, `[H, P, D]`, and what they come to.
+    fn imagine(
+        &mut self,
+        problem: &Problem,
+        sequences: &[Vec<Action>],
+        cancel: &AtomicBool,
+    ) -> Result<(Tensor<3>, Judged), PlannerError> {
+        let &Problem {
+            model, cost, config, ..
+        } = problem;
+        let begun = Instant::now();
+        let imagined = rollout(model, problem.request.tokens, sequences, problem.request.bias, cancel)?;
+        // A card computes on while the program goes ahead: without waiting here, scoring would be charged for both.
+        model
+            .device()
+            .sync()
+            .map_err(|err| PlannerError::Device(err.to_string()))?;
+        let rolled_out = Instant::now();
+        let weights = path_weights(config.cost.aggregation, config.horizon);
+        let judged = judge(model, cost, &weights, imagined.clone())?;
+        self.stages.roll_out_secs += (rolled_out - begun).as_secs_f64();
+        self.stages.score_secs += rolled_out.elapsed().as_secs_f64();
+        Ok((imagined, judged))
+    }
+}
+
 /// Plans one sequence of `config.horizon` actions. `observer` sees each iteration as it ends.
 ///
 /// # Errors
@@ -220,75 +382,17 @@ pub fn plan(
     observer: &mut dyn FnMut(usize, &CemIteration),
     cancel: &AtomicBool,
 ) -> Result<Plan, PlannerError> {
-    let noise = |iteration| Noise::draw(&config.cem, config.horizon, request.seed, request.step, iteration);
-    plan_with_noise(model, cost, config, request, &noise, observer, cancel)
-}
-
-/// [`plan`] with the random part of each iteration given.
-pub(super) fn plan_with_noise(
-    model: &dyn LatentModel,
-    cost: &dyn Cost,
-    config: &PlanConfig,
-    request: &PlanRequest,
-    noise: &dyn Fn(usize) -> Noise,
-    observer: &mut dyn FnMut(usize, &CemIteration),
-    cancel: &AtomicBool,
-) -> Result<Plan, PlannerError> {
-    if request.mean.len() != config.horizon {
-        let (found, expected) = (request.mean.len(), config.horizon);
-        return Err(PlannerError::Shape {
-            field: "the plan's first mean",
-            found,
-            expected,
-        });
-    }
-    let elite_count = elite_count(&config.cem);
-    let weights = path_weights(config.cost.aggregation, config.horizon);
-    let mut mean = request.mean.clone();
-    let mut sigma = vec![[config.cem.sd0 as f32; 3]; config.horizon];
-    let mut iterations = Vec::with_capacity(config.cem.iterations);
+    let problem = Problem {
+        model,
+        cost,
+        config,
+        request,
+    };
+    let mut search = Search::begin(config, request.mean.clone())?;
     for iteration in 0..config.cem.iterations {
-        if cancel.load(Ordering::Relaxed) {
-            return Err(PlannerError::Cancelled);
-        }
-        let population = candidates(&config.cem, &mean, &sigma, request.grip_command, &noise(iteration));
-        let imagined = rollout(model, request.tokens, &population, request.bias, cancel)?;
-        let Judged { costs, paths_m } = judge(model, cost, &weights, imagined)?;
-        let mut ranking: Vec<usize> = (0..costs.len()).collect();
-        // The sort is stable, so equal costs keep the order of the candidates on every machine.
-        ranking.sort_by(|&a, &b| costs[a].total_cmp(&costs[b]));
-        ranking.truncate(elite_count);
-        // A candidate that went wrong is no elite; if all did, there is nothing to choose from.
-        ranking.retain(|&candidate| costs[candidate].is_finite());
-        if ranking.is_empty() {
-            let (population, step) = (costs.len(), request.step);
-            return Err(PlannerError::NotFinite {
-                population,
-                step,
-                iteration,
-            });
-        }
-        let elites: Vec<&Vec<Action>> = ranking.iter().map(|&candidate| &population[candidate]).collect();
-        (mean, sigma) = refit(&elites, config.cem.sigma_floor);
-        let record = CemIteration {
-            mean: mean.clone(),
-            sigma: sigma.clone(),
-            elites: elites.into_iter().cloned().collect(),
-            elite_costs: ranking.iter().map(|&candidate| costs[candidate]).collect(),
-            elite_paths_m: ranking.iter().map(|&candidate| paths_m[candidate].clone()).collect(),
-            costs,
-        };
-        observer(iteration, &record);
-        iterations.push(record);
+        observer(iteration, search.iterate(&problem, cancel)?);
     }
-    let imagined = rollout(model, request.tokens, std::slice::from_ref(&mean), request.bias, cancel)?;
-    let judged = judge(model, cost, &weights, imagined.clone())?;
-    Ok(Plan {
-        mean,
-        iterations,
-        imagined: imagined.squeeze_dim(1),
-        cost: judged.costs[0],
-    })
+    search.finish(&problem, cancel)
 }
 
 #[cfg(test)]
@@ -314,6 +418,7 @@ mod tests {
             bias: None,
             seed,
             step: 0,
+            draw: 0,
         };
         plan(&model, &cost, config, &request, &mut |_, _| (), &AtomicBool::new(false)).unwrap()
     }
@@ -378,7 +483,7 @@ mod tests {
             &mean,
             &[[0.7; 3]; 5],
             true,
-            &Noise::draw(&config.cem, 5, 1, 2, 0),
+            &Noise::draw(&config.cem, 5, (1, 2, 0), 0),
         );
         assert_eq!(drawn[0], mean);
         let half = config.cem.population / 2;
@@ -411,7 +516,7 @@ mod tests {
             &[[0.0; 3]; 2],
             &[[0.1; 3]; 2],
             false,
-            &Noise::draw(&config, 2, 5, 0, 0),
+            &Noise::draw(&config, 2, (5, 0, 0), 0),
         );
         for i in 0..3 {
             let share = |a: usize, b: usize| {
@@ -460,6 +565,7 @@ mod tests {
             bias: None,
             seed: 1,
             step: 0,
+            draw: 0,
         };
         let cancel = AtomicBool::new(false);
         let mut seen = 0;
@@ -486,6 +592,7 @@ mod tests {
             bias: None,
             seed: 1,
             step: 4,
+            draw: 0,
         };
         let result = plan(
             &model,

@@ -27,8 +27,6 @@ pub(super) struct MadeGoal {
     /// `[1, D]`.
     pub pooled: Tensor<2>,
     pub similarity: Similarity,
-    /// Attention bias of the predictor, `[N]`.
-    pub bias: Option<Tensor<1>>,
     pub map: AttentionMap,
     pub gripper_m: [f32; 2],
 }
@@ -50,18 +48,29 @@ impl MadeGoal {
             objects: &sub_goal.objects,
         };
         let goal = maker.goal(&request)?;
-        let tokens = seen.tokens.dims()[1];
-        let bias = attention_bias(model, &goal.map, tokens, config.reasoning_alpha, config.reasoning_eps)?;
         let pooled = pool(goal.tokens);
         let [x, y, ..] = gripper(model, pooled.clone())?;
-        Ok(Self {
+        let made = Self {
             made_at_step: step,
             similarity: space.similarity_to(pooled.clone(), model.sim_temperature(maker.source())),
             pooled: pooled.cast(FloatDType::F32),
-            bias,
             map: goal.map,
             gripper_m: [x, y],
-        })
+        };
+        // A map of another size is an error here and not at the first plan.
+        made.bias(model, seen, config)?;
+        Ok(made)
+    }
+
+    /// Attention bias of the predictor, `[N]`, under the settings as they are now.
+    pub fn bias(
+        &self,
+        model: &dyn LatentModel,
+        seen: &Seen,
+        config: &PlanConfig,
+    ) -> Result<Option<Tensor<1>>, PlannerError> {
+        let tokens = seen.tokens.dims()[1];
+        attention_bias(model, &self.map, tokens, config.reasoning_alpha, config.reasoning_eps)
     }
 
     /// Puts what this goal was made of into its record.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Deserialize;
 
-use super::cem::{Noise, PlanRequest, plan_with_noise};
+use super::cem::{Noise, PlanRequest, Problem, Search};
 use super::cost::{ContentCost, Cost, GateCost, LatentSpace, SimilarityCost, pool, read};
 use super::models::{GoalSource, LatentModel, ModelError};
 use super::toy::toy_config;
@@ -163,17 +163,25 @@ fn a_cem_run_with_the_same_noise_ends_as_the_prototype_does() {
         bias: None,
         seed: 0,
         step: 0,
+        draw: 0,
     };
-    let noise = |iteration: usize| {
-        let drawn = &golden.cem.noise[iteration];
-        Noise {
+    let problem = Problem {
+        model: &world,
+        cost: &cost,
+        config: &config,
+        request: &request,
+    };
+    let cancel = AtomicBool::new(false);
+    let mut search = Search::begin(&config, request.mean.clone()).unwrap();
+    for drawn in &golden.cem.noise {
+        let noise = Noise {
             own: drawn.own.clone(),
             common: drawn.common.clone(),
             switch_at: drawn.switch_at.clone(),
-        }
-    };
-    let cancel = AtomicBool::new(false);
-    let plan = plan_with_noise(&world, &cost, &config, &request, &noise, &mut |_, _| (), &cancel).unwrap();
+        };
+        search.iterate_with(&problem, &noise, &cancel).unwrap();
+    }
+    let plan = search.finish(&problem, &cancel).unwrap();
     assert_near(&plan.mean.concat(), &golden.cem.mean.concat());
     assert_near(&[plan.iterations[1].elite_costs[0]], &[golden.cem.best]);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::episode::{Episode, Event, Models, Progress};
+use super::episode::{Episode, Event, Models, Pace, Progress, Switches};
 use super::models::PlannerError;
 use crate::recording::Outcome;
 use crate::sim::{Environment, Judge};
@@ -21,6 +21,7 @@ pub fn run_episode<W: Environment + Judge>(
     on_progress: &mut dyn FnMut(&Episode, &Progress),
     cancel: &AtomicBool,
 ) -> Result<Outcome, PlannerError> {
+    episode.set_switches(Switches::default(), Pace::Step);
     loop {
         if let Some(most) = most_steps.filter(|&most| episode.outcome().is_none() && episode.step() >= most) {
             episode.give_up(format!("{most} steps were executed, and no more were allowed."));
@@ -31,7 +32,12 @@ pub fn run_episode<W: Environment + Judge>(
         match progress {
             Progress::Over(outcome) => return Ok(outcome),
             Progress::Cancelled => episode.interrupt(),
-            Progress::Reasoned | Progress::Switched { .. } | Progress::OutOfTime { .. } | Progress::Acted { .. } => {}
+            Progress::Reasoned
+            | Progress::Switched { .. }
+            | Progress::OutOfTime { .. }
+            | Progress::Planned { .. }
+            | Progress::Held(_)
+            | Progress::Acted { .. } => {}
         }
     }
 }

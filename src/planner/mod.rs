@@ -24,7 +24,7 @@ mod truth;
 mod wording;
 mod world;
 
-pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Models, Progress};
+pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Held, Models, Pace, Progress, Switches};
 pub use files::WriteError;
 pub use headless::run_episode;
 pub use models::{

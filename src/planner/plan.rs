@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{WriteError, write_atomically};
 use crate::config::PlanConfig;
-use crate::recording::{AttentionMap, EditRecord, EndedBecause, Outcome, PlanSettings, Recording, ReplanRecord};
+use crate::recording::{
+    AttentionMap, EditRecord, EndedBecause, Outcome, PlanSettings, Recording, ReplanRecord, SettingChange,
+};
 use crate::sim::Action;
 
 /// Name of the format.
@@ -32,7 +34,11 @@ pub struct PlanDocument {
     /// The user's changes of the list; where there are any, the plan is not the model's own.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub edits: Vec<EditRecord>,
+    /// What the episode began with.
     pub cem: PlanSettings,
+    /// Settings that were turned while it ran.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub changes: Vec<SettingChange>,
     pub seeds: Seeds,
     pub checkpoint: CheckpointName,
     /// `reached`, `not_reached`, `unparsed`, `interrupted`, or `running` for an episode that has not ended.
@@ -74,6 +80,12 @@ pub struct PlanAction {
     pub similarity: Option<f32>,
     /// Cost of the plan that the action was taken from.
     pub cost: Option<f32>,
+    /// Which plan of this step it was taken from, for a step that was planned more than once; 0 is the first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub draw: Option<u64>,
+    /// The earlier step whose plan the action was taken from, where it was executed open loop.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub open_loop_from: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +131,8 @@ impl PlanDocument {
             actions: actions(recording),
             replans: recording.replans.clone(),
             edits: recording.edits.clone(),
-            cem: recording.settings.clone().unwrap_or_else(|| PlanSettings::from(config)),
+            cem: PlanSettings::from(recording.settings.as_ref().unwrap_or(config)),
+            changes: recording.changes.clone(),
             seeds: seeds(recording),
             checkpoint: CheckpointName {
                 name: recording.checkpoint_name.clone(),
@@ -202,6 +215,8 @@ fn actions(recording: &Recording) -> Vec<PlanAction> {
                 .sub_goal
                 .and_then(|index| record.similarities.get(index).copied().flatten()),
             cost: record.cost,
+            draw: (record.draw > 0).then_some(record.draw),
+            open_loop_from: record.open_loop_from,
         })
     };
     recording.steps.iter().filter_map(|record| action(record)).collect()
@@ -215,7 +230,7 @@ mod tests {
 
     use super::*;
     use crate::planner::toy::{frame_of, toy_config};
-    use crate::recording::{BranchPoint, StepRecord, SubGoalRecord};
+    use crate::recording::{BranchPoint, StageSecs, StepRecord, SubGoalRecord};
 
     fn recording() -> Recording {
         let ones = AttentionMap {
@@ -224,7 +239,7 @@ mod tests {
             model_grid: [1, 1],
             resampled: vec![1.0],
         };
-        let step = |step, action| StepRecord {
+        let step = |step, action: Option<Action>| StepRecord {
             step,
             frame: frame_of(0.0, 0.0, false),
             view: frame_of(0.0, 0.0, false),
@@ -237,6 +252,9 @@ mod tests {
             action,
             cost: action.map(|_| 0.1),
             plan_secs: 0.5,
+            stages: StageSecs::default(),
+            draw: 0,
+            open_loop_from: None,
         };
         Recording {
             task: "pick up the red block".to_owned(),
@@ -278,7 +296,16 @@ mod tests {
     fn a_document_fits_its_schema_and_a_damaged_one_does_not() {
         let schema: Value = serde_json::from_str(include_str!("../../assets/plan.schema.json")).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
-        let document = PlanDocument::from_recording(&recording(), &toy_config());
+        let mut recording = recording();
+        let first = Arc::make_mut(&mut recording.steps[0]);
+        (first.draw, first.open_loop_from) = (1, Some(0));
+        recording.changes = vec![SettingChange {
+            step: 1,
+            field: "plan.horizon".to_owned(),
+            from: json!(5),
+            to: json!(7),
+        }];
+        let document = PlanDocument::from_recording(&recording, &toy_config());
         let value = serde_json::to_value(&document).unwrap();
         let problems: Vec<String> = validator.iter_errors(&value).map(|err| err.to_string()).collect();
         assert_eq!(problems, Vec::<String>::new());
@@ -289,6 +316,10 @@ mod tests {
             ("/sub_goals/0/ended_because", json!("bored")),
             ("/checkpoint/hash", json!(null)),
             ("/schema", json!("thinkjepa.plan/2")),
+            ("/actions/0/draw", json!(0)),
+            ("/actions/0/open_loop_from", json!(null)),
+            ("/changes/0/field", json!("train.steps")),
+            ("/changes/0/step", json!(-1)),
         ] {
             let mut damaged = value.clone();
             *damaged.pointer_mut(pointer).unwrap() = wrong;
@@ -317,10 +348,9 @@ mod tests {
             let file = None;
             changed.branched_from.push(BranchPoint { file, step, seed });
         }
-        changed.settings = Some(PlanSettings {
-            population: 11,
-            ..PlanSettings::from(&toy_config())
-        });
+        let mut settings = toy_config();
+        settings.cem.population = 11;
+        changed.settings = Some(settings);
         let value = serde_json::to_value(PlanDocument::from_recording(&changed, &toy_config())).unwrap();
         let problems: Vec<String> = validator.iter_errors(&value).map(|err| err.to_string()).collect();
         assert_eq!(problems, Vec::<String>::new());
@@ -343,6 +373,10 @@ mod tests {
         assert_eq!(back, document);
         assert_eq!((back.actions.len(), back.actions[0].similarity), (1, Some(0.25)));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let text = document.to_json().unwrap();
+        for word in ["changes", "draw", "open_loop_from"] {
+            assert!(!text.contains(word), "{word} is written where there is none");
+        }
 
         let nowhere = folder.path().join("missing").join("plan.json");
         let message = document.write(&nowhere).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! A world that can be solved on paper, for tests: a point that moves over a table, a grip that holds a thing within
 //! reach, and a latent model that knows all of it exactly. What the planner does in it is known without weights.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -27,6 +28,8 @@ pub struct ToyModel {
     mean: Vec<f32>,
     comparison: Vec<f32>,
     broken: bool,
+    /// The predictor was last asked with a bias.
+    pub biased: AtomicBool,
 }
 
 impl ToyModel {
@@ -39,6 +42,7 @@ impl ToyModel {
             mean: vec![0.0; DIM],
             comparison,
             broken: false,
+            biased: AtomicBool::new(false),
         }
     }
 
@@ -69,7 +73,8 @@ impl LatentModel for ToyModel {
         ))
     }
 
-    fn predict(&self, tokens: Tensor<3>, actions: Tensor<2>, _bias: Option<&Tensor<1>>) -> Tensor<3> {
+    fn predict(&self, tokens: Tensor<3>, actions: Tensor<2>, bias: Option<&Tensor<1>>) -> Tensor<3> {
+        self.biased.store(bias.is_some(), Ordering::Relaxed);
         let batch = tokens.dims()[0];
         let spread = |values: Tensor<2>| values.unsqueeze_dim::<3>(1).repeat_dim(1, TOKENS);
         let place = tokens.clone().narrow(2, 0, 2) + spread(actions.clone().narrow(1, 0, 2) * STEP);

@@ -210,6 +210,7 @@ mod tests {
                     bias: None,
                     seed: 3,
                     step: 1,
+                    draw: 0,
                 };
                 let cancel = AtomicBool::new(false);
                 plan(&world, cost.as_ref(), &config.plan, &request, &mut |_, _| (), &cancel).unwrap()

@@ -291,7 +291,8 @@ mod tests {
     use super::*;
     use crate::config::preset;
     use crate::recording::{
-        AttentionMap, BranchPoint, CemIteration, EditRecord, Outcome, PlanSettings, ReplanRecord, SubGoalRecord,
+        AttentionMap, BranchPoint, CemIteration, EditRecord, Outcome, ReplanRecord, SettingChange, StageSecs,
+        SubGoalRecord,
     };
     use crate::sim::Frame;
 
@@ -324,6 +325,13 @@ mod tests {
             action: (step < 5).then_some([0.1, 0.2, 1.0]),
             cost: Some(0.125),
             plan_secs: 0.1,
+            stages: StageSecs {
+                encode_secs: 0.01,
+                roll_out_secs: 0.3,
+                ..StageSecs::default()
+            },
+            draw: step as u64 % 2,
+            open_loop_from: step.checked_sub(2),
         })
     }
 
@@ -362,8 +370,49 @@ mod tests {
             replans: vec![],
             outcome: None,
             task_achieved: None,
+            settings: Some(preset("nano").unwrap().plan),
+            changes: vec![SettingChange {
+                step: 1,
+                field: "plan.cem.elite_fraction".to_owned(),
+                from: 0.1.into(),
+                to: 0.3.into(),
+            }],
             ..Recording::default()
         }
+    }
+
+    /// A value without fields that older programs did not write.
+    fn without(value: impl Serialize, fields: &[&str]) -> ciborium::Value {
+        let ciborium::Value::Map(mut entries) = ciborium::Value::serialized(&value).unwrap() else {
+            panic!("not a struct")
+        };
+        let before = entries.len();
+        entries.retain(|(key, _)| !fields.contains(&key.as_text().unwrap()));
+        assert_eq!(entries.len(), before - fields.len());
+        ciborium::Value::Map(entries)
+    }
+
+    #[test]
+    fn recordings_of_older_programs_and_of_other_settings_open() {
+        let expected = episode(1);
+        let recording: Recording = without(&expected, &["settings", "changes"]).deserialized().unwrap();
+        assert_eq!((&recording.settings, recording.changes.len()), (&None, 0));
+        let mut first = StepRecord::clone(&expected.steps[0]);
+        (first.draw, first.open_loop_from) = (1, Some(0));
+        let old: StepRecord = without(&first, &["stages", "draw", "open_loop_from"])
+            .deserialized()
+            .unwrap();
+        assert_eq!(
+            (old.stages, old.draw, old.open_loop_from),
+            (StageSecs::default(), 0, None)
+        );
+
+        let mut settings = serde_json::to_value(expected.settings.as_ref().unwrap()).unwrap();
+        settings["a_knob_of_tomorrow"] = 1.into();
+        let mut other = serde_json::to_value(&expected).unwrap();
+        other["settings"] = settings;
+        let read: Recording = serde_json::from_value(other).unwrap();
+        assert_eq!((read.settings, read.changes), (None, expected.changes));
     }
 
     /// An episode as it happens: a question, steps, a re-plan, a step back, an end.
@@ -397,7 +446,6 @@ mod tests {
             step: 1,
             seed: 8,
         });
-        over.settings = Some(PlanSettings::from(&preset("nano").unwrap().plan));
         moments.push(over);
         moments
     }

@@ -7,10 +7,12 @@ mod settings;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 pub use settings::PlanSettings;
 
+use crate::config::PlanConfig;
 use crate::sim::{Action, Frame};
 
 /// A sub-goal's attention over the frame (method, 4.4: `w_k`).
@@ -79,6 +81,32 @@ pub struct CemIteration {
     pub elite_paths_m: Vec<Vec<[f32; 2]>>,
 }
 
+/// Where the time of one plan went, wall time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageSecs {
+    /// The frame to tokens, once for each frame.
+    pub encode_secs: f64,
+    /// Noise and candidates.
+    pub sample_secs: f64,
+    /// The candidates through the predictor.
+    pub roll_out_secs: f64,
+    /// Costs and read-outs of the imagined states.
+    pub score_secs: f64,
+    /// Ranking, elites, their mean and deviation.
+    pub refit_secs: f64,
+}
+
+/// A setting that was turned while the episode ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SettingChange {
+    /// The first step that was planned or compared with the new value.
+    pub step: usize,
+    /// As the configuration names it: `plan.cem.population`.
+    pub field: String,
+    pub from: Value,
+    pub to: Value,
+}
+
 /// One step: what was seen, what was thought, what was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
@@ -102,10 +130,19 @@ pub struct StepRecord {
     pub cem: Vec<CemIteration>,
     /// What was executed from this frame; none on the last.
     pub action: Option<Action>,
-    /// Cost of the chosen plan.
+    /// Cost of the plan that the action belongs to.
     pub cost: Option<f32>,
     /// Wall time of the plan.
     pub plan_secs: f64,
+    /// Where that time went.
+    #[serde(default)]
+    pub stages: StageSecs,
+    /// Which plan of this step it is: planned without acting, a step is planned again with noise of its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub draw: u64,
+    /// The action was not planned here: it is a later one of this earlier step's plan, executed open loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_loop_from: Option<usize>,
 }
 
 /// The VLM was asked (again).
@@ -188,9 +225,25 @@ pub struct Recording {
     /// Where it left the episode that it branched from; more than one where that was a branch itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branched_from: Vec<BranchPoint>,
-    /// What the newest plan was made with; none in older records.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<PlanSettings>,
+    /// What the episode began with; none where it was not recorded, or by a program with other settings.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "settings_if_known"
+    )]
+    pub settings: Option<PlanConfig>,
+    /// What was turned since then, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<SettingChange>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Settings are there to be shown: an episode can be read without them.
+fn settings_if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PlanConfig>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
 impl Recording {
@@ -203,6 +256,19 @@ impl Recording {
     pub fn open_sub_goals(&self) -> Vec<usize> {
         let open = |index: &usize| self.sub_goals[*index].ended_because.is_none();
         (0..self.sub_goals.len()).filter(open).collect()
+    }
+
+    /// The switch thresholds, each with the step from which on it held; the first holds from step 0.
+    pub fn delta_goals(&self) -> Vec<(usize, f64)> {
+        let changes = self.changes.iter().filter(|change| change.field == "plan.delta_goal");
+        let later = changes.filter_map(|change| Some((change.step, change.to.as_f64()?)));
+        [(0, self.delta_goal)].into_iter().chain(later).collect()
+    }
+
+    /// The switch threshold when `step` was the present.
+    pub fn delta_goal_at(&self, step: usize) -> f64 {
+        let held = self.delta_goals().into_iter().filter(|&(from, _)| from <= step);
+        held.last().map_or(self.delta_goal, |(_, value)| value)
     }
 
     fn same_but_for_steps(&self, other: &Self) -> bool {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Recording;
 use crate::config::{CostConfig, GoalTiming, PlanConfig, SimilarityKind};
 
 /// What the plan was made with.
@@ -52,6 +53,13 @@ impl From<&PlanConfig> for PlanSettings {
 }
 
 impl PlanSettings {
+    /// What an episode came to be planned with: what it began with and all that was turned since; what it began with
+    /// alone, where a change was of a setting that is no more. None where the record does not tell.
+    pub fn at_end_of(recording: &Recording) -> Option<Self> {
+        let begun = recording.settings.as_ref()?;
+        Some(Self::from(&turned(begun, recording).unwrap_or_else(|| begun.clone())))
+    }
+
     /// Names and values of all of them, in the order of their names; parts of a setting follow it after a dot.
     pub fn entries(&self) -> Vec<(String, String)> {
         let mut entries = Vec::new();
@@ -61,6 +69,15 @@ impl PlanSettings {
         entries.sort();
         entries
     }
+}
+
+fn turned(begun: &PlanConfig, recording: &Recording) -> Option<PlanConfig> {
+    let mut value = serde_json::to_value(begun).ok()?;
+    for change in &recording.changes {
+        let path = change.field.strip_prefix("plan.")?.replace('.', "/");
+        value.pointer_mut(&format!("/{path}"))?.clone_from(&change.to);
+    }
+    serde_json::from_value(value).ok()
 }
 
 fn flatten(name: &str, value: &Value, entries: &mut Vec<(String, String)>) {

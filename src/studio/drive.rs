@@ -4,7 +4,7 @@ use super::{failed, refused};
 use crate::engine::{Control, SessionError};
 use crate::planner::cost::{gripper, pool};
 use crate::planner::{Episode, Event, LatentModel, PlannerError, Progress};
-use crate::recording::StepRecord;
+use crate::recording::{StageSecs, StepRecord};
 use crate::sim::{Environment, World};
 use crate::system::System;
 
@@ -20,6 +20,7 @@ pub(super) fn drive(
     control: &Control,
 ) -> Result<Progress, SessionError> {
     let models = system.models().map_err(refused)?;
+    episode.set_switches(control.switches(), control.pace());
     let iterations = episode.config().cem.iterations as u64;
     let recording = episode.recording();
     let mut pieces = 0;
@@ -39,6 +40,8 @@ pub(super) fn drive(
                 live = recording.read(|recording| recording.steps.last().map(|step| StepRecord::clone(step)));
             }
             if let Some(live) = &mut live {
+                // What is there already is of a plan that waited, or of another plan of this step.
+                live.cem.truncate(iteration);
                 live.cem.push(record.clone());
                 control.show_live(live.clone());
             }
@@ -73,5 +76,8 @@ pub(super) fn scene_record(model: &dyn LatentModel, world: &World, view_px: usiz
         action: None,
         cost: None,
         plan_secs: 0.0,
+        stages: StageSecs::default(),
+        draw: 0,
+        open_loop_from: None,
     })
 }

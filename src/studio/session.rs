@@ -8,10 +8,11 @@ use super::drive::{drive, scene_record};
 use super::export::PlanExporter;
 use super::record::Recorder;
 use super::{StudioSettings, failed, refused};
+use crate::config::PlanConfig;
 use crate::device::{self, DeviceChoice, DeviceError, Selected, Workload};
 use crate::engine::{Advance, Control, Exporter, Level, Opening, Session, SessionError, SessionInfo};
 use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, PlannerError, Progress, SubGoal};
-use crate::recording::{Recording, file};
+use crate::recording::{Recording, StepRecord, file};
 use crate::sim::tasks::{Task, TaskBook, check_text};
 use crate::sim::{CARRY_M, Camera, STEP_M, Scene, World};
 use crate::system::System;
@@ -34,6 +35,8 @@ pub struct Tabletop {
     run: Option<Run>,
     /// The episodes that it left, and that left it.
     waiting: Waiting,
+    /// Settings of plans that the user set in place of the checkpoint's.
+    plan: Option<PlanConfig>,
     /// Folder that episodes are recorded in.
     recordings: Option<PathBuf>,
 }
@@ -72,6 +75,7 @@ impl Tabletop {
             world,
             run: None,
             waiting: Waiting::default(),
+            plan: opening.plan.clone(),
             recordings: settings.recordings.clone(),
         };
         // After a fault the models are opened anew, and what was recorded until then stays to be looked at; its worlds are
@@ -83,8 +87,9 @@ impl Tabletop {
         Ok(tabletop)
     }
 
-    /// Another episode is at hand from now on; the one before it waits.
-    fn change_to(&mut self, run: Run, world: World, control: &Control) {
+    /// Another episode is at hand from now on; the one before it waits. It goes on with the settings in force.
+    fn change_to(&mut self, mut run: Run, world: World, control: &Control) {
+        run.episode.set_config(self.plan_config().clone());
         let before = (self.run.replace(run), std::mem::replace(&mut self.world, world));
         if let (Some(run), world) = before {
             self.waiting.leave(run, world);
@@ -92,7 +97,12 @@ impl Tabletop {
         self.waiting.show(self.run.as_ref(), control);
     }
 
-    fn scene_record(&self) -> Result<crate::recording::StepRecord, SessionError> {
+    /// The settings of plans to come.
+    fn plan_config(&self) -> &PlanConfig {
+        self.plan.as_ref().unwrap_or(&self.system.config.plan)
+    }
+
+    fn scene_record(&self) -> Result<StepRecord, SessionError> {
         scene_record(&self.system.world, &self.world, VIEW_PX).map_err(failed)
     }
 
@@ -169,7 +179,8 @@ impl Session for Tabletop {
             device_choice: self.choice,
             device_why: self.selected.why.clone(),
             scene: self.scene.name.clone(),
-            plan: self.system.config.plan.clone(),
+            plan: self.plan_config().clone(),
+            checkpoint_plan: self.system.config.plan.clone(),
             project,
             gripper_height_m: CARRY_M,
             reach_m: STEP_M,
@@ -198,7 +209,7 @@ impl Session for Tabletop {
             scene_objects: state.object_names(),
             view_height_px: VIEW_PX,
         };
-        let mut episode = Episode::new(setup, self.system.config.plan.clone());
+        let mut episode = Episode::new(setup, self.plan_config().clone());
         // Until the first frame is recorded, the camera shows the scene under this seed.
         let scene = scene_record(&self.system.world, &world, VIEW_PX).map_err(failed)?;
         let before = control.recording();
@@ -250,6 +261,12 @@ impl Session for Tabletop {
                 run.kept.push(before);
                 Advance::Stepped
             }
+            Progress::Planned { .. } => {
+                // What was shown while it was planned lacks what the plan came to.
+                run.show_present(control);
+                Advance::Planned
+            }
+            Progress::Held(held) => Advance::Held(held),
             Progress::Reasoned => Advance::Asked,
             Progress::Switched { .. } | Progress::OutOfTime { .. } => Advance::Switched,
             Progress::Over(_) | Progress::Cancelled => Advance::Finished,
@@ -257,6 +274,13 @@ impl Session for Tabletop {
         run.conclude(&self.world);
         run.publish(control);
         Ok(done)
+    }
+
+    fn set_plan_config(&mut self, config: PlanConfig) {
+        if let Some(run) = &mut self.run {
+            run.episode.set_config(config.clone());
+        }
+        self.plan = (config != self.system.config.plan).then_some(config);
     }
 
     fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError> {
@@ -287,6 +311,7 @@ impl Session for Tabletop {
             origin: self.waiting.next(run.origin.id),
         };
         branch.publish(control);
+        branch.show_present(control);
         self.change_to(branch, world, control);
         Ok(())
     }
@@ -298,6 +323,7 @@ impl Session for Tabletop {
         }
         let (mut run, world) = self.waiting.take(id)?;
         run.publish(control);
+        run.show_present(control);
         self.change_to(run, world, control);
         Ok(())
     }
@@ -340,6 +366,7 @@ impl Session for Tabletop {
             err => refused(err),
         })?;
         run.publish(control);
+        run.show_present(control);
         Ok(())
     }
 
@@ -351,6 +378,9 @@ impl Session for Tabletop {
         let checkpoint = Checkpoint::open(path).map_err(refused)?;
         let (selected, system) = self.take_up(&checkpoint, self.choice, control)?;
         (self.system, self.selected, self.folder) = (system, selected, path.to_owned());
+        if self.plan.take().is_some() {
+            control.log(Level::Info, "The settings of plans are this checkpoint's.");
+        }
         self.clear(self.seed, control)
     }
 
@@ -399,6 +429,17 @@ impl Run {
     fn publish(&mut self, control: &Control) {
         control.publish(self.episode.recording().snapshot());
         self.recorder.update(&control.recording(), control);
+    }
+
+    /// Shows the present step as it is recorded, in place of one that was planned before.
+    fn show_present(&self, control: &Control) {
+        let present = self
+            .episode
+            .recording()
+            .read(|recording| recording.steps.last().cloned());
+        if let Some(step) = present {
+            control.show_live(StepRecord::clone(&step));
+        }
     }
 
     /// At the end the task as a whole is judged, for the record.

@@ -23,6 +23,8 @@ pub enum Act {
     LoopTo,
     Loop,
     Stop,
+    Undo,
+    Redo,
     Reset,
     FocusTask,
     OpenCheckpoint,
@@ -57,7 +59,7 @@ const CTRL_SHIFT: Modifiers = Modifiers {
     ..Modifiers::COMMAND
 };
 
-pub const KEYMAP: [Binding; 28] = [
+pub const KEYMAP: [Binding; 30] = [
     bind(Act::RunPause, Modifiers::NONE, Key::Space, "Run or pause"),
     bind(
         Act::StepForward,
@@ -70,7 +72,7 @@ pub const KEYMAP: [Binding; 28] = [
         Act::NextIteration,
         Modifiers::SHIFT,
         Key::ArrowRight,
-        "Next CEM iteration",
+        "Next CEM iteration: look at it, or plan one more",
     ),
     bind(
         Act::PreviousIteration,
@@ -121,6 +123,8 @@ pub const KEYMAP: [Binding; 28] = [
         "Loop this step's sub-goal, or loop no more",
     ),
     bind(Act::Stop, Modifiers::NONE, Key::Escape, "Stop the work at hand"),
+    bind(Act::Undo, Modifiers::COMMAND, Key::Z, "Undo the last edit"),
+    bind(Act::Redo, CTRL_SHIFT, Key::Z, "Do the last edit again"),
     bind(Act::Reset, CTRL_SHIFT, Key::R, "Reset the scene"),
     bind(Act::FocusTask, Modifiers::COMMAND, Key::L, "Type a task"),
     bind(

@@ -98,6 +98,7 @@ fn half_precision_sees_imagines_and_plans_alike() {
             bias: None,
             seed: 3,
             step: 1,
+            draw: 0,
         };
         plan(&system.world, cost.as_ref(), config, &request, &mut |_, _| (), &cancel).unwrap()
     };

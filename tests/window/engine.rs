@@ -11,7 +11,7 @@ use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Script, Studio, measure, prepare};
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{Breakpoints, Command, Engine, Level, Phase, Stage, TrainingRequest, TrainingState, Until};
-use thinkjepa::planner::SubGoal;
+use thinkjepa::planner::{Held, SubGoal, Switches};
 use thinkjepa::recording::Outcome;
 
 use super::{at_steps, script};
@@ -218,6 +218,107 @@ fn a_device_that_is_not_there_changes_nothing_and_a_chosen_one_outlives_a_panic(
     engine.send(Command::Run(Until::End));
     until(&engine, "the panic", |engine| engine.board().failure.is_some());
     assert_eq!(choice(&engine), Some(DeviceChoice::Cpu));
+}
+
+#[test]
+fn planning_and_acting_are_two_switches_that_stay_where_they_are_put() {
+    let engine = quiet();
+    let act_off = Switches { plan: true, act: false };
+    engine.send(Command::SetSwitches(act_off));
+    plan(&engine, "stack");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "one plan and no more", |engine| {
+        let board = engine.board();
+        let told = board.log.iter().any(|line| line.text.contains("Act is off"));
+        told && board.phase == Phase::Paused
+    });
+    let first = &engine.recording().steps[0];
+    assert_eq!((first.action, first.cem.is_empty()), (None, false));
+    // A panic and another episode leave the switches alone.
+    plan(&engine, "panic");
+    engine.send(Command::SetSwitches(Switches::default()));
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the panic", |engine| engine.board().failure.is_some());
+    let neither = Switches {
+        plan: false,
+        act: false,
+    };
+    engine.send(Command::SetSwitches(neither));
+    plan(&engine, "stack");
+    engine.send(Command::Step);
+    until(&engine, "nothing to do", |engine| {
+        let board = engine.board();
+        let last = board.log.back().map(|line| line.text.clone());
+        board.phase == Phase::Paused && last == Some(Held::BothOff.to_string())
+    });
+    assert_eq!((engine.board().switches, engine.recording().steps.len()), (neither, 0));
+}
+
+#[test]
+fn a_plan_waits_between_two_iterations_and_answers_everything_at_once() {
+    let engine = quiet();
+    plan(&engine, "stack");
+    let iterations = |engine: &Engine| engine.recording().steps.last().map_or(0, |step| step.cem.len());
+    for count in 1..=3 {
+        engine.send(Command::StepIteration);
+        until(&engine, "an iteration", |engine| {
+            iterations(engine) == count && engine.board().phase == Phase::Paused
+        });
+    }
+    assert!(engine.recording().steps[0].action.is_none());
+    assert!(engine.board().jobs.is_empty(), "nothing is under way");
+    engine.send(Command::Step);
+    until(&engine, "the rest of the step", |engine| {
+        engine.recording().steps[0].action.is_some() && engine.board().phase == Phase::Paused
+    });
+    engine.send(Command::StepIteration);
+    engine.send(Command::StepIteration);
+    until(&engine, "half a plan", |engine| {
+        engine.recording().steps.len() == 2 && iterations(engine) == 2
+    });
+    engine.send(Command::Seek { step: 0, seed: None });
+    until(&engine, "going back", |engine| engine.recording().steps.is_empty());
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);
+}
+
+#[test]
+fn settings_are_checked_and_outlive_a_stop_and_a_panic_but_not_another_checkpoint() {
+    let engine = quiet();
+    let config = |engine: &Engine| engine.board().info.map(|info| info.plan.clone());
+    let checkpoint = config(&engine).expect("the models are loaded");
+    let mut other = checkpoint.clone();
+    other.cem.population = 96;
+    plan(&engine, "hang");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "hanging", |engine| engine.recording().steps.len() == 2);
+    engine.send(Command::SetPlanConfig(other.clone()));
+    engine.send(Command::Cancel);
+    until(&engine, "the setting", |engine| config(engine) == Some(other.clone()));
+
+    let mut wrong = other.clone();
+    wrong.cem.elite_fraction = 1.5;
+    engine.send(Command::SetPlanConfig(wrong));
+    until(&engine, "refusing", |engine| engine.board().failure.is_some());
+    let failure = engine.board().failure.expect("a message");
+    assert_eq!(
+        failure.what,
+        "The settings: plan.cem.elite_fraction is 1.5, expected a share above 0 and up to 1."
+    );
+    engine.send(Command::DismissFailure);
+    plan(&engine, "panic");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the panic", |engine| {
+        engine
+            .board()
+            .failure
+            .is_some_and(|failure| failure.level == Level::Error)
+    });
+    assert_eq!(config(&engine), Some(other));
+    engine.send(Command::LoadCheckpoint(PathBuf::from("another")));
+    until(&engine, "the other checkpoint", |engine| {
+        config(engine).as_ref() == Some(&checkpoint)
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::engine::{Branch, Branches, Command, Phase};
 use thinkjepa::planner::SubGoal;
-use thinkjepa::recording::{BranchPoint, EditRecord, EndedBecause, Outcome, PlanSettings, Recording};
+use thinkjepa::recording::{BranchPoint, EditRecord, EndedBecause, Outcome, Recording};
 
 use super::{Desk, builder, draw, synthetic, window};
 
@@ -317,11 +317,11 @@ fn what_is_pinned_is_compared_and_drawn_beside_the_shown_episode() {
 
     // Settings are told where they differ.
     let plan = synthetic::info().plan;
-    let mut other = PlanSettings::from(&plan);
-    other.population += 100;
-    Arc::make_mut(&mut window.state_mut().state.pins[0].recording).settings = Some(PlanSettings::from(&plan));
+    let mut other = plan.clone();
+    other.cem.population += 100;
+    Arc::make_mut(&mut window.state_mut().state.pins[0].recording).settings = Some(plan);
     window.state_mut().recording.settings = Some(other.clone());
     window.run();
     assert!(window.query_by_label("population").is_some() && window.query_by_label("horizon").is_none());
-    assert!(window.query_by_label(&other.population.to_string()).is_some());
+    assert!(window.query_by_label(&other.cem.population.to_string()).is_some());
 }

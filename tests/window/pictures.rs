@@ -14,7 +14,7 @@ use thinkjepa::engine::{
     Breakpoints, Condition, Failure, Fired, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState,
 };
 use thinkjepa::panels::{Draft, MapGrid, Pin, Popup, Workspace};
-use thinkjepa::recording::{PlanSettings, Recording, StepRecord};
+use thinkjepa::recording::{Recording, StepRecord};
 
 use super::{Desk, builder, draw, hand, synthetic, training};
 
@@ -243,10 +243,10 @@ fn compared() -> Desk {
         let pin = Pin::new(branch.name(), Arc::clone(&branch.recording));
         desk.state.pin(pin);
     }
-    let plan = PlanSettings::from(&synthetic::info().plan);
-    let settings = |population| PlanSettings {
-        population,
-        ..plan.clone()
+    let settings = |population| {
+        let mut plan = synthetic::info().plan;
+        plan.cem.population = population;
+        plan
     };
     Arc::make_mut(&mut desk.state.pins[1].recording).settings = Some(settings(100));
     desk.recording.settings = Some(settings(200));

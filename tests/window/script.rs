@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use thinkjepa::config::PlanConfig;
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
     Advance, Branch, Branches, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl,
     Waker,
 };
-use thinkjepa::planner::SubGoal;
-use thinkjepa::recording::{BranchPoint, Outcome, Recording, file};
+use thinkjepa::planner::{Held, Pace, SubGoal, Switches};
+use thinkjepa::recording::{BranchPoint, Outcome, Recording, StepRecord, file};
 
 use super::synthetic;
 
@@ -25,6 +26,9 @@ pub struct Script {
     /// Steps of what was left, by the branch's id; that of the one at hand is none.
     left: Vec<Option<(Recording, usize)>>,
     at_hand: usize,
+    plan: PlanConfig,
+    /// Iterations of the step at hand that are planned.
+    iterations: usize,
 }
 
 impl Script {
@@ -60,6 +64,7 @@ impl Session for Script {
         SessionInfo {
             checkpoint: Some(self.name.clone()),
             device_choice: self.device,
+            plan: self.plan.clone(),
             ..synthetic::info()
         }
     }
@@ -79,7 +84,7 @@ impl Session for Script {
             ));
         }
         self.task = task.to_owned();
-        (self.at, self.left, self.at_hand) = (0, vec![None], 0);
+        (self.at, self.iterations, self.left, self.at_hand) = (0, 0, vec![None], 0);
         let full = synthetic::recording();
         control.publish(Recording {
             task: task.to_owned(),
@@ -101,6 +106,14 @@ impl Session for Script {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        if control.switches()
+            == (Switches {
+                plan: false,
+                act: false,
+            })
+        {
+            return Ok(Advance::Held(Held::BothOff));
+        }
         let full = synthetic::recording();
         if self.at == full.steps.len() - 1 {
             control.record(|recording| recording.outcome = Some(Outcome::Reached));
@@ -110,19 +123,37 @@ impl Session for Script {
         let known = control.recording().steps.len();
         if switched && known == self.at {
             control.record(|recording| {
-                recording.steps.push(Arc::new(thinkjepa::recording::StepRecord {
+                recording.steps.push(Arc::new(StepRecord {
                     action: None,
                     ..(*full.steps[self.at]).clone()
                 }));
             });
             return Ok(Advance::Switched);
         }
+        let whole = &full.steps[self.at];
+        let acts = control.pace() == Pace::Step && control.switches().act;
+        self.iterations = match control.pace() {
+            Pace::Step => whole.cem.len(),
+            Pace::Iteration => self.iterations + 1,
+        };
         control.record(|recording| {
             recording.steps.truncate(self.at);
-            recording.steps.push(Arc::clone(&full.steps[self.at]));
+            recording.steps.push(Arc::new(StepRecord {
+                cem: whole.cem[..self.iterations].to_vec(),
+                action: whole.action.filter(|_| acts),
+                ..(**whole).clone()
+            }));
         });
+        if !acts {
+            return Ok(Advance::Planned);
+        }
         self.at += 1;
+        self.iterations = 0;
         Ok(Advance::Stepped)
+    }
+
+    fn set_plan_config(&mut self, config: PlanConfig) {
+        self.plan = config;
     }
 
     fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError> {
@@ -132,7 +163,7 @@ impl Session for Script {
         let before = (*control.recording()).clone();
         self.left[self.at_hand] = Some((before, self.at));
         self.left.push(None);
-        (self.at, self.at_hand) = (step, self.left.len() - 1);
+        (self.at, self.iterations, self.at_hand) = (step, 0, self.left.len() - 1);
         control.record(|recording| {
             recording.steps.truncate(step);
             recording.outcome = None;
@@ -148,7 +179,7 @@ impl Session for Script {
         let (recording, at) = found.ok_or_else(|| SessionError::Refused(format!("There is no branch {id}.")))?;
         let before = (*control.recording()).clone();
         self.left[self.at_hand] = Some((before, self.at));
-        (self.at, self.at_hand) = (at, id);
+        (self.at, self.iterations, self.at_hand) = (at, 0, id);
         control.publish(recording);
         self.show_branches(control);
         Ok(())
@@ -189,6 +220,7 @@ impl Session for Script {
             ));
         }
         self.name = path.display().to_string();
+        self.plan = synthetic::info().plan;
         Ok(())
     }
 
@@ -224,6 +256,8 @@ pub fn engine(waker: Waker) -> Engine {
             device: opening.device.unwrap_or(DeviceChoice::Auto),
             left: Vec::new(),
             at_hand: 0,
+            plan: opening.plan.clone().unwrap_or_else(|| synthetic::info().plan),
+            iterations: 0,
         })
     };
     let train = |request: &thinkjepa::engine::TrainingRequest, control: &TrainingControl| {

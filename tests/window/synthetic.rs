@@ -6,7 +6,7 @@ use thinkjepa::config::preset;
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{BoardView, Branches, Phase, SessionInfo};
 use thinkjepa::recording::{
-    AttentionMap, CemIteration, EndedBecause, Recording, ReplanRecord, StepRecord, SubGoalRecord,
+    AttentionMap, CemIteration, EndedBecause, Recording, ReplanRecord, StageSecs, StepRecord, SubGoalRecord,
 };
 use thinkjepa::sim::{Action, Frame};
 
@@ -19,6 +19,14 @@ pub const EXAMPLES: [&str; 4] = [
 
 const HORIZON: usize = 10;
 const ELITES: usize = 8;
+
+const STAGES: StageSecs = StageSecs {
+    encode_secs: 0.01,
+    sample_secs: 0.02,
+    roll_out_secs: 0.5,
+    score_secs: 0.06,
+    refit_secs: 0.03,
+};
 
 /// The recipe's oblique camera.
 pub fn project([x, y, z]: [f32; 3], height: f32) -> [f32; 2] {
@@ -36,6 +44,7 @@ pub fn info() -> SessionInfo {
         device_why: "there is no graphics card that this program can use".to_owned(),
         scene: "demo".to_owned(),
         plan: preset("nano").expect("the preset is compiled in").plan,
+        checkpoint_plan: preset("nano").expect("the preset is compiled in").plan,
         project,
         gripper_height_m: 0.6,
         reach_m: 0.14,
@@ -257,6 +266,9 @@ fn make_recording() -> Recording {
                 action: (!last).then_some([-0.9, 0.7, if holding { 1.0 } else { -1.0 }]),
                 cost: (!last).then_some(0.2),
                 plan_secs: if last { 0.0 } else { 0.62 },
+                stages: if last { StageSecs::default() } else { STAGES },
+                draw: 0,
+                open_loop_from: None,
             })
         })
         .collect();
@@ -284,6 +296,7 @@ fn make_recording() -> Recording {
         }],
         outcome: None,
         task_achieved: None,
+        settings: Some(info().plan),
         ..Recording::default()
     }
 }

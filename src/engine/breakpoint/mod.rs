@@ -144,7 +144,7 @@ impl Breakpoints {
                     (Condition::Slow, self.became_slow(recording)),
                 ]
             }
-            Advance::Finished => Vec::new(),
+            Advance::Finished | Advance::Planned | Advance::Held(_) => Vec::new(),
         };
         let known = |(condition, why): (Condition, Option<String>)| why.map(|why| Fired { step, condition, why });
         fired.into_iter().filter_map(known).collect()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::recording::{AttentionMap, CemIteration, ReplanRecord, SubGoalRecord};
+use crate::recording::{AttentionMap, CemIteration, ReplanRecord, StageSecs, SubGoalRecord};
 use crate::sim::Frame;
 
 fn frame() -> Frame {
@@ -64,6 +64,9 @@ fn episode(similarities: &[f32]) -> Recording {
             action: planned.then_some([0.0; 3]),
             cost: planned.then_some(0.2),
             plan_secs: if planned { 0.4 } else { 0.0 },
+            stages: StageSecs::default(),
+            draw: 0,
+            open_loop_from: None,
         })
     });
     Recording {

@@ -117,10 +117,10 @@ fn reached(episode: &Episode, stage: &Stage) -> Option<bool> {
     Some(stage.holds(&text)? && stage.world().borrow().at_rest())
 }
 
-/// Sets the threshold of the switch for what comes, and nothing else: a user's change of settings would also make the
-/// planner forget the mean that its next plan starts from.
+/// Sets the threshold of the switch for what comes, and nothing else.
 fn set_threshold(episode: &mut Episode, delta_goal: f64) {
-    let here = episode.snapshot();
-    episode.config_mut().delta_goal = delta_goal;
-    episode.restore(&here);
+    episode.set_config(PlanConfig {
+        delta_goal,
+        ..episode.config().clone()
+    });
 }

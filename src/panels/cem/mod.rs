@@ -1,10 +1,17 @@
 //! The cross-entropy method at the shown step: its iterations, its costs, and the distribution of actions it ends in.
 
 mod charts;
+mod controls;
+mod settings;
+mod stages;
 
 use egui::{RichText, Role, Sense, Slider, Stroke, Ui, WidgetInfo, vec2};
 
 use charts::{actions_ui, costs_ui, histogram_ui};
+use controls::controls_ui;
+pub use settings::{SettingsForm, keep_to_checkpoint};
+use settings::{asked, differing_text, settings_ui};
+use stages::stages_ui;
 
 use super::state::{View, ViewState};
 use crate::config::CostTerm;
@@ -17,7 +24,9 @@ use crate::ui::{Palette, faces, numbers, widgets};
 
 pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
+    keep_to_checkpoint(state, view);
     let step = view.planned(state);
+    let open_loop = view.shown(state).and_then(|shown| shown.open_loop_from);
     let title = if ui.available_width() > 470.0 {
         "Cross-entropy method"
     } else {
@@ -31,26 +40,45 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 let text = numbers::duration(std::time::Duration::from_secs_f64(step.plan_secs));
                 ui.label(RichText::new(text).size(SMALL).color(p.text))
                     .on_hover_text("Wall time of this step's plan");
-                ui.label(
-                    RichText::new(format!("plan of step {}", step.step))
-                        .size(SMALL)
-                        .color(p.weak),
-                );
+                let again = if step.draw > 0 {
+                    format!(", draw {}", step.draw + 1)
+                } else {
+                    String::new()
+                };
+                let text = RichText::new(format!("plan of step {}{again}", step.step)).size(SMALL);
+                let plan = ui.label(text.color(if open_loop.is_some() { p.warn } else { p.weak }));
+                if let Some(from) = open_loop {
+                    plan.on_hover_text(format!(
+                        "The shown step was not planned: its action is a later one of step {from}'s plan, executed open loop."
+                    ));
+                }
                 ui.add_space(10.0);
             }
             if let Some(info) = &view.board.info {
-                let cem = &info.plan.cem;
-                let text = format!("P {} · H {} · I {}", cem.population, info.plan.horizon, cem.iterations);
-                ui.label(RichText::new(text).size(SMALL).color(p.weak))
-                    .on_hover_text("P candidates of H actions in each of I iterations (Algorithm 2, lines 13 to 26)");
+                let plan = asked(view, info);
+                let (cem, differing) = (&plan.cem, differing_text(view, info));
+                let (mark, color) = if differing.is_some() {
+                    (" •", p.accent)
+                } else {
+                    ("", p.weak)
+                };
+                let text = format!("P {} · H {} · I {}{mark}", cem.population, plan.horizon, cem.iterations);
+                let tip = "P candidates of H actions in each of I iterations, from the next step on (Algorithm 2, lines 13 to 26)";
+                let tip = differing.map_or_else(|| tip.to_owned(), |differing| format!("{tip}\n{differing}"));
+                ui.label(RichText::new(text).size(SMALL).color(color))
+                    .on_hover_text(tip);
                 let (name, about) = cost_name(info.plan.cost.term);
                 ui.label(RichText::new(format!("cost {name}")).size(SMALL).color(p.weak))
                     .on_hover_text(about);
             }
         },
-        |ui| match (step, view.iteration(state)) {
-            (Some(step), Some((index, iteration))) => body_ui(ui, state, step, index, iteration),
-            _ => nothing_ui(ui, state, view),
+        |ui| {
+            controls_ui(ui, state, view);
+            settings_ui(ui, state, view);
+            match (step, view.iteration(state)) {
+                (Some(step), Some((index, iteration))) => body_ui(ui, state, step, index, iteration),
+                _ => nothing_ui(ui, state, view),
+            }
         },
     );
 }
@@ -106,6 +134,7 @@ fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, iteration: &CemIteration) {
     iteration_ui(ui, state, step, index);
     numbers_ui(ui, iteration);
+    stages_ui(ui, step);
     let room = ui.available_height();
     // The four charts share what room there is; under their least height the panel scrolls.
     let unit = ((room - 4.0 * 34.0) / 5.2).max(56.0);

@@ -1,15 +1,13 @@
 //! Acting: a sub-goal begins, is compared, planned toward, and ends (Algorithm 2, lines 10-32).
 
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
-use super::{Episode, Event, Models, Phase, Progress};
+use super::{Episode, Event, Held, Models, Pace, Phase, Progress};
 use crate::config::GoalTiming;
-use crate::planner::cem::{PlanRequest, first_mean, next_mean, plan};
-use crate::planner::cost::cost_of;
+use crate::planner::cem::{next_mean, one_on};
 use crate::planner::goals::Seen;
 use crate::planner::models::PlannerError;
-use crate::recording::{CemIteration, EndedBecause, Outcome, PlanSettings, Recording, ReplanRecord};
+use crate::recording::{EndedBecause, Outcome, Recording, ReplanRecord};
 use crate::sim::{Action, Environment};
 use crate::vlm::History;
 
@@ -61,52 +59,47 @@ impl Episode {
             return Ok(self.switch());
         }
         if self.state.steps_on_current >= self.config.t_max {
-            return Ok(self.out_of_time());
-        }
-        let started = Instant::now();
-        let space = self.space(models.world)?;
-        let (term, source) = (self.config.cost.term, models.goals.source());
-        let cost = cost_of(
-            term,
-            models.world,
-            &space,
-            goal.pooled.clone(),
-            seen.pooled.clone(),
-            source,
-        )?;
-        let step = self.state.step;
-        let request = PlanRequest {
-            tokens: &seen.tokens,
-            mean: self
-                .state
-                .mean
-                .clone()
-                .unwrap_or_else(|| first_mean(&self.config, seen.grip_command)),
-            grip_command: seen.grip_command,
-            bias: goal.bias.as_ref(),
-            seed: self.setup.seed,
-            step: step as u64,
-        };
-        let mut watch = |iteration: usize, record: &CemIteration| {
-            observer(Event::Iteration {
-                step,
-                iteration,
-                record,
+            return Ok(if self.switches.plan {
+                self.out_of_time()
+            } else {
+                Progress::Held(Held::OutOfTime)
             });
+        }
+        let step = self.state.step;
+        match (self.switches.plan, self.pace) {
+            (false, Pace::Iteration) => return Ok(Progress::Held(Held::PlanOff)),
+            (false, Pace::Step) => {}
+            (true, Pace::Iteration) if self.is_planned() => return Ok(Progress::Held(Held::Complete { step })),
+            (true, Pace::Step) if self.is_planned() && self.switches.act => {}
+            (true, pace) => {
+                let planned = self.think(&goal, seen, models, observer, cancel)?;
+                if !planned || pace == Pace::Iteration || !self.switches.act {
+                    return Ok(Progress::Planned { step, whole: planned });
+                }
+            }
+        }
+        self.take_action(world, models)
+    }
+
+    /// Executes the next action of the last plan: its first where the plan is the present step's, a later one open loop.
+    fn take_action(&mut self, world: &mut dyn Environment, models: &Models) -> Result<Progress, PlannerError> {
+        let (step, current) = (self.state.step, self.state.current);
+        let Some(plan) = self.state.plan.as_mut().filter(|plan| plan.terms.sub_goal == current) else {
+            return Ok(Progress::Held(Held::NoPlan));
         };
-        let chosen = plan(models.world, cost.as_ref(), &self.config, &request, &mut watch, cancel)?;
-        let predicted = goal.similarity.of(chosen.imagined)?;
-        let action = chosen.mean[0];
+        let from = plan.terms.step;
+        if plan.left == 0 {
+            return Ok(Progress::Held(Held::UsedUp { from }));
+        }
+        let (action, cost) = (plan.mean[0], plan.cost);
+        self.state.mean = Some(next_mean(&self.config, &plan.mean, action[2] > 0.0));
+        plan.mean = one_on(&plan.mean);
+        plan.left -= 1;
         self.change_record(|record| {
-            record.predicted_similarity = predicted;
-            record.cem = chosen.iterations;
             record.action = Some(action);
-            record.cost = Some(chosen.cost);
-            record.plan_secs = started.elapsed().as_secs_f64();
+            record.cost = Some(cost);
+            record.open_loop_from = (from < step).then_some(from);
         });
-        let settings = PlanSettings::from(&self.config);
-        self.recording.write(|recording| recording.settings = Some(settings));
-        self.state.mean = Some(next_mean(&self.config, &chosen.mean, action[2] > 0.0));
         self.state.steps_on_current += 1;
         self.execute(action, world, models)
     }
@@ -183,6 +176,9 @@ impl Episode {
     ) -> Result<Progress, PlannerError> {
         if self.rested() {
             return Ok(self.finish(Outcome::Reached));
+        }
+        if !self.switches.act {
+            return Ok(Progress::Held(Held::ActOff));
         }
         let action = [0.0, 0.0, if seen.grip_command { 0.5 } else { -0.5 }];
         self.change_record(|record| record.action = Some(action));

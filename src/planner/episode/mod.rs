@@ -4,24 +4,33 @@
 //! What the method leaves open is decided here: a sub-goal that is not reached in `T_max` steps has the VLM asked again
 //! with the history, and the revised list replaces the rest; after `max_replans` the episode ends as not reached; after
 //! the last switch the gripper rests for one step, so that two frames show what was done.
+//!
+//! Planning and acting are two [`Switches`]: a plan is left with the episode and in the step's record, and executing
+//! takes its next action, be it that of the same step or, without planning, of a later one.
 
 mod act;
 mod ask;
 mod branch;
 mod edit;
+mod switches;
 #[cfg(test)]
 mod tests;
+mod think;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+pub use switches::{Held, Pace, Switches};
+use think::{MadePlan, Underway};
 
 use super::cost::{LatentSpace, gripper, pool};
 use super::goals::{MadeGoal, Seen, end_record, new_record};
 use super::models::{GoalMaker, LatentModel, PlannerError, Reasoner, SubGoal};
 use super::shared::SharedRecording;
 use super::truth::{Truth, judge};
-use crate::config::PlanConfig;
-use crate::recording::{CemIteration, EndedBecause, Outcome, Recording, StepRecord};
+use crate::config::{PlanConfig, SimilarityKind};
+use crate::recording::{CemIteration, EndedBecause, Outcome, Recording, SettingChange, StageSecs, StepRecord};
 use crate::sim::{Action, Environment, Judge};
 use crate::vlm::History;
 
@@ -76,12 +85,19 @@ pub enum Progress {
     OutOfTime {
         sub_goal: usize,
     },
+    /// The present step was planned, whole or up to an iteration, and nothing was executed.
+    Planned {
+        step: usize,
+        whole: bool,
+    },
     /// One action was executed; the world now shows the frame of step `step`.
     Acted {
         step: usize,
     },
     /// The cancel flag was set. Nothing was done; the next call tries again.
     Cancelled,
+    /// The switches leave nothing to do.
+    Held(Held),
     Over(Outcome),
 }
 
@@ -109,6 +125,12 @@ struct State {
     replans: usize,
     /// Where the next plan starts from.
     mean: Option<Vec<Action>>,
+    /// The last plan that was completed.
+    plan: Option<MadePlan>,
+    /// The plan that waits between two iterations.
+    search: Option<Underway>,
+    /// The settings that the recording tells of.
+    noted: PlanConfig,
     sub_goals: Vec<SubGoal>,
     goals: Vec<MadeGoal>,
     /// The present frame, once it was looked at.
@@ -136,7 +158,9 @@ pub struct Episode {
     config: PlanConfig,
     recording: SharedRecording,
     state: State,
-    space: Option<LatentSpace>,
+    space: Option<(SimilarityKind, LatentSpace)>,
+    switches: Switches,
+    pace: Pace,
 }
 
 impl Episode {
@@ -148,6 +172,7 @@ impl Episode {
             checkpoint_name: setup.checkpoint_name.clone(),
             checkpoint_hash: setup.checkpoint_hash.clone(),
             delta_goal: config.delta_goal,
+            settings: Some(config.clone()),
             ..Recording::default()
         });
         let state = State {
@@ -158,6 +183,9 @@ impl Episode {
             steps_on_current: 0,
             replans: 0,
             mean: None,
+            plan: None,
+            search: None,
+            noted: config.clone(),
             sub_goals: Vec::new(),
             goals: Vec::new(),
             seen: None,
@@ -169,6 +197,8 @@ impl Episode {
             recording,
             state,
             space: None,
+            switches: Switches::default(),
+            pace: Pace::default(),
         }
     }
 
@@ -193,12 +223,16 @@ impl Episode {
         &self.config
     }
 
-    /// The settings of the plans to come; the user may turn them while the episode runs.
-    pub fn config_mut(&mut self) -> &mut PlanConfig {
-        // A mean of another length cannot be continued, and another similarity is another space.
-        self.state.mean = None;
-        self.space = None;
-        &mut self.config
+    /// The settings from the next step on; the user may turn them while the episode runs. Going back does not turn them
+    /// back. A plan that was made under others is planned anew before it is executed; a goal keeps the kind of similarity
+    /// it was made with.
+    pub fn set_config(&mut self, config: PlanConfig) {
+        self.config = config;
+    }
+
+    /// What the advances to come may do.
+    pub fn set_switches(&mut self, switches: Switches, pace: Pace) {
+        (self.switches, self.pace) = (switches, pace);
     }
 
     /// Does the next thing: asks the VLM, switches to the next sub-goal, or plans and executes one action.
@@ -213,8 +247,11 @@ impl Episode {
         cancel: &AtomicBool,
     ) -> Result<Progress, PlannerError> {
         let seen = self.look(world, models.world)?;
+        self.note_changes();
         let progress = match self.state.phase.clone() {
-            Phase::Over(outcome) => Ok(Progress::Over(outcome)),
+            Phase::Over(outcome) => return Ok(Progress::Over(outcome)),
+            Phase::Act | Phase::Rest if !self.switches.plan && !self.switches.act => Ok(Progress::Held(Held::BothOff)),
+            Phase::Reason { history: Some(_) } if !self.switches.plan => Ok(Progress::Held(Held::OutOfTime)),
             Phase::Reason { history } => self.ask(history, &seen, models, observer, cancel),
             Phase::Act => self.act(world, &seen, models, observer, cancel),
             Phase::Rest => self.rest(world, &seen, models),
@@ -223,6 +260,25 @@ impl Episode {
             Err(PlannerError::Cancelled) => Ok(Progress::Cancelled),
             other => other,
         }
+    }
+
+    /// Writes down which settings were turned since the last advance.
+    fn note_changes(&mut self) {
+        if self.state.noted == self.config || matches!(self.state.phase, Phase::Over(_)) {
+            return;
+        }
+        let step = self.state.step;
+        let turned = self.state.noted.differences(&self.config).into_iter();
+        let changes: Vec<SettingChange> = turned
+            .map(|turned| SettingChange {
+                step,
+                field: turned.field,
+                from: turned.from,
+                to: turned.to,
+            })
+            .collect();
+        self.recording.write(|recording| recording.changes.extend(changes));
+        self.state.noted = self.config.clone();
     }
 
     /// Judges the world as it is now, for the record. Call it after each [`Episode::advance`]; it steers nothing.
@@ -269,9 +325,12 @@ impl Episode {
             return Ok(seen.clone());
         }
         let observation = world.observe();
+        let begun = Instant::now();
         let tokens = model.encode(std::slice::from_ref(&observation.frame))?;
         let pooled = pool(tokens.clone());
+        // Reading a number back is what waits for a card to be done.
         let [x, y, ..] = gripper(model, pooled.clone())?;
+        let encode_secs = begun.elapsed().as_secs_f64();
         let (frame, grip_command) = (observation.frame, observation.last_grip_command);
         let seen = Seen {
             frame: frame.clone(),
@@ -292,6 +351,12 @@ impl Episode {
             action: None,
             cost: None,
             plan_secs: 0.0,
+            stages: StageSecs {
+                encode_secs,
+                ..StageSecs::default()
+            },
+            draw: 0,
+            open_loop_from: None,
         };
         self.recording.write(|recording| recording.steps.push(Arc::new(record)));
         self.state.seen = Some(seen.clone());
@@ -312,13 +377,12 @@ impl Episode {
     }
 
     fn space(&mut self, model: &dyn LatentModel) -> Result<LatentSpace, PlannerError> {
-        if let Some(space) = &self.space {
+        let kind = self.config.similarity;
+        if let Some((_, space)) = self.space.as_ref().filter(|(known, _)| *known == kind) {
             return Ok(space.clone());
         }
-        Ok(self
-            .space
-            .insert(LatentSpace::new(model, self.config.similarity)?)
-            .clone())
+        let space = LatentSpace::new(model, kind)?;
+        Ok(self.space.insert((kind, space)).1.clone())
     }
 
     fn make_goal(&mut self, sub_goal: &SubGoal, seen: &Seen, models: &Models) -> Result<MadeGoal, PlannerError> {
@@ -402,6 +466,7 @@ impl Episode {
         self.state.begun = false;
         self.state.steps_on_current = 0;
         self.state.mean = None;
+        self.forget_plan();
     }
 
     fn end_current(&mut self, because: EndedBecause) {

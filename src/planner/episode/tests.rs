@@ -1,5 +1,7 @@
 //! Algorithm 2 in a world that can be solved on paper.
 
+mod switches;
+
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -248,7 +250,9 @@ fn the_same_seed_gives_the_same_document_also_after_going_back() {
     let (kept, world) = (run.episode.snapshot(), run.world.clone());
     assert_eq!(kept.step(), 3);
     // Another branch: other settings, then the user's own sub-goal.
-    run.episode.config_mut().cem.sd0 = 0.2;
+    let mut wary = toy_config();
+    wary.cem.sd0 = 0.2;
+    run.episode.set_config(wary);
     run.advance();
     run.edit(&["go to 0.0 -0.5"], 0).unwrap();
     run.finish();
@@ -259,7 +263,7 @@ fn the_same_seed_gives_the_same_document_also_after_going_back() {
     );
     assert_ne!(run.document(), straight.document());
 
-    run.episode.config_mut().cem.sd0 = toy_config().cem.sd0;
+    run.episode.set_config(toy_config());
     run.episode.restore(&kept);
     run.world = world;
     run.finish();

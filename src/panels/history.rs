@@ -1,0 +1,120 @@
+//! Edits that can be taken back, whatever they changed: a title, how to undo it and how to do it again.
+
+use super::state::ViewState;
+use crate::engine::Command;
+
+/// Edits that are remembered; older ones are forgotten.
+const MOST: usize = 100;
+
+/// Changes the window's state or asks the engine for something, as often as it is called.
+type Change = Box<dyn Fn(&mut ViewState)>;
+
+/// One thing that the user has done.
+pub struct Edit {
+    /// A verb first, without a full stop: "Set P from 48 to 96".
+    pub title: String,
+    undo: Change,
+    redo: Change,
+}
+
+impl Edit {
+    pub fn new(
+        title: impl Into<String>,
+        undo: impl Fn(&mut ViewState) + 'static,
+        redo: impl Fn(&mut ViewState) + 'static,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            undo: Box::new(undo),
+            redo: Box::new(redo),
+        }
+    }
+
+    /// An edit that the engine does and undoes.
+    pub fn commands(title: impl Into<String>, undo: Command, redo: Command) -> Self {
+        let send = |command: Command| move |state: &mut ViewState| state.outbox.push(command.clone());
+        Self::new(title, send(undo), send(redo))
+    }
+}
+
+/// What can be undone, and what can be done again.
+#[derive(Default)]
+pub struct History {
+    done: Vec<Edit>,
+    undone: Vec<Edit>,
+}
+
+impl History {
+    /// Remembers an edit that was just made.
+    pub fn push(&mut self, edit: Edit) {
+        self.undone.clear();
+        if self.done.len() == MOST {
+            self.done.remove(0);
+        }
+        self.done.push(edit);
+    }
+
+    /// Forgets everything, as when what was edited is gone.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Title of the edit that would be undone next.
+    pub fn next_undo(&self) -> Option<&str> {
+        self.done.last().map(|edit| edit.title.as_str())
+    }
+
+    /// Title of the edit that would be done again next.
+    pub fn next_redo(&self) -> Option<&str> {
+        self.undone.last().map(|edit| edit.title.as_str())
+    }
+}
+
+impl ViewState {
+    pub fn undo(&mut self) {
+        if let Some(edit) = self.history.done.pop() {
+            (edit.undo)(self);
+            self.history.undone.push(edit);
+        }
+    }
+
+    pub fn redo(&mut self) {
+        if let Some(edit) = self.history.undone.pop() {
+            (edit.redo)(self);
+            self.history.done.push(edit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_are_undone_from_the_last_one_on_and_a_new_one_takes_the_place_of_what_was_undone() {
+        let mut state = ViewState::new(&[], 0);
+        let seed = |from: u64, to: u64| {
+            let set = |seed: u64| move |state: &mut ViewState| state.task.seed = seed;
+            Edit::new(format!("Set {to}"), set(from), set(to))
+        };
+        for (from, to) in [(0, 1), (1, 2)] {
+            state.task.seed = to;
+            state.history.push(seed(from, to));
+        }
+        state.undo();
+        state.undo();
+        state.undo();
+        assert_eq!((state.task.seed, state.history.next_redo()), (0, Some("Set 1")));
+        state.redo();
+        assert_eq!((state.task.seed, state.history.next_undo()), (1, Some("Set 1")));
+        state.history.push(seed(1, 5));
+        assert_eq!(state.history.next_redo(), None);
+        for number in 0..2 * MOST as u64 {
+            state.history.push(seed(number, number + 1));
+        }
+        assert_eq!(state.history.done.len(), MOST);
+        state.history.clear();
+        state.undo();
+        assert_eq!(state.task.seed, 1);
+    }
+}
