@@ -209,7 +209,7 @@ fn chart_ui(ui: &mut Ui, name: &str, drawn: &[Drawn<'_>], mut style: Style, heig
         plot.y_grid_spacer(move |input| round_marks(input, rows))
     };
     // Two points for each place where a stretch may be drawn: more than the eye tells apart.
-    let most = ((ui.available_width() * 0.5) as usize / known.len().max(1)).max(48);
+    let most = (ui.available_width() * 0.5).max(64.0) as usize;
     let shown = plot.show(ui, |plot| {
         for (path, run, color) in &known {
             curve(plot, p, name, (path, run, *color), style, most);

@@ -172,28 +172,26 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         problem(ui, "There is no such preset.");
         return;
     };
-    settings_ui(ui, checked, &mut edits);
+    estimate_ui(ui, &checked, stage, &preset, metrics);
     let problems = checked.edited.problems.len();
-    estimate_ui(ui, checked, stage, &preset, metrics);
-    form.edits = edits;
-    ui.add_space(6.0);
     let run = PathBuf::from(form.run.trim());
     let sound = !steps_are_wrong && problems == 0 && !run.as_os_str().is_empty();
-    if problems > 0 {
-        let fields = if problems == 1 { "field" } else { "fields" };
-        ui.label(
-            RichText::new(format!("{problems} {fields} to correct"))
-                .size(SMALL)
-                .color(p.bad),
-        );
-    }
-    if widgets::primary_button(ui, sound, "Start training")
-        .on_hover_text("Start the run, or go on with it")
-        .clicked()
-    {
-        let settings = form.edits.clone();
+    ui.add_space(4.0);
+    let mut begins = false;
+    ui.horizontal(|ui| {
+        begins = widgets::primary_button(ui, sound, "Start training")
+            .on_hover_text("Start the run, or go on with it")
+            .clicked();
+        if problems > 0 {
+            let fields = if problems == 1 { "field" } else { "fields" };
+            problem(ui, &format!("{problems} {fields} to correct"));
+        }
+    });
+    settings_ui(ui, &checked, &mut edits);
+    form.edits.clone_from(&edits);
+    if begins {
         start(state, view, run, stage, |request| {
-            (request.preset, request.settings) = (preset, settings);
+            (request.preset, request.settings) = (preset, edits);
             (request.steps, request.from) = (parsed, from);
         });
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use egui::{Align, Layout, RichText, Ui, vec2};
+use egui::{Align, Label, Layout, RichText, Ui, vec2};
 
 use super::state::TrainingForm;
 use crate::engine::{Command, RunFacts, RunMetrics, RunState, Stage, TrainingCommand, TrainingRequest, TrainingState};
@@ -113,8 +113,7 @@ fn row_ui(
                     RunState::Stopped => ("stopped", p.weak),
                     RunState::Failed => ("failed", p.bad),
                 };
-                let label = ui.label(RichText::new(word).size(SMALL).color(color));
-                label.accessible_name(format!("{name}: {word}"));
+                ui.label(RichText::new(word).size(SMALL).color(color));
             }
         });
     });
@@ -131,9 +130,9 @@ fn row_ui(
         }
     }
     for (text, color) in lines {
-        ui.horizontal_wrapped(|ui| {
-            ui.add_space(42.0);
-            ui.label(RichText::new(text).size(SMALL).color(color));
+        ui.horizontal(|ui| {
+            ui.add_space(34.0);
+            ui.add(Label::new(RichText::new(text).size(SMALL).color(color)).wrap());
         });
     }
 }

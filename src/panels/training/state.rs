@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::{self, Config, Edited, Field};
 use crate::engine::{Priority, Stage};
@@ -20,7 +21,7 @@ pub struct TrainingForm {
     /// Texts of the fields that are not as the preset has them, by path.
     pub edits: BTreeMap<String, String>,
     /// What came of the form as it is, made anew when it changes.
-    checked: Option<Checked>,
+    checked: Option<Arc<Checked>>,
     pub priority: Priority,
     /// A run that is to be watched.
     pub path: String,
@@ -88,13 +89,13 @@ impl TrainingForm {
     }
 
     /// The form as it is, read; none where there is no such preset.
-    pub(super) fn checked(&mut self) -> Option<&Checked> {
+    pub(super) fn checked(&mut self) -> Option<Arc<Checked>> {
         let key = (self.preset.clone(), self.stage, self.steps.clone(), self.edits.clone());
         if self.checked.as_ref().is_none_or(|checked| checked.key != key) {
             let base = config::preset(&self.preset).ok();
-            self.checked = base.map(|base| Checked::new(key, base));
+            self.checked = base.map(|base| Arc::new(Checked::new(key, base)));
         }
-        self.checked.as_ref()
+        self.checked.clone()
     }
 }
 
