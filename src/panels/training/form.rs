@@ -108,7 +108,6 @@ fn priority_ui(ui: &mut Ui, state: &mut ViewState) {
 }
 
 fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
-    let p = Palette::of(ui);
     let form = &mut state.training;
     ui.add_space(6.0);
     label(
