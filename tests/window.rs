@@ -9,6 +9,8 @@
 mod engine;
 #[path = "window/pictures.rs"]
 mod pictures;
+#[path = "window/planning.rs"]
+mod planning;
 #[path = "window/script.rs"]
 mod script;
 #[path = "window/synthetic.rs"]

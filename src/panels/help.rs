@@ -79,6 +79,9 @@ pub fn manual_ui(ui: &mut Ui, state: &mut ViewState) {
                  cross-entropy method plans through the world model towards it, one action at a time.",
                 "What you select is selected everywhere: a sub-goal, a step, a CEM iteration, an elite, a patch. Drag on the \
                  timeline to look at the past; nothing moves there until you press End.",
+                "Plan and Act in the CEM panel are two switches: plan without moving, or execute the last plan without planning \
+                 anew. A plan can be made one iteration at a time. Settings that you turn apply at the next step; the \
+                 timeline marks where, and they stay until you reset them or load another checkpoint.",
                 "Hover over any number for its name, its place in the method, its unit and its range.",
             ] {
                 ui.add(Label::new(RichText::new(text).color(p.text)).wrap());
