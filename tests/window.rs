@@ -11,6 +11,8 @@ mod engine;
 mod hand;
 #[path = "window/pictures.rs"]
 mod pictures;
+#[path = "window/planning.rs"]
+mod planning;
 #[path = "window/script.rs"]
 mod script;
 #[path = "window/shell.rs"]

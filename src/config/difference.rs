@@ -16,6 +16,9 @@ pub struct Difference {
 impl PlanConfig {
     /// The fields in which `self` and `other` differ, in the order of their names.
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
+        if self == other {
+            return Vec::new();
+        }
         let value = |config| serde_json::to_value(config).unwrap_or_default();
         let mut found = Vec::new();
         walk("plan", value(self), value(other), &mut found);

@@ -192,7 +192,7 @@ impl<S: Session> Planner<S> {
             }
             Command::LoadCheckpoint(path) => {
                 let called = if self.session.is_none() {
-                    self.opening.checkpoint = Some(path.clone());
+                    (self.opening.checkpoint, self.opening.plan) = (Some(path.clone()), None);
                     self.open_again()
                 } else {
                     self.call("Loading the checkpoint", |session, control| {
@@ -200,8 +200,7 @@ impl<S: Session> Planner<S> {
                     })
                 };
                 if called == Called::Done {
-                    self.opening.checkpoint = Some(path.clone());
-                    self.opening.plan = None;
+                    (self.opening.checkpoint, self.opening.plan) = (Some(path.clone()), None);
                 }
                 self.loaded(called, &path.display().to_string(), MEND, interrupted);
             }

@@ -8,7 +8,7 @@ use crate::ui::Palette;
 use crate::ui::keys::{self, KEYMAP};
 use crate::ui::theme::semibold;
 
-const BEGIN: [&str; 5] = [
+const BEGIN: [&str; 6] = [
     "Type a task and press Enter. The VLM breaks it into sub-goals; each becomes a goal in latent space; the \
      cross-entropy method plans through the world model towards it, one action at a time.",
     "What you select is selected everywhere: a sub-goal, a step, a CEM iteration, an elite, a patch. Drag on the \
@@ -16,6 +16,9 @@ const BEGIN: [&str; 5] = [
      double-click it to loop no more.",
     "Hover over any number for its name, its place in the method, its unit and its range. Right click a plot for its \
      numbers as CSV.",
+    "Plan and Act in the CEM pane are two switches: plan without moving, or execute the last plan without planning anew. A \
+     plan can be made one iteration at a time. Settings that you turn apply at the next step; the timeline marks where, and \
+     they stay until you reset them or load another checkpoint.",
     "Drag a pane by its title; View closes panes, brings them back, and keeps layouts under a name.",
     "Open…, Export… and the training form take a path that is typed, or chosen in the system's dialog beside it. A \
      checkpoint's folder, a scene or a recording may also be dropped on the window.",

@@ -42,6 +42,7 @@ pub(super) fn drive(
             if let Some(live) = &mut live {
                 // What is there already is of a plan that waited, or of another plan of this step.
                 live.cem.truncate(iteration);
+                live.predicted_similarity.clear();
                 live.cem.push(record.clone());
                 control.show_live(live.clone());
             }

@@ -9,6 +9,7 @@ use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
     BoardView, Command, Engine, Phase, Stage, TrainingCommand, TrainingRequest, TrainingState, Until,
 };
+use thinkjepa::planner::Switches;
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
 use thinkjepa::train::{RunFile, RunStanding, newest_checkpoint};
@@ -194,6 +195,79 @@ fn a_training_is_paused_dropped_and_resumed_with_the_same_numbers() {
         |board| matches!(&board.training, TrainingState::Failed { message, .. } if message.starts_with("train.vlm.lr: Expected")),
     );
     assert!(!at("bad").exists());
+}
+
+#[test]
+fn a_plan_in_pieces_is_the_same_plan_and_turned_settings_are_told_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    with_list(&at("tiny"));
+    let headless = planned_headless(folder.path());
+    let engine = engine(&at("tiny"));
+    until(&engine, "idle", |board| board.phase == Phase::Idle);
+    let plan = || {
+        assert!(engine.send(Command::Plan {
+            task: TASK.to_owned(),
+            seed: 7,
+            then: None,
+        }));
+        until(&engine, "planned", |board| {
+            board.phase == Phase::Paused && engine.recording().steps.len() == 1
+        });
+    };
+    let present = || engine.recording().steps.last().cloned().unwrap();
+    plan();
+    assert!(engine.send(Command::StepIteration));
+    until(&engine, "an iteration", |board| {
+        board.phase == Phase::Paused && present().cem.len() == 1
+    });
+    assert_eq!(engine.live().unwrap().cem.len(), 1);
+    let act_off = Switches { plan: true, act: false };
+    assert!(engine.send(Command::SetSwitches(act_off)));
+    assert!(engine.send(Command::Step));
+    until(&engine, "the whole plan", |board| {
+        board.phase == Phase::Paused && present().cost.is_some()
+    });
+    assert_eq!((present().action, engine.live().unwrap()), (None, present()));
+    assert!(present().stages.roll_out_secs > 0.0);
+    assert!(engine.send(Command::SetSwitches(Switches::default())));
+    assert!(engine.send(Command::Run(Until::End)));
+    until(&engine, "finished", |board| board.phase == Phase::Finished);
+    assert!(
+        exported(&engine, &at("pieces.json")) == headless,
+        "the plan in pieces is another plan"
+    );
+
+    // Turned after the second step; the episode after that begins with what was turned.
+    let info = engine.board().info.unwrap();
+    let mut turned = info.plan.clone();
+    turned.cem.population += 6;
+    plan();
+    assert!(engine.send(Command::Step));
+    assert!(engine.send(Command::SetPlanConfig(turned.clone())));
+    assert!(engine.send(Command::Step));
+    until(&engine, "two steps", |board| {
+        board.phase == Phase::Paused && engine.recording().steps.len() == 3
+    });
+    let document = |name: &str| -> serde_json::Value { serde_json::from_slice(&exported(&engine, &at(name))).unwrap() };
+    let (before, after) = (info.plan.cem.population, turned.cem.population);
+    let steps = &engine.recording().steps;
+    assert_eq!([0, 1].map(|step| steps[step].cem[0].costs.len()), [before, after]);
+    let told = document("turned.json");
+    assert_eq!(told["cem"]["population"], before);
+    assert_eq!(told["changes"][0]["step"], 1);
+    assert_eq!(told["changes"][0]["field"], "plan.cem.population");
+    plan();
+    let told = document("again.json");
+    assert_eq!((&told["cem"]["population"], told.get("changes")), (&after.into(), None));
+    assert_eq!(engine.board().info.unwrap().plan, turned);
+    assert!(engine.send(Command::LoadCheckpoint(at("tiny"))));
+    until(&engine, "the checkpoint's settings", |board| {
+        board
+            .info
+            .as_ref()
+            .is_some_and(|info| info.plan.cem.population == before)
+    });
 }
 
 #[test]

@@ -10,26 +10,27 @@ const HEIGHT: f32 = 10.0;
 /// Each stage with its time in seconds and what is done in it, in the order in which they come.
 fn stages(step: &StepRecord) -> [(&'static str, f64, &'static str); 5] {
     let stages = step.stages;
+    let time = |secs: f64| if secs.is_finite() { secs.max(0.0) } else { 0.0 };
     [
         (
             "encode",
-            stages.encode_secs,
+            time(stages.encode_secs),
             "the frame to tokens, once for each frame (Algorithm 2, line 10)",
         ),
-        ("sample", stages.sample_secs, "noise and candidates (line 15)"),
+        ("sample", time(stages.sample_secs), "noise and candidates (line 15)"),
         (
             "roll out",
-            stages.roll_out_secs,
+            time(stages.roll_out_secs),
             "the candidates through the predictor (lines 16 to 21)",
         ),
         (
             "score",
-            stages.score_secs,
+            time(stages.score_secs),
             "costs and read-outs of the imagined states (line 22)",
         ),
         (
             "refit",
-            stages.refit_secs,
+            time(stages.refit_secs),
             "ranking, elites, their mean and deviation (lines 24 and 25)",
         ),
     ]
@@ -48,7 +49,8 @@ pub(super) fn stages_ui(ui: &mut Ui, step: &StepRecord) {
     let p = Palette::of(ui);
     let stages = stages(step);
     let total: f64 = stages.iter().map(|stage| stage.1).sum();
-    if step.stages.roll_out_secs <= 0.0 {
+    // A frame that was only looked at was encoded, and no more.
+    if total <= stages[0].1 {
         return;
     }
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
