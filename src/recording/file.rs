@@ -482,7 +482,7 @@ mod tests {
         ciborium::into_writer(&Block::Episode(Cow::Owned(episode(1))), &mut content).unwrap();
         let has = |name: &str| content.windows(name.len()).any(|bytes| bytes == name.as_bytes());
         assert!(has("task_achieved") && has("goal_gripper_m"));
-        for name in ["edited", "edits", "branched_from", "settings"] {
+        for name in ["edited", "edits", "branched_from"] {
             assert!(!has(name), "{name}");
         }
     }
