@@ -48,7 +48,7 @@ impl Config {
         }
         let mut found = Vec::new();
         if let Some(place) = place {
-            walk(self, &document, path, place, &mut found);
+            walk(&document, path, place, &mut found);
         }
         found
     }
@@ -85,11 +85,11 @@ impl Config {
     }
 }
 
-fn walk(config: &Config, document: &Value, path: &str, value: &Value, found: &mut Vec<Field>) {
+fn walk(document: &Value, path: &str, value: &Value, found: &mut Vec<Field>) {
     let kind = match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                walk(config, document, &format!("{path}.{name}"), value, found);
+                walk(document, &format!("{path}.{name}"), value, found);
             }
             return;
         }

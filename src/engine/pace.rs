@@ -38,7 +38,6 @@ impl Priority {
 #[derive(Debug)]
 pub(super) struct Pace {
     priority: AtomicU8,
-    paused: AtomicBool,
     pub reins: Arc<Reins>,
 }
 
@@ -46,7 +45,6 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             priority: AtomicU8::new(Priority::default().number()),
-            paused: AtomicBool::new(false),
             reins: Arc::default(),
         }
     }
@@ -55,7 +53,6 @@ impl Default for Pace {
 impl Pace {
     /// A run begins: nothing that was asked of the one before it counts.
     pub fn begin(&self) {
-        self.paused.store(false, Ordering::Release);
         self.reins.reset();
     }
 
@@ -73,16 +70,11 @@ impl Pace {
 
     /// Saves a checkpoint after the step at hand, then waits.
     pub fn pause(&self) {
-        self.reins.save_now();
-        self.paused.store(true, Ordering::Release);
+        self.reins.hold();
     }
 
     pub fn resume(&self) {
-        self.paused.store(false, Ordering::Release);
-    }
-
-    pub fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::Acquire)
+        self.reins.release();
     }
 
     /// Rests after a step that took so long, as the priority says; ends at once when `cancel` is set or a pause begins.
@@ -93,7 +85,7 @@ impl Pace {
             Priority::Even => begun.elapsed() < step,
             Priority::Episode => true,
         };
-        while due(self.priority()) && !cancel.load(Ordering::Acquire) && !self.is_paused() && planning() {
+        while due(self.priority()) && !cancel.load(Ordering::Acquire) && !self.reins.is_asked() && planning() {
             let left = match self.priority() {
                 Priority::Even => step.saturating_sub(begun.elapsed()),
                 Priority::Training | Priority::Episode => LOOK,
@@ -104,7 +96,7 @@ impl Pace {
 
     /// Waits while the run is paused.
     pub fn wait(&self, cancel: &AtomicBool) {
-        while self.is_paused() && !cancel.load(Ordering::Acquire) {
+        while self.reins.is_held() && !cancel.load(Ordering::Acquire) {
             std::thread::sleep(LOOK);
         }
     }
@@ -139,7 +131,8 @@ mod tests {
     fn a_pause_asks_for_a_checkpoint_and_ends_with_resume_or_stop() {
         let (pace, stop) = (Arc::new(Pace::default()), Arc::new(AtomicBool::new(false)));
         pace.pause();
-        assert!(pace.reins.takes_save() && !pace.reins.takes_save());
+        assert!(!pace.reins.is_held(), "nothing is written yet");
+        assert!(pace.reins.takes_hold() && !pace.reins.takes_hold());
         let waits = {
             let (pace, stop) = (Arc::clone(&pace), Arc::clone(&stop));
             std::thread::spawn(move || pace.wait(&stop))
@@ -149,9 +142,10 @@ mod tests {
         pace.resume();
         waits.join().expect("it goes on");
         pace.pause();
+        assert!(pace.reins.takes_hold());
         stop.store(true, Ordering::Release);
         pace.wait(&stop);
         pace.begin();
-        assert!(!pace.is_paused() && !pace.reins.takes_save());
+        assert!(!pace.reins.is_held() && !pace.reins.takes_hold());
     }
 }

@@ -307,7 +307,7 @@ impl TrainingControl {
     pub fn between_steps(&self, step: Duration) {
         let cancel = self.cancel.flag();
         self.pace.rest(step, cancel, || self.board.view().phase.is_planning());
-        if self.pace.is_paused() && !self.cancel.is_raised() {
+        if self.pace.reins.is_held() && !self.cancel.is_raised() {
             let title = self.title.clone();
             self.board.set_training(TrainingState::Paused { title });
             self.pace.wait(cancel);

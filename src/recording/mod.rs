@@ -267,8 +267,8 @@ impl Recording {
 
     /// The switch threshold when `step` was the present.
     pub fn delta_goal_at(&self, step: usize) -> f64 {
-        let held = self.delta_goals().into_iter().filter(|&(from, _)| from <= step);
-        held.last().map_or(self.delta_goal, |(_, value)| value)
+        let mut held = self.delta_goals().into_iter().filter(|&(from, _)| from <= step);
+        held.next_back().map_or(self.delta_goal, |(_, value)| value)
     }
 
     fn same_but_for_steps(&self, other: &Self) -> bool {

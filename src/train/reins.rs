@@ -5,14 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Read after each step.
 #[derive(Debug, Default)]
 pub struct Reins {
-    save: AtomicBool,
+    hold: AtomicBool,
+    held: AtomicBool,
     discard: AtomicBool,
 }
 
 impl Reins {
-    /// Keep a checkpoint of the step at hand, whenever the next one would be due.
-    pub fn save_now(&self) {
-        self.save.store(true, Ordering::Release);
+    /// Keep a checkpoint of the step at hand, whenever the next one would be due, and wait.
+    pub fn hold(&self) {
+        self.hold.store(true, Ordering::Release);
+    }
+
+    /// Go on, or do not begin to wait.
+    pub fn release(&self) {
+        self.hold.store(false, Ordering::Release);
+        self.held.store(false, Ordering::Release);
     }
 
     /// A stop keeps nothing of what was done since the last checkpoint.
@@ -20,9 +27,24 @@ impl Reins {
         self.discard.store(true, Ordering::Release);
     }
 
-    /// Whether a checkpoint was asked for; asking again is a new request.
-    pub fn takes_save(&self) -> bool {
-        self.save.swap(false, Ordering::AcqRel)
+    /// Whether a checkpoint was asked for; it is then to be written, and the run waits from there on. One request is taken
+    /// once, so that a run never waits at a step that it has no checkpoint of.
+    pub fn takes_hold(&self) -> bool {
+        let asked = self.hold.swap(false, Ordering::AcqRel);
+        if asked {
+            self.held.store(true, Ordering::Release);
+        }
+        asked
+    }
+
+    /// A checkpoint was asked for and is not written yet.
+    pub fn is_asked(&self) -> bool {
+        self.hold.load(Ordering::Acquire)
+    }
+
+    /// The run is to wait: the checkpoint that it was asked for is written.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
     }
 
     pub fn discards(&self) -> bool {
@@ -30,7 +52,7 @@ impl Reins {
     }
 
     pub fn reset(&self) {
-        self.save.store(false, Ordering::Release);
+        self.release();
         self.discard.store(false, Ordering::Release);
     }
 }

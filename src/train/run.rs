@@ -130,7 +130,7 @@ pub fn train(
             // After the line: whoever watches sees where it happened.
             return Err(TrainError::NotANumber { step: done - 1 });
         }
-        if reins.takes_save() || done % checkpoint_every.max(1) == 0 || done == steps {
+        if reins.takes_hold() || done % checkpoint_every.max(1) == 0 || done == steps {
             save_checkpoint(stage, folder, done)?;
         }
         let elapsed_secs = start.elapsed().as_secs_f64();
