@@ -85,7 +85,8 @@ impl Pace {
             Priority::Even => begun.elapsed() < step,
             Priority::Episode => true,
         };
-        while due(self.priority()) && !cancel.load(Ordering::Acquire) && !self.reins.is_asked() && planning() {
+        let paused = || self.reins.is_asked() || self.reins.is_held();
+        while due(self.priority()) && !cancel.load(Ordering::Acquire) && !paused() && planning() {
             let left = match self.priority() {
                 Priority::Even => step.saturating_sub(begun.elapsed()),
                 Priority::Training | Priority::Episode => LOOK,
