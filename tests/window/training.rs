@@ -237,7 +237,7 @@ fn a_run_is_started_watched_paused_resumed_and_stopped_by_its_buttons() {
         let path = path.clone();
         studio.engine().with_metrics(move |metrics| {
             let run = metrics.watched.get(&path).and_then(|run| run.series.get("loss"));
-            run.map_or(0, |loss| loss.len())
+            run.map_or(0, thinkjepa::engine::Series::len)
         })
     };
     window.run_steps(3);
