@@ -274,6 +274,8 @@ pub fn engine(waker: Waker) -> Engine {
                     .map_err(|err| SessionError::Failed(err.to_string()))?;
             }
             std::thread::sleep(Duration::from_millis(1));
+            // As a training does: it has nothing to keep.
+            control.reins().takes_hold();
             control.between_steps(Duration::from_millis(1));
         }
         Ok(())
