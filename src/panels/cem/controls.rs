@@ -1,13 +1,18 @@
-//! The two switches, planning by iterations, and the way to the settings.
+//! The two switches, planning by iterations, what the next step is planned with, and the way to its settings.
 
-use egui::{Align, Layout, Ui};
+use egui::{Align, Layout, RichText, Ui};
 
 use super::super::state::{View, ViewState};
+use super::settings::{asked, differing_text};
 use crate::engine::Command;
 use crate::planner::Switches;
 use crate::ui::icons::Icon;
 use crate::ui::keys::{Act, with_keys};
-use crate::ui::widgets;
+use crate::ui::theme::SMALL;
+use crate::ui::{Palette, widgets};
+
+/// Room for the sizes of a plan, points.
+const SIZES: f32 = 105.0;
 
 pub(super) fn controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.horizontal(|ui| {
@@ -48,6 +53,27 @@ pub(super) fn controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             {
                 state.settings.open = !open;
             }
+            sizes_ui(ui, view);
         });
     });
+}
+
+/// What the next step is planned with, where there is room for it.
+fn sizes_ui(ui: &mut Ui, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let Some(info) = view.board.info.as_ref().filter(|_| ui.available_width() > SIZES) else {
+        return;
+    };
+    let plan = asked(view, info);
+    let (cem, differing) = (&plan.cem, differing_text(view, info));
+    let (mark, color) = if differing.is_some() {
+        (" •", p.accent)
+    } else {
+        ("", p.weak)
+    };
+    let text = format!("P {} · H {} · I {}{mark}", cem.population, plan.horizon, cem.iterations);
+    let tip = "P candidates of H actions in each of I iterations, from the next step on (Algorithm 2, lines 13 to 26)";
+    let tip = differing.map_or_else(|| tip.to_owned(), |differing| format!("{tip}\n{differing}"));
+    ui.label(RichText::new(text).size(SMALL).color(color))
+        .on_hover_text(tip);
 }

@@ -9,8 +9,8 @@ use egui::{RichText, Role, Sense, Slider, Stroke, Ui, WidgetInfo, vec2};
 
 use charts::{actions_ui, costs_ui, histogram_ui};
 use controls::controls_ui;
+use settings::settings_ui;
 pub use settings::{SettingsForm, keep_to_checkpoint};
-use settings::{asked, differing_text, settings_ui};
 use stages::stages_ui;
 
 use super::state::{View, ViewState};
@@ -55,18 +55,6 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 ui.add_space(10.0);
             }
             if let Some(info) = &view.board.info {
-                let plan = asked(view, info);
-                let (cem, differing) = (&plan.cem, differing_text(view, info));
-                let (mark, color) = if differing.is_some() {
-                    (" •", p.accent)
-                } else {
-                    ("", p.weak)
-                };
-                let text = format!("P {} · H {} · I {}{mark}", cem.population, plan.horizon, cem.iterations);
-                let tip = "P candidates of H actions in each of I iterations, from the next step on (Algorithm 2, lines 13 to 26)";
-                let tip = differing.map_or_else(|| tip.to_owned(), |differing| format!("{tip}\n{differing}"));
-                ui.label(RichText::new(text).size(SMALL).color(color))
-                    .on_hover_text(tip);
                 let (name, about) = cost_name(info.plan.cost.term);
                 ui.label(RichText::new(format!("cost {name}")).size(SMALL).color(p.weak))
                     .on_hover_text(about);
