@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use egui::{ColorImage, Context, ViewportCommand};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 
 use super::measure::UiTimes;
 use crate::engine::{BoardView, Command, Level, Phase};
 use crate::panels::{View, ViewState};
 use crate::recording::Recording;
+use crate::recording::png::{self, CompressionType};
 use crate::weights::write_file;
 
 /// Steps that the episode is ahead of a picture that looks back.
@@ -214,15 +213,12 @@ fn wrote(board: &BoardView, since: Duration) -> bool {
 
 /// A PNG without transparency, packed as small as it gets.
 fn save(path: &Path, image: &ColorImage) -> Result<(), String> {
-    let [width, height] = image.size;
     let rgb: Vec<u8> = image
         .pixels
         .iter()
         .flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()])
         .collect();
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive)
-        .write_image(&rgb, width as u32, height as u32, ExtendedColorType::Rgb8)
+    let bytes = png::pack(image.size, &rgb, CompressionType::Best)
         .map_err(|err| format!("Could not make a picture of the window: {err}."))?;
     write_file(path, &bytes).map_err(|err| err.to_string())
 }

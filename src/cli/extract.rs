@@ -176,22 +176,11 @@ impl Extract {
         let mut file = self.create(&arrays, system)?;
         let cancel = console.on_interrupt()?;
         let bar = console.progress(episodes as u64, "episodes");
-        let bytes = store.meta().frame_bytes();
-        let mut pixels = vec![0; frames * bytes];
         for episode in 0..episodes {
             if cancel.load(std::sync::atomic::Ordering::Relaxed) {
                 return Ok(None);
             }
-            store.read_frames(episode, 0..frames, &mut pixels)?;
-            let pictures: Vec<Frame> = pixels
-                .chunks_exact(bytes)
-                .map(|rgb| Frame {
-                    width: size,
-                    height: size,
-                    rgb: rgb.into(),
-                })
-                .collect();
-            for pictures in pictures.chunks(AT_ONCE) {
+            for pictures in store.frames(episode)?.chunks(AT_ONCE) {
                 file.write(&self.encode(system, pictures)?)?;
             }
             bar.inc(1);

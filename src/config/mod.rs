@@ -10,6 +10,7 @@ mod gpi;
 mod paper_test;
 mod plan;
 mod presets;
+mod rules;
 mod set;
 mod train;
 mod validate;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::format::{FILES, PROPRIO, StoreError, StoreMeta, decode_state, has_shard, shard_folder};
-use crate::sim::{Action, WorldState};
+use crate::sim::{Action, Frame, WorldState};
 
 /// Episodes on disk, opened for reading from any thread.
 #[derive(Debug)]
@@ -123,6 +123,22 @@ impl EpisodeStore {
             });
         }
         self.shards[shard].frames.read_at(at as u64, out)
+    }
+
+    /// All frames of an episode, `T + 1`.
+    ///
+    /// # Errors
+    /// As [`Self::read_frames`].
+    pub fn frames(&self, episode: usize) -> Result<Vec<Frame>, StoreError> {
+        let (frames, bytes, size) = (self.meta.steps + 1, self.meta.frame_bytes(), self.meta.frame_px);
+        let mut pixels = vec![0; frames * bytes];
+        self.read_frames(episode, 0..frames, &mut pixels)?;
+        let frame = |rgb: &[u8]| Frame {
+            width: size,
+            height: size,
+            rgb: rgb.into(),
+        };
+        Ok(pixels.chunks_exact(bytes).map(frame).collect())
     }
 
     /// The action between two frames.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
+use crate::weights::draft_beside;
+
 /// Why features were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum FeatureError {
@@ -68,17 +70,8 @@ impl FeatureFile {
         } else {
             safetensors_head(arrays, about)
         };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut builder = tempfile::Builder::new();
-        // The user's umask decides who may read the file, as for any other.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let failed = io_error(path);
-        let file = builder
-            .prefix(".writing-")
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(&failed)?;
-        let mut file = BufWriter::new(file);
+        let mut file = BufWriter::new(draft_beside(path).map_err(&failed)?);
         file.write_all(&head).map_err(&failed)?;
         Ok(Self {
             file,

@@ -4,8 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 
 use super::board::{DeviceSearch, Failure, JobKind, Level};
 use super::command::{Command, FileContent, TrainingCommand};
@@ -15,6 +13,7 @@ use super::session::SessionError;
 use super::slot::lock;
 use super::{Shared, worker};
 use crate::device;
+use crate::recording::png::{self, CompressionType};
 use crate::weights::write_new;
 
 pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
@@ -93,7 +92,8 @@ fn write(path: &Path, content: &FileContent, shared: &Shared) {
     let made = worker::guard(|| match content {
         FileContent::Text(text) => write_new(path, text.as_bytes()).map_err(|err| err.to_string()),
         FileContent::Picture { size, rgb } => {
-            let png = png(*size, rgb).map_err(|err| format!("Could not make the picture: {err}."))?;
+            let png = png::pack(size.map(|side| side as usize), rgb, CompressionType::Best)
+                .map_err(|err| format!("Could not make the picture: {err}."))?;
             write_new(path, &png).map_err(|err| err.to_string())
         }
     });
@@ -104,18 +104,6 @@ fn write(path: &Path, content: &FileContent, shared: &Shared) {
         }
         Err(what) => refuse(shared, what, ""),
     }
-}
-
-/// Packed as small as it gets.
-fn png([width, height]: [u32; 2], rgb: &[u8]) -> image::ImageResult<Vec<u8>> {
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive).write_image(
-        rgb,
-        width,
-        height,
-        ExtendedColorType::Rgb8,
-    )?;
-    Ok(bytes)
 }
 
 /// An export that was not made is said where it cannot be overlooked; the episode has nothing to do with it.

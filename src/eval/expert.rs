@@ -7,14 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::EvalEpisode;
 use super::chain::{Declared, Run, TaskRun, Watched, kind_of};
 use super::hand::Moment;
-use crate::planner::{PlannerError, Question, Reasoner, SubGoal};
+use crate::planner::{PlannerError, Question, Reasoner, SubGoal, TEMPERATURES};
 use crate::random::{Stream, rng};
 use crate::sim::tasks::STEPS_PER_PRIMITIVE;
 use crate::sim::{Environment, Expert, Noise, Primitive};
 use crate::vlm::History;
-
-/// As an episode asks: an answer that cannot be read is asked for once more.
-const TEMPERATURES: [f64; 2] = [0.0, 0.7];
 
 impl Run<'_> {
     /// Runs an episode in the expert's hands, with a block moved at `moment` if there is one.
@@ -90,7 +87,7 @@ impl Run<'_> {
     }
 }
 
-/// The list of an answer; empty where none could be read.
+/// The list of an answer, asked for as an episode asks; empty where none could be read.
 fn ask(
     world: &Watched,
     one: &EvalEpisode,

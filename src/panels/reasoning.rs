@@ -179,28 +179,12 @@ fn linked_text_ui(ui: &mut Ui, text: &str, sub_goals: &[SubGoalRecord], state: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::AttentionMap;
 
     #[test]
     fn words_link_to_the_first_sub_goal_that_names_them_and_no_text_is_lost() {
         let sub_goal = |objects: &[&str]| SubGoalRecord {
-            text: String::new(),
             objects: objects.iter().map(ToString::to_string).collect(),
-            unmatched: Vec::new(),
-            map: AttentionMap {
-                grid: [1, 1],
-                values: vec![1.0],
-                model_grid: [1, 1],
-                resampled: vec![1.0],
-            },
-            goal_made_at_step: 0,
-            start_step: None,
-            end_step: None,
-            declared: false,
-            achieved: None,
-            ended_because: None,
-            goal_gripper_m: None,
-            edited: false,
+            ..SubGoalRecord::default()
         };
         let sub_goals = [sub_goal(&["red block"]), sub_goal(&["red block", "blue pad", "blue"])];
         let text = "The Red block goes — onto the blue pad.";

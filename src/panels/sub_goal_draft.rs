@@ -273,28 +273,13 @@ impl SubGoalEditor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::{AttentionMap, EditRecord, EndedBecause};
+    use crate::recording::{EditRecord, EndedBecause};
 
     fn recording(texts: &[&str]) -> Recording {
-        let one = AttentionMap {
-            grid: [1, 1],
-            values: vec![1.0],
-            model_grid: [1, 1],
-            resampled: vec![1.0],
-        };
         let record = |text: &&str| SubGoalRecord {
             text: (*text).to_owned(),
             objects: vec!["thing".to_owned()],
-            unmatched: vec![],
-            map: one.clone(),
-            goal_made_at_step: 0,
-            start_step: None,
-            end_step: None,
-            declared: false,
-            achieved: None,
-            ended_because: None,
-            goal_gripper_m: None,
-            edited: false,
+            ..SubGoalRecord::default()
         };
         Recording {
             task: "task".to_owned(),

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::weights::draft_beside;
+
 /// Why a file was not written; an older one of that name is still whole.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -33,11 +35,7 @@ pub(super) fn write_atomically(
         path: path.to_owned(),
         err,
     };
-    let mut builder = tempfile::Builder::new();
-    // The user's umask decides who may read the file, as for any other; tempfile alone would keep it to the owner.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    let mut file = draft_beside(path).map_err(failed)?;
     let mut buffered = io::BufWriter::new(file.as_file_mut());
     fill(&mut buffered)?;
     buffered.flush().map_err(failed)?;

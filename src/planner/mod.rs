@@ -29,7 +29,7 @@ pub use files::WriteError;
 pub use headless::run_episode;
 pub use models::{
     Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, PlannerError, Question, Reasoner,
-    SubGoal,
+    SubGoal, TEMPERATURES,
 };
 pub use plan::{PLAN_SCHEMA, PlanDocument};
 pub use shared::SharedRecording;

@@ -110,6 +110,9 @@ pub trait GoalMaker {
     fn goal(&self, request: &GoalRequest) -> Result<Goal, ModelError>;
 }
 
+/// First greedily; an answer that cannot be read is asked for once more, with some chance in it.
+pub const TEMPERATURES: [f64; 2] = [0.0, 0.7];
+
 /// What the VLM is asked.
 pub struct Question<'a> {
     pub frame: &'a Frame,

@@ -2,7 +2,7 @@
 //! window, headless runs, exports and tests share one source of truth. [`file`] keeps it on disk.
 
 pub mod file;
-mod png;
+pub mod png;
 mod settings;
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::config::PlanConfig;
 use crate::sim::{Action, Frame};
 
 /// A sub-goal's attention over the frame (method, 4.4: `w_k`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttentionMap {
     /// Height and width of the VLM's patch grid.
     pub grid: [usize; 2],
@@ -42,7 +42,7 @@ pub enum EndedBecause {
     Interrupted,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SubGoalRecord {
     pub text: String,
     pub objects: Vec<String>,

@@ -1,25 +1,33 @@
-//! Frames of a recording on disk, as PNG.
+//! Pictures as PNG: the frames of a recording on disk, and what the window saves.
 
 use std::io::Cursor;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, ImageFormat};
+pub use image::codecs::png::CompressionType;
+use image::codecs::png::{FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageFormat, ImageResult};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::ser::{Error as _, Serializer};
 
 use crate::sim::Frame;
 
+/// A picture of that width and height from its RGB bytes, without transparency.
+///
+/// # Errors
+/// The bytes are not as many as the pixels.
+pub fn pack([width, height]: [usize; 2], rgb: &[u8], compression: CompressionType) -> ImageResult<Vec<u8>> {
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, compression, FilterType::Adaptive).write_image(
+        rgb,
+        width as u32,
+        height as u32,
+        ExtendedColorType::Rgb8,
+    )?;
+    Ok(png)
+}
+
 pub(super) fn serialize<S: Serializer>(frame: &Frame, serializer: S) -> Result<S::Ok, S::Error> {
     let pixels: Vec<u8> = frame.pixels().flatten().collect();
-    let mut png = Vec::new();
-    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
-        .write_image(
-            &pixels,
-            frame.width as u32,
-            frame.height as u32,
-            ExtendedColorType::Rgb8,
-        )
-        .map_err(S::Error::custom)?;
+    let png = pack([frame.width, frame.height], &pixels, CompressionType::Fast).map_err(S::Error::custom)?;
     serializer.serialize_bytes(&png)
 }
 

@@ -37,6 +37,10 @@ impl Scene {
                 refuse(field, value.to_string(), format!("a number from {low} to {high}"))
             }
         };
+        let on_table = |field: String, place: &Place| match place {
+            Place::On(_) => refuse(field, "On(...)".into(), "Random or At(x, y)".into()),
+            Place::Random | Place::At(..) => Ok(()),
+        };
         number("stacked_share".into(), self.stacked_share, (0., 1.))?;
         number("held_share".into(), self.held_share, (0., 1.))?;
         number("binned_share".into(), self.binned_share, (0., 1.))?;
@@ -127,24 +131,12 @@ impl Scene {
         }
         for (i, pad) in self.pads.iter().enumerate() {
             number(format!("pads[{i}].half_m"), pad.half_m, PAD_RANGE_M)?;
-            if let Place::On(_) = pad.place {
-                return refuse(
-                    format!("pads[{i}].place"),
-                    "On(...)".into(),
-                    "Random or At(x, y)".into(),
-                );
-            }
+            on_table(format!("pads[{i}].place"), &pad.place)?;
         }
         for (i, bin) in self.bins.iter().enumerate() {
             number(format!("bins[{i}].half_m"), bin.half_m, BIN_RANGE_M)?;
             number(format!("bins[{i}].wall_m"), bin.wall_m, WALL_RANGE_M)?;
-            if let Place::On(_) = bin.place {
-                return refuse(
-                    format!("bins[{i}].place"),
-                    "On(...)".into(),
-                    "Random or At(x, y)".into(),
-                );
-            }
+            on_table(format!("bins[{i}].place"), &bin.place)?;
         }
         if !self.sizes.is_empty() && self.sizes.len() != self.blocks.len() {
             let expected = format!("none, or one for each of the {} blocks", self.blocks.len());

@@ -50,6 +50,18 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(format!("{stem}-{number}{ending}"))
 }
 
+/// A file to fill beside its place, to be put there once it is whole. As with any other file, the user's umask decides who
+/// may read it; tempfile alone would keep it to the owner.
+///
+/// # Errors
+/// The folder does not exist or cannot be written to.
+pub fn draft_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".writing-").suffix(".tmp").tempfile_in(parent(path))
+}
+
 /// The bytes on disk, under a name of their own.
 fn written_beside(path: &Path, bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::Builder::new()

@@ -21,7 +21,7 @@ mod write;
 
 use std::path::PathBuf;
 
-pub use atomic::{make_parent, replace_folder, write_file, write_new};
+pub use atomic::{draft_beside, make_parent, replace_folder, write_file, write_new};
 pub use checkpoint::{Checkpoint, content_hash};
 pub use load::{apply, load, load_as};
 pub use read::{NamedTensor, Tensors};

@@ -15,7 +15,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::data::EpisodeStore;
 use crate::planner::{LatentModel, PlannerError};
-use crate::sim::{Action, Frame, WorldState};
+use crate::sim::{Action, WorldState};
 
 /// Steps ahead that are reported.
 pub const AHEAD: [usize; 3] = [1, 4, 8];
@@ -61,22 +61,12 @@ pub fn encode(
     cancel: &AtomicBool,
 ) -> Result<Vec<Encoded>, PlannerError> {
     let frames = store.steps() + 1;
-    let (size, bytes) = (store.meta().frame_px, store.meta().frame_bytes());
-    let mut pixels = vec![0; frames * bytes];
     let mut encoded = Vec::with_capacity(episodes.len());
     for (done, episode) in episodes.enumerate() {
         if cancel.load(Ordering::Relaxed) {
             return Err(PlannerError::Cancelled);
         }
-        store.read_frames(episode, 0..frames, &mut pixels).map_err(boxed)?;
-        let pictures: Vec<Frame> = pixels
-            .chunks_exact(bytes)
-            .map(|rgb| Frame {
-                width: size,
-                height: size,
-                rgb: rgb.into(),
-            })
-            .collect();
+        let pictures = store.frames(episode).map_err(boxed)?;
         let tokens = model.encode(&pictures)?;
         let [_, patches, dim] = tokens.dims();
         let states = (0..frames).map(|frame| store.state(episode, frame).map_err(boxed));

@@ -4,12 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Episode, Event, Models, Progress};
 use crate::planner::goals::Seen;
-use crate::planner::models::{PlannerError, Question};
+use crate::planner::models::{PlannerError, Question, TEMPERATURES};
 use crate::recording::{Outcome, Recording};
 use crate::vlm::History;
-
-/// First greedily; an answer that cannot be read is asked for once more, with some chance in it.
-const TEMPERATURES: [f64; 2] = [0.0, 0.7];
 
 impl Episode {
     pub(super) fn ask(
