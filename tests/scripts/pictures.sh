@@ -15,8 +15,12 @@ may_fail() {
     "$@" || [ $? -eq 1 ]
 }
 
-may_fail on_a_display "$program" window --record "$work/recordings" --task "$task" --seed "$seed" --run --picture "$to/window.png" \
+# From the working folder, so that the window names no folder of this machine.
+picture=$PWD/$to/window.png
+cd "$work"
+may_fail on_a_display "$program" window --record recordings --task "$task" --seed "$seed" --run --picture "$picture" \
     --picture-step "$step" --quit
+cd - >/dev/null
 may_fail "$program" plan "$task" --seed "$seed" --gif "$to/episode.gif" >"$work/said"
 
 for picture in window.png:400000 episode.gif:1500000; do
