@@ -1,18 +1,46 @@
 //! The window's own time, measured without a window: the same frames, laid out and tessellated while an episode is
 //! planned, and nothing sent to a screen.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use egui::{Context, RawInput, Rect, pos2};
 
 use super::studio::Studio;
 use super::{AppOptions, FrameTimes};
-use crate::engine::{BoardView, Engine, Phase};
+use crate::engine::{BoardView, Command, Engine, Phase, Series, TrainingCommand, TrainingRequest};
+use crate::panels::Workspace;
 
 /// Longest wait for a frame in which something is planned.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The pace of a window that shows work.
 const PACE: Duration = Duration::from_millis(33);
+/// Frames for which a workspace is shown before the other one is, where both are timed.
+const TURN: usize = 30;
+
+/// What is to be had in the window besides an episode that is planned.
+pub struct Beside {
+    /// A run whose curves are shown.
+    pub watched: PathBuf,
+    /// Points of its curves: frames are timed once so many are loaded.
+    pub points: usize,
+    /// A training that goes on meanwhile.
+    pub training: TrainingRequest,
+}
+
+impl Beside {
+    /// Whether the curves are loaded and the training does its steps.
+    fn is_there(&self, engine: &Engine) -> bool {
+        let trains = self.training.run.as_path();
+        engine.with_metrics(|metrics| {
+            let watched = metrics.watched.get(&self.watched);
+            let points = watched.map_or(0, |run| run.series.values().map(Series::len).sum());
+            points >= self.points
+                && metrics.here.as_deref() == Some(trains)
+                && metrics.listed.iter().any(|run| run.run == trains && run.step > 0)
+        })
+    }
+}
 
 /// Layout and tessellation of the frames in which an episode was planned, milliseconds a frame.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -36,13 +64,24 @@ impl UiTimes {
 }
 
 /// Plans the first example and runs it, again and again, until `frames` frames were drawn at the pace of a window while
-/// an episode was planned; also says on which device it was.
+/// an episode was planned; also says on which device it was. With something `beside`, the two workspaces take turns.
 ///
 /// # Errors
-/// The board's failure, if the episode could not be planned.
-pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> Result<(UiTimes, String), String> {
+/// The board's failure, if the episode could not be planned, or the training could not begin.
+pub fn measure(
+    engine: Engine,
+    options: &AppOptions,
+    frames: usize,
+    beside: Option<&Beside>,
+) -> Result<(UiTimes, String), String> {
     let ctx = Context::default();
     let mut studio = Studio::with_engine(&ctx, options, engine);
+    if let Some(beside) = beside {
+        let runs = beside.training.run.parent().map(Path::to_owned).unwrap_or_default();
+        studio.engine().send(Command::Training(TrainingCommand::List(runs)));
+        studio.engine().send(Command::WatchRun(beside.watched.clone()));
+        studio.engine().send(Command::StartTraining(beside.training.clone()));
+    }
     let mut times = FrameTimes::new(frames.max(1));
     let begun = Instant::now();
     let mut planned_at = begun;
@@ -67,6 +106,17 @@ pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> Result<(U
         if let Some(failure) = failure {
             return Err(format!("{} {}", failure.what, failure.advice).trim().to_owned());
         }
+        if let Some(beside) = beside {
+            let training = (times.len() / TURN) % 2 == 1;
+            studio.state_mut().workspace = if training {
+                Workspace::Training
+            } else {
+                Workspace::Episode
+            };
+            if !beside.is_there(studio.engine()) {
+                skip = 3;
+            }
+        }
         if skip > 0 {
             skip -= 1;
         } else if phase.is_planning() {
@@ -80,7 +130,7 @@ pub fn measure(engine: Engine, options: &AppOptions, frames: usize) -> Result<(U
         if planned_at.elapsed() > PATIENCE {
             let waited = PATIENCE.as_secs();
             return Err(format!(
-                "Nothing was planned for {waited} s, so there was no frame to time."
+                "For {waited} s nothing was planned, or nothing went on beside it, so there was no frame to time."
             ));
         }
         std::thread::sleep(PACE.saturating_sub(at.elapsed()));

@@ -19,7 +19,7 @@ use egui::{IconData, ViewportBuilder};
 pub use autopilot::{Ending, Picture, Script};
 pub use frame_times::FrameTimes;
 pub use layout::{prepare, studio_ui};
-pub use measure::{UiTimes, measure};
+pub use measure::{Beside, UiTimes, measure};
 pub use settings::{remembered_size, settings_path};
 pub use studio::Studio;
 

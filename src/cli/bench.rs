@@ -1,29 +1,37 @@
 //! `thinkjepa bench`: how long the parts of planning and training take on this machine.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
 use clap::Args;
+use rand::RngExt;
 use serde::Serialize;
 
 use super::{CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, checkpoint, command_line, window};
-use crate::app::measure;
+use crate::app::{Beside, measure};
 use crate::data::{ClipSampler, EpisodeStore, GenerateSettings, generate};
+use crate::engine::TrainingRequest;
 use crate::eval::oracle::OracleWorld;
 use crate::eval::{Machine, tabletop_tasks};
 use crate::planner::cem::{PlanRequest, first_mean, plan};
 use crate::planner::cost::{LatentSpace, cost_of, pool};
 use crate::planner::{GoalMaker, GoalRequest, GoalSource, LatentModel, Question, Reasoner};
+use crate::random::{Stream, rng};
 use crate::sim::{DEMO_SCENE, Environment, Frame, OracleKind, Scene};
 use crate::studio::{StudioSettings, start};
 use crate::system::System;
-use crate::train::{Stage, Stage1};
+use crate::train::{Stage, Stage1, StageKind};
 
 /// Episodes that the training step reads from.
 const EPISODES: usize = 8;
+/// Steps of the long run, and its curves.
+const LONG_STEPS: usize = 100_000;
+const CURVES: usize = 10;
 /// Seed of the scene, of planning and of the data.
 const SEED: u64 = 7;
 
@@ -38,6 +46,9 @@ pub struct Bench {
     /// Time the window instead: layout and tessellation of its frames while the demo is planned
     #[arg(long)]
     ui: bool,
+    /// Train meanwhile (stage vlm), with a run of a million points in the charts, and time the Training workspace too
+    #[arg(long, requires = "ui")]
+    training: bool,
     /// Frames of the window that are timed
     #[arg(long, value_name = "N", default_value_t = 600, requires = "ui", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     frames: u64,
@@ -130,12 +141,47 @@ impl Bench {
         window::leave_a_core();
         let options = window::demo_options();
         let engine = start(settings, Arc::new(|| ()))?;
-        let (times, device) = measure(engine, &options, self.frames as usize).map_err(CliError::new)?;
-        let report = window::TimesReport::new(times, options.size, None, &device);
+        let folder = tempfile::tempdir()?;
+        let beside = self.training.then(|| beside(folder.path())).transpose()?;
+        let frames = self.frames as usize;
+        let (times, device) = measure(engine, &options, frames, beside.as_ref()).map_err(CliError::new)?;
+        let mut report = window::TimesReport::new(times, options.size, None, &device);
+        report.beside = beside.map(|beside| format!("a training, and {} points in the charts", beside.points));
         console.line(&report.line());
         console.document(&self.output, &report)?;
         Ok(Exit::Done)
     }
+}
+
+/// A training to begin, and a run of a million points: a random walk for each of ten curves.
+fn beside(runs: &Path) -> Result<Beside, CliError> {
+    let watched = runs.join("long");
+    std::fs::create_dir(&watched)?;
+    let mut dice = rng(SEED, Stream::Eval, 0, 0);
+    let mut values = [0.0_f64; CURVES];
+    let mut lines = String::new();
+    for step in 1..=LONG_STEPS {
+        let _ = write!(lines, "{{\"step\":{step}");
+        for (curve, value) in values.iter_mut().enumerate() {
+            *value += dice.random_range(-1.0..1.0);
+            let _ = write!(lines, ",\"curve_{curve}\":{value:.4}");
+        }
+        lines.push_str("}\n");
+    }
+    std::fs::write(watched.join("metrics.jsonl"), lines)?;
+    Ok(Beside {
+        watched,
+        points: CURVES * LONG_STEPS,
+        training: TrainingRequest {
+            stage: StageKind::Vlm,
+            preset: "nano".to_owned(),
+            settings: BTreeMap::new(),
+            run: runs.join("training"),
+            steps: None,
+            from: None,
+            device: None,
+        },
+    })
 }
 
 struct Clock<'a> {
@@ -287,7 +333,7 @@ impl Clock<'_> {
         let store = Arc::new(EpisodeStore::open(folder.path())?);
         let clips = ClipSampler::new(store, config.train.seed, 0..EPISODES);
         let (batch, length) = (config.train.stage1.batch, config.world_model.clip_len);
-        let mut stage = Stage1::new(config, clips, &system.device);
+        let mut stage = Stage1::new(config, None, clips, &system.device);
         let mut step = 0;
         self.time(
             "train step",

@@ -239,6 +239,11 @@ const LINES: &[Line] = &[
         what: "a frame of the window, laid out and tessellated while an episode is planned: p50, p95",
         figures: &[Figure("", "/p50_ms", Milliseconds), Figure("", "/p95_ms", Milliseconds)],
     },
+    Line {
+        record: "nano-window-training",
+        what: "the same of both workspaces in turn, while a training runs as well and a million points are in the charts",
+        figures: &[Figure("", "/p50_ms", Milliseconds), Figure("", "/p95_ms", Milliseconds)],
+    },
 ];
 
 impl Subcommand for Report {

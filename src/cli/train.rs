@@ -34,7 +34,7 @@ pub struct Train {
     /// Steps of the whole schedule, instead of the preset's
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// What to go on from: a checkpoint, or the run of an earlier stage
+    /// What to go on from: a checkpoint, or a run of stage 1. Stage 1 takes its first weights from it, if it is given
     #[arg(long, value_name = "FOLDER")]
     from: Option<PathBuf>,
     /// Checkpoint folder to write at the end, made if need be; what it holds of other stages is kept
@@ -69,9 +69,7 @@ struct Report {
 impl Train {
     fn config(&self) -> Result<Config, super::CliError> {
         let mut config = None;
-        if let (None, Some(from)) = (&self.preset, &self.from)
-            && self.stage != StageKind::One
-        {
+        if let (None, Some(from)) = (&self.preset, &self.from) {
             config = configuration(from)?;
         }
         let mut config = match config {

@@ -191,6 +191,9 @@ pub(super) struct TimesReport {
     #[serde(flatten)]
     times: UiTimes,
     target_p95_ms: f64,
+    /// What else went on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) beside: Option<String>,
     /// Inner size of the window, points.
     size: [f32; 2],
     /// The graphics card that drew the frames; none if they were laid out and tessellated, and drawn nowhere.
@@ -214,6 +217,7 @@ impl TimesReport {
             command: command_line(),
             times,
             target_p95_ms: TARGET_MS,
+            beside: None,
             size,
             adapter,
             compute_threads: rayon::current_num_threads(),
@@ -231,7 +235,10 @@ impl TimesReport {
         } = self.times;
         format!(
             "A frame of the window took {p50_ms:.1} ms at p50, {p95_ms:.1} ms at p95 and {max_ms:.1} ms at most to lay \
-             out and tessellate, over {frames} frames while planning (wanted: p95 under {TARGET_MS:.0} ms)."
+             out and tessellate, over {frames} frames while planning{} (wanted: p95 under {TARGET_MS:.0} ms).",
+            self.beside
+                .as_ref()
+                .map_or_else(String::new, |what| format!(", beside {what}"))
         )
     }
 }

@@ -10,7 +10,7 @@ use super::gradients::{Batch, gradients};
 use super::run::{Metrics, Stage, TrainError};
 use super::schedule::{ema_momentum, learning_rate};
 use super::world_loss::{Terms, WorldLoss};
-use super::world_trainer::{WorldRates, WorldTrainer};
+use super::world_trainer::{WorldRates, WorldTrainer, in_training};
 use crate::config::Config;
 use crate::data::ClipSampler;
 use crate::nn::computing_in;
@@ -24,11 +24,11 @@ pub struct Stage1 {
 }
 
 impl Stage1 {
-    /// A fresh model on `device`, which need not be an autodiff device.
-    pub fn new(config: Config, clips: ClipSampler, device: &Device) -> Self {
+    /// On `device`, which need not be an autodiff device: a fresh model, or one that was trained before.
+    pub fn new(config: Config, trained: Option<&WorldModel>, clips: ClipSampler, device: &Device) -> Self {
         device.seed(config.train.seed);
         let device = device.clone().autodiff();
-        let model = WorldModel::new(&config.world_model, &device);
+        let model = trained.map_or_else(|| WorldModel::new(&config.world_model, &device), in_training);
         Self {
             trainer: WorldTrainer::new(&config, model),
             config,

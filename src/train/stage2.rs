@@ -22,7 +22,7 @@ use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
 use super::schedule::learning_rate;
 use super::world_loss::WorldLoss;
-use super::world_trainer::{WorldRates, WorldTrainer};
+use super::world_trainer::{WorldRates, WorldTrainer, in_training};
 use crate::config::{Config, SimilarityKind};
 use crate::data::{ClipSampler, GoalScenes};
 use crate::gpi::{GoalBatch, Gpi, goal_regression, info_nce};
@@ -372,22 +372,6 @@ fn resampling(from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
             resample(&one, from, to)
         })
         .collect()
-}
-
-/// The model with its online networks on an autodiff device, as training wants them; the target encoder stays outside.
-fn in_training(model: &WorldModel) -> WorldModel {
-    let WorldModel {
-        encoder,
-        target_encoder,
-        predictor,
-        heads,
-    } = model.clone();
-    WorldModel {
-        encoder: encoder.train(),
-        target_encoder,
-        predictor: predictor.train(),
-        heads: heads.train(),
-    }
 }
 
 /// A scene by its number; its latents where the world model is `frozen`.

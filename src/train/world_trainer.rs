@@ -98,6 +98,22 @@ impl WorldTrainer {
     }
 }
 
+/// The model with its online networks on an autodiff device, as training wants them; the target encoder stays outside.
+pub(super) fn in_training(model: &WorldModel) -> WorldModel {
+    let WorldModel {
+        encoder,
+        target_encoder,
+        predictor,
+        heads,
+    } = model.clone();
+    WorldModel {
+        encoder: encoder.train(),
+        target_encoder,
+        predictor: predictor.train(),
+        heads: heads.train(),
+    }
+}
+
 const OPTIMIZER_FILES: [&str; 3] = [
     "optimizer-encoder.bpk",
     "optimizer-predictor.bpk",

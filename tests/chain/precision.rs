@@ -177,7 +177,7 @@ fn a_training_step_in_half_precision_goes_the_same_way() {
             config.precision = precision;
             config.train.stage1.mask.causal_share = causal_share;
             let clips = ClipSampler::new(store.clone(), 0, 0..store.episodes());
-            Stage1::new(config, clips, &Device::flex())
+            Stage1::new(config, None, clips, &Device::flex())
         };
         let (mut full, mut half) = (stage(Precision::F32), stage(Precision::Bf16));
         full.save(start.path()).unwrap();

@@ -475,7 +475,7 @@ fn the_windows_own_time_is_measured_while_an_episode_runs() {
         seed: 7,
         ..AppOptions::default()
     };
-    let (times, _) = measure(quiet(), &options, 12).expect("the script plans");
+    let (times, _) = measure(quiet(), &options, 12, None).expect("the script plans");
     assert_eq!(times.frames, 12);
     assert!(
         times.p50_ms > 0.0 && times.p50_ms <= times.p95_ms && times.p95_ms <= times.max_ms,

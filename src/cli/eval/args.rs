@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::{CliError, DeviceArgs, OutputArgs};
 use crate::config::CostTerm;
+use crate::device::DeviceChoice;
 use crate::eval::ablation::{self, Ablation, Change};
 use crate::eval::blame::Part;
 use crate::eval::maps::MapSource;
@@ -196,6 +197,9 @@ pub struct Eval {
     /// Episodes or scenes; in suite oracle, of each kind; suite thinkbench has its own number
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(super) episodes: usize,
+    /// Suites demo and thinkbench: episodes at a time, which changes no number [default: a core each on the CPU, else one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub(super) jobs: Option<u64>,
     /// Drives starts, tasks, planning and sampling
     #[arg(long, value_name = "N", default_value_t = 9001)]
     pub(super) seed: u64,
@@ -290,6 +294,16 @@ impl Eval {
         self.ablation.as_deref().and_then(ablation::find)
     }
 
+    /// Episodes at a time on this device.
+    pub(super) fn jobs(&self, device: DeviceChoice) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        match self.jobs {
+            Some(jobs) => jobs as usize,
+            None if device == DeviceChoice::Cpu => cores(),
+            None => 1,
+        }
+    }
+
     pub(super) fn horizon(&self) -> Option<usize> {
         self.horizon.map(|horizon| horizon as usize)
     }
@@ -310,7 +324,8 @@ impl Eval {
         if self.episodes == 0 {
             return Err(CliError::new("--episodes is 0, expected at least 1."));
         }
-        let of_suites: [(bool, &str, &[Suite]); 12] = [
+        let of_suites: [(bool, &str, &[Suite]); 13] = [
+            (self.jobs.is_some(), "--jobs", &[Demo, Thinkbench]),
             (self.calibrate, "--calibrate", &[Oracle]),
             (!self.kinds.is_empty(), "--kinds", &[Oracle]),
             (self.goals.is_some(), "--goals", &[Oracle]),

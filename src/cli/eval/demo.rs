@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::ablation::{self, MappedGoals};
 use super::args::{Baseline, phrasing_name};
+use super::jobs::run_each;
 use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::config::PlanConfig;
@@ -61,21 +62,18 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     measure(eval, bench, &suite(eval, &bench.scene)?, console)
 }
 
-/// Runs these episodes, one after the other.
+/// Runs these episodes, as many at a time as asked.
 pub(super) fn measure(eval: &Eval, bench: &Bench, suite: &[EvalEpisode], console: &Console) -> CliResult {
     let runner = Runner::new(eval, bench)?;
     let cancel = console.on_interrupt()?;
     let bar = console.progress(suite.len() as u64, "episodes");
-    let mut runs: Vec<(&EvalEpisode, TaskRun)> = Vec::new();
-    for one in suite {
-        let run = runner.run(one, None, &cancel)?;
-        if cancel.load(Ordering::Relaxed) {
-            break;
-        }
-        runs.push((one, run));
+    let mut solved = Vec::new();
+    let work = |one| Ok(Runner::new(eval, bench)?.run(one, None, &cancel)?);
+    let runs = run_each(suite, eval.jobs(bench.selected.id), &cancel, work, |run: &TaskRun| {
+        solved.push(run.solved);
         bar.inc(1);
-        bar.set_message(format!("{}", Rate::among(runs.iter().map(|(_, run)| run.solved))));
-    }
+        bar.set_message(format!("{}", Rate::among(solved.iter().copied())));
+    })?;
     bar.finish_and_clear();
     let interrupted = cancel.load(Ordering::Relaxed);
     let mut report = report(eval, bench, &runs, json!({ "disturb": false }));

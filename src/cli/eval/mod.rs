@@ -4,6 +4,7 @@ mod ablation;
 mod args;
 mod blame;
 mod demo;
+mod jobs;
 mod lists;
 mod oracle;
 mod recovery;

@@ -40,6 +40,14 @@ pub(super) fn world_model(path: &Path, config: &Config, device: &Device) -> Resu
     match place(path)? {
         Place::Checkpoint => {
             let checkpoint = Checkpoint::open(path)?;
+            if let Some((field, have, asked)) = settings::other_world_model(&checkpoint.config, config) {
+                return Err(JobError::OtherShape {
+                    from: path.to_owned(),
+                    field,
+                    have,
+                    asked,
+                });
+            }
             let (model, stats, _) = load_world_model(&checkpoint, Precision::F32, device)?;
             Ok(Trained {
                 model,

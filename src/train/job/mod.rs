@@ -33,7 +33,7 @@ pub struct Job {
     pub scene: String,
     /// The run's folder; what is there is resumed.
     pub run: PathBuf,
-    /// A checkpoint, or the folder of a run of an earlier stage.
+    /// A checkpoint, or the folder of a run of stage 1. Stage 1 takes the weights to begin with from it, and nothing else.
     pub from: Option<PathBuf>,
     /// Checkpoint folder to write at the end. Parts that this stage does not make are those of `from`, or stay as they are
     /// there; where both have one it must be the same.
@@ -86,10 +86,18 @@ pub enum JobError {
          a folder with --data, or set the rate to 0."
     )]
     JointNeedsData { rate: f64, err: Box<JobError> },
-    #[error("Stage 1 begins with random weights: leave --from out. A run that is there is continued by itself.")]
-    FromNothing,
     #[error("{} holds neither a checkpoint (config.json) nor a run of stage 1 (checkpoint-*/model.bpk).", path.display())]
     NothingThere { path: PathBuf },
+    #[error(
+        "The world model in {} is another than is to be trained: {field} is {have} there, asked for {asked}. Choose the \
+         settings that it was made with, or leave --from out.", from.display()
+    )]
+    OtherShape {
+        from: PathBuf,
+        field: String,
+        have: String,
+        asked: String,
+    },
     #[error("Could not read {}: {reason}. It was made with another preset, or is damaged.", path.display())]
     Unreadable { path: PathBuf, reason: String },
     #[error(
@@ -138,7 +146,6 @@ pub fn run(
         outcome::may_join(job, out)?;
     }
     match job.stage {
-        StageKind::One if job.from.is_some() => Err(JobError::FromNothing),
         StageKind::One => world::stage_1(job, device, cancel, observe),
         StageKind::OneB => world::stage_1b(job, device, cancel, observe),
         StageKind::Vlm => language::stage_vlm(job, device, cancel, observe),

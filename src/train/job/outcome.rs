@@ -28,7 +28,8 @@ fn made(stage: StageKind, config: &Config) -> Vec<&'static str> {
 /// # Errors
 /// A part differs, or a checkpoint cannot be read.
 pub(super) fn may_join(job: &Job, out: &Path) -> Result<(), JobError> {
-    let Some(from) = job.from.as_deref().filter(|from| Checkpoint::is_at(from)) else {
+    let kept = job.from.as_deref().filter(|_| job.stage != StageKind::One);
+    let Some(from) = kept.filter(|from| Checkpoint::is_at(from)) else {
         return Ok(());
     };
     if !Checkpoint::is_at(out) || std::fs::canonicalize(from).ok() == std::fs::canonicalize(out).ok() {

@@ -98,6 +98,12 @@ pub(super) fn keep(job: &Job) -> Result<(), JobError> {
     Ok(write_file(&run.join(FILE), format!("{text}\n").as_bytes())?)
 }
 
+/// The first field in which two world models are of another make, and its values.
+pub(super) fn other_world_model(have: &Config, asked: &Config) -> Option<(String, String, String)> {
+    let document = |config: &Config| serde_json::to_value(&config.world_model).unwrap_or_default();
+    difference("world_model", &document(have), &document(asked))
+}
+
 /// The first field in which two documents differ, and its values.
 fn difference(path: &str, have: &Value, asked: &Value) -> Option<(String, String, String)> {
     match (have, asked) {

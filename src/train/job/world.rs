@@ -19,9 +19,15 @@ pub(super) fn stage_1(
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
     let store = open_store(job)?;
+    let trained = job
+        .from
+        .as_deref()
+        .map(|from| from::world_model(from, &job.config, device));
+    let trained = trained.transpose()?;
     settings::keep(job)?;
     let clips = ClipSampler::new(store.clone(), job.config.train.seed, 0..store.episodes());
-    let mut stage = Stage1::new(job.config.clone(), clips, device);
+    let model = trained.as_ref().map(|trained| &trained.model);
+    let mut stage = Stage1::new(job.config.clone(), model, clips, device);
     let steps = stage.steps();
     let done = run_steps(job, &mut stage, cancel, observe)?;
     let mut written = None;
@@ -33,7 +39,12 @@ pub(super) fn stage_1(
         draft.put_stats(&stats);
         let settings = &job.config.train.stage1;
         draft.note(format!(
-            "Stage 1: {steps} steps of {} clips, seed {}. {}",
+            "Stage 1{}: {steps} steps of {} clips, seed {}. {}",
+            if trained.is_some() {
+                ", on a world model that was trained before"
+            } else {
+                ""
+            },
             settings.batch * settings.accumulation,
             job.config.train.seed,
             origin(&store)
