@@ -63,6 +63,15 @@ fn stages_follow_one_another_into_one_checkpoint() {
             .contains("train.stage1.steps is 3, asked for 4")
     );
 
+    let lock = std::fs::File::create(at.join("one/lock")).unwrap();
+    lock.lock().unwrap();
+    let busy = document(&train(&first), 2);
+    assert!(
+        busy["error"].as_str().unwrap().contains("one is being trained already"),
+        "{busy}"
+    );
+    drop(lock);
+
     // From the run or from the checkpoint: the same world model.
     for (from, out) in [("one", "from-run"), ("made", "made")] {
         let run = format!("two-{from}");

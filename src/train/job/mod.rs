@@ -7,7 +7,8 @@ mod outcome;
 mod settings;
 mod world;
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -110,6 +111,8 @@ pub enum JobError {
         have: String,
         asked: String,
     },
+    #[error("{} is being trained already. Wait for it, or choose another folder.", run.display())]
+    InUse { run: PathBuf },
     #[error(
         "{} holds a checkpoint whose {part} is another than in {}, which this stage goes on from. Choose another folder for \
          --out, or go on from that checkpoint with --from.", out.display(), from.display()
@@ -153,6 +156,17 @@ pub fn run(
     }
 }
 
+/// Keeps every other process out of a run's folder for as long as the file is held; it goes with the process.
+fn lock(run: &Path) -> Result<File, JobError> {
+    let path = run.join("lock");
+    let file = File::create(&path).map_err(|err| TrainError::io("create", &path, err))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JobError::InUse { run: run.to_owned() }),
+        Err(TryLockError::Error(err)) => Err(TrainError::io("lock", &path, err).into()),
+    }
+}
+
 /// Runs the steps of a stage in the job's folder; how many are done afterwards.
 fn run_steps(
     job: &Job,
@@ -161,6 +175,7 @@ fn run_steps(
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<usize, JobError> {
     let every = job.config.train.checkpoint_every;
+    let _lock = lock(&job.run)?;
     let mut tell = |progress: &Progress<'_>| observe(&JobProgress::Step(progress.clone()));
     let mut file = RunFile::begun(job.stage, &job.config.name, stage.steps(), job.from.as_deref());
     file.write(&job.run)?;
