@@ -2,7 +2,7 @@
 //! hangs or talks takes the child with it and nothing else.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -93,6 +93,10 @@ fn ask<T: DeserializeOwned>(question: &[&str], limit_secs: u64) -> Result<T, NoA
         Some(program) => program.clone(),
         None => std::env::current_exe().map_err(NoAnswer::failed)?,
     };
+    ask_program(&program, question, limit_secs)
+}
+
+fn ask_program<T: DeserializeOwned>(program: &Path, question: &[&str], limit_secs: u64) -> Result<T, NoAnswer> {
     let mut child = Command::new(program)
         .arg("doctor")
         .args(question)
@@ -141,4 +145,36 @@ fn read_all(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHand
         }
         String::from_utf8_lossy(&bytes).into_owned()
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// What a program of these shell commands has to say about a device.
+    fn answer(commands: &str) -> Result<f64, NoAnswer> {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("driver");
+        std::fs::write(&program, format!("#!/bin/sh\n{commands}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        ask_program::<ProbeLine>(&program, &["--probe", "wgpu:0"], 1).map(|line| line.steps_per_sec)
+    }
+
+    #[test]
+    fn a_driver_that_kills_its_process_or_hangs_costs_an_answer_and_nothing_else() {
+        assert_eq!(answer("echo '{\"steps_per_sec\": 12.5}'"), Ok(12.5));
+        let failed = |commands: &str| match answer(commands) {
+            Err(NoAnswer::Failed(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        let lost = failed("echo 'device lost' >&2; kill -ABRT $$");
+        assert!(lost.contains("signal: 6") && lost.contains("device lost"), "{lost}");
+        let hung = failed("exec sleep 30");
+        assert!(hung.contains("no answer within 1 s"), "{hung}");
+        assert!(!failed("echo nonsense").is_empty());
+        let refused = answer(&format!("echo 'no such card' >&2; exit {REFUSED}"));
+        assert_eq!(refused, Err(NoAnswer::Refused("no such card".to_owned())));
+    }
 }

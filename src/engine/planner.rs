@@ -340,14 +340,22 @@ impl<S: Session> Planner<S> {
         }
     }
 
-    /// Whatever comes until one action was executed.
+    /// Whatever comes until one action was executed. It stops anyway, so a breakpoint's condition that is met is only marked
+    /// and said.
     fn step(&mut self) {
-        loop {
-            match self.advance_once() {
-                Some(Advance::Switched | Advance::Asked) if !self.shared.plan_cancel.is_raised() => {
+        while let Some(done) = self.advance_once() {
+            let recording = self.shared.recording.snapshot();
+            let fired = self.breakpoints.fired(&recording, done);
+            if !fired.is_empty() {
+                let sentence = breakpoint::sentence(position(&recording), &fired);
+                self.shared.board.note_fired(fired);
+                self.shared.board.log(Level::Info, sentence);
+            }
+            match done {
+                Advance::Switched | Advance::Asked if !self.shared.plan_cancel.is_raised() => {
                     self.shared.board.set_phase(Phase::Stepping);
                 }
-                Some(Advance::Held(held)) => {
+                Advance::Held(held) => {
                     self.shared.board.log(Level::Warning, held.to_string());
                     break;
                 }

@@ -51,7 +51,12 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     until(&engine, "one step", |engine| {
         engine.recording().steps.len() == 1 && engine.board().phase == Phase::Paused
     });
-    engine.send(Command::SetBreakpoints(at_steps(&[4])));
+    engine.send(Command::SetBreakpoints(at_steps(&[2, 4])));
+    engine.send(Command::Step);
+    until(&engine, "the mark of a breakpoint that was stepped onto", |engine| {
+        let board = engine.board();
+        board.phase == Phase::Paused && board.fired.len() == 1 && engine.recording().steps.len() == 2
+    });
     engine.send(Command::Run(Until::End));
     until(&engine, "the breakpoint", |engine| {
         engine.board().phase == Phase::Paused && engine.recording().steps.len() == 4
