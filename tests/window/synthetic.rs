@@ -4,7 +4,11 @@ use std::sync::{Arc, LazyLock};
 
 use thinkjepa::config::preset;
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{BoardView, Branches, Phase, SessionInfo};
+use thinkjepa::engine::{Answer, BoardView, Branches, Phase, Question, SessionInfo};
+use thinkjepa::eval::latent::open_loop::Errors;
+use thinkjepa::eval::latent::{
+    Imagined, Landscape, LatentAnswer, LatentQuestion, Nearest, OpenLoop, Patches, Sensitivity,
+};
 use thinkjepa::recording::{
     AttentionMap, CemIteration, EndedBecause, Recording, ReplanRecord, StageSecs, StepRecord, SubGoalRecord,
 };
@@ -308,4 +312,60 @@ pub fn live(recording: &Recording) -> StepRecord {
         cem: cem(11, last.gripper_m, [-0.6, 0.55])[..2].to_vec(),
         ..(**last).clone()
     }
+}
+
+/// What a model might say of a step of [`recording`].
+pub fn answer(question: &Question) -> Answer {
+    let rising = |from: f64, by: f64| (0..5).map(|h| from + by * f64::from(h)).collect::<Vec<f64>>();
+    let Question::Latent(question) = question;
+    Answer::Latent(match *question {
+        LatentQuestion::Landscape { sub_goal, rest } => {
+            let axis: Vec<f32> = (0..15).map(|i| i as f32 / 7.0 - 1.0).collect();
+            let gap = |at: usize| (axis[at % 15] + 0.8).hypot(axis[at / 15] - 0.6);
+            LatentAnswer::Landscape(Landscape {
+                sub_goal,
+                rest,
+                grip: -1.0,
+                similarity: (0..225).map(|at| (-gap(at)).exp()).collect(),
+                cost: (0..225).map(gap).collect(),
+                axis,
+                now: 0.4,
+                horizon: 5,
+                expert: Some([-1.0, 0.5, -1.0]),
+            })
+        }
+        LatentQuestion::Patches(centre) => LatentAnswer::Patches(Patches {
+            centre,
+            grid: [4, 4],
+            rgb: (0..16).map(|i| [i as f32 / 15.0, 0.5, 1.0 - i as f32 / 15.0]).collect(),
+            shares: [0.5, 0.2, 0.1],
+            frames: 12,
+        }),
+        LatentQuestion::OpenLoop => {
+            let errors = || Errors {
+                imagined: rising(0.01, 0.01),
+                persistence: rising(0.1, 0.1),
+            };
+            LatentAnswer::OpenLoop(OpenLoop {
+                horizon: 5,
+                errors: [errors(), errors(), errors()],
+            })
+        }
+        LatentQuestion::Sensitivity => LatentAnswer::Sensitivity(Sensitivity {
+            executed: 3,
+            moved: rising(0.2, 0.2),
+            still: rising(0.2, 0.2),
+            shuffled: Some(rising(0.3, 0.3)),
+        }),
+        LatentQuestion::Imagined => LatentAnswer::Imagined(Imagined {
+            states: (0..5)
+                .map(|h| Nearest {
+                    step: h + 2,
+                    distance: 0.1,
+                    real: (h < 3).then_some(0.2),
+                })
+                .collect(),
+            frames: 12,
+        }),
+    })
 }
