@@ -13,6 +13,8 @@ mod hand;
 mod pictures;
 #[path = "window/planning.rs"]
 mod planning;
+#[path = "window/reasoning.rs"]
+mod reasoning;
 #[path = "window/script.rs"]
 mod script;
 #[path = "window/shell.rs"]

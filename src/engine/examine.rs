@@ -12,24 +12,33 @@ use std::time::Duration;
 use super::slot::lock;
 use crate::eval::latent::{LatentAnswer, LatentQuestion};
 use crate::recording::Recording;
+use crate::vlm::{AttentionQuestion, TokenAttention};
 
 /// Who asks: each topic has one question at a time, and one answer on the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     /// The world model's latents and what it imagines.
     Latent,
+    /// Where the VLM looked while it answered.
+    AnswerAttention,
+    /// Where it looked for a sub-goal.
+    SubGoalAttention,
 }
 
 /// What can be asked about a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Question {
     Latent(LatentQuestion),
+    /// By layer and head, on the step's frame.
+    Attention(AttentionQuestion),
 }
 
 impl Question {
     pub fn topic(&self) -> Topic {
         match self {
             Self::Latent(_) => Topic::Latent,
+            Self::Attention(AttentionQuestion::Answer { .. }) => Topic::AnswerAttention,
+            Self::Attention(AttentionQuestion::SubGoal { .. }) => Topic::SubGoalAttention,
         }
     }
 
@@ -37,6 +46,7 @@ impl Question {
     fn reach(&self, recording: &Recording, step: usize) -> usize {
         match self {
             Self::Latent(question) => question.reach(recording, step),
+            Self::Attention(_) => 0,
         }
     }
 }
@@ -45,6 +55,7 @@ impl Question {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Latent(LatentAnswer),
+    Attention(TokenAttention),
 }
 
 /// A question about one step of one recording. Two that are equal have the same answer.
@@ -75,6 +86,13 @@ impl Examination {
 fn basis(question: &Question, recording: &Recording, step: usize) -> u64 {
     let mut digest = DefaultHasher::new();
     recording.checkpoint_hash.hash(&mut digest);
+    if let Question::Attention(_) = question {
+        // The question holds the text itself; what remains is the frame.
+        (&recording.scene, recording.seed).hash(&mut digest);
+        let frame = recording.steps.get(step).map(|known| known.frame.rgb.as_ptr() as usize);
+        frame.hash(&mut digest);
+        return digest.finish();
+    }
     recording.changes.len().hash(&mut digest);
     let reach = question.reach(recording, step).min(recording.steps.len());
     for known in &recording.steps[..reach] {

@@ -63,6 +63,8 @@ pub struct SessionInfo {
     pub gripper_height_m: f32,
     /// How far an action of 1 moves the gripper, metres.
     pub reach_m: f32,
+    /// Layers and heads of the language model; none where the checkpoint has none.
+    pub attention: Option<[usize; 2]>,
 }
 
 /// What one advance led to.

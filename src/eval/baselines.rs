@@ -170,7 +170,9 @@ mod tests {
             cancel: &AtomicBool::new(false),
         };
         let mut said = String::new();
-        let answer = reasoner.reason(&question, &mut |piece, _| said.push_str(piece)).unwrap();
+        let answer = reasoner
+            .reason(&question, &mut |piece, _| said.push_str(piece))
+            .unwrap();
         assert_eq!(said, answer.text);
         answer.sub_goals.into_iter().map(|sub_goal| sub_goal.text).collect()
     }

@@ -4,6 +4,7 @@
 
 mod acts;
 mod arrangement;
+mod attention;
 mod branches;
 mod breakpoints;
 pub mod camera;
@@ -37,6 +38,7 @@ mod view_menu;
 
 pub use acts::perform;
 pub use arrangement::{Arrangement, Node, tile_of};
+pub use attention::WordAt;
 pub use branches::shown_branch;
 pub use breakpoints::{BreakpointForm, Entry};
 pub use camera::camera_ui;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::models::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, OnText, Question, Reasoner};
+use super::models::{
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, OnText, Question, Reasoner,
+};
 use crate::config::{PlanConfig, preset};
 use crate::recording::{AttentionMap, TokenRecord};
 use crate::sim::{Action, Environment, Frame, Judge, Observation};

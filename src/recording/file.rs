@@ -410,7 +410,10 @@ mod tests {
             .deserialized()
             .unwrap();
         assert_eq!((&recording.settings, recording.changes.len()), (&None, 0));
-        assert_eq!((recording.questions.len(), recording.answer), (0, expected.answer.clone()));
+        assert_eq!(
+            (recording.questions.len(), recording.answer),
+            (0, expected.answer.clone())
+        );
         let mut first = StepRecord::clone(&expected.steps[0]);
         (first.draw, first.open_loop_from) = (1, Some(0));
         let old: StepRecord = without(&first, &["stages", "draw", "open_loop_from"])

@@ -30,7 +30,13 @@ pub(super) fn examine(
             named(ours, &system.hash),
         )));
     }
-    match asked.question {
+    match &asked.question {
+        Question::Attention(question) => {
+            let none = || refused(format!("This recording has no step {}.", asked.step));
+            let frame = &recording.steps.get(asked.step).ok_or_else(none)?.frame;
+            let attention = system.attention(frame, question).map_err(refused)?;
+            Ok(Answer::Attention(attention))
+        }
         Question::Latent(question) => {
             let mut moment = Moment {
                 model: &system.world,

@@ -193,6 +193,11 @@ impl Session for Tabletop {
             project,
             gripper_height_m: CARRY_M,
             reach_m: STEP_M,
+            attention: self
+                .system
+                .vlm
+                .as_ref()
+                .map(|vlm| [vlm.config().depth, vlm.config().heads]),
         }
     }
 

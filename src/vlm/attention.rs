@@ -7,7 +7,8 @@
 use std::ops::Range;
 
 use super::{
-    error::VlmError, ground::grounding_example, maps::attention_map, model::Vlm, pixels::pixels, tokenizer::PromptTokens,
+    error::VlmError, ground::grounding_example, maps::attention_map, model::Vlm, pixels::pixels,
+    tokenizer::PromptTokens,
 };
 use crate::{recording::AttentionMap, sim::Frame};
 
@@ -18,6 +19,15 @@ pub struct Lens {
     pub layer: Option<usize>,
     /// Counted from 0; none: the mean of all, as the method does.
     pub head: Option<usize>,
+}
+
+/// Whose attention is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AttentionQuestion {
+    /// Of each token of an answer that was given to a prompt.
+    Answer { prompt: String, tokens: Vec<u32> },
+    /// Of each token of a sub-goal's own text where it is grounded, as for [`Vlm::ground`].
+    SubGoal { text: String, objects: Vec<String> },
 }
 
 /// The attention of some tokens over the image patches.
@@ -35,6 +45,10 @@ pub struct TokenAttention {
 impl TokenAttention {
     /// Shares of attention for each patch, `[P]`: the mean over some of the tokens.
     pub fn weights(&self, tokens: Range<usize>, lens: Lens) -> Vec<f32> {
+        self.mean_of(tokens, lens, 0..self.grid[0] * self.grid[1])
+    }
+
+    fn mean_of(&self, tokens: Range<usize>, lens: Lens, wanted: Range<usize>) -> Vec<f32> {
         let patches = self.grid[0] * self.grid[1];
         let layer = lens.layer.unwrap_or(usize::MAX).min(self.layers - 1);
         let heads = lens.head.map_or(0..self.heads, |head| {
@@ -42,16 +56,23 @@ impl TokenAttention {
             head..head + 1
         });
         let tokens = tokens.start..tokens.end.min(self.tokens);
-        let mut sum = vec![0.0f64; patches];
+        let mut sum = vec![0.0f64; wanted.len()];
         let rows = (heads.len() * tokens.len()).max(1) as f64;
         for head in heads {
             for token in tokens.clone() {
                 let at = ((layer * self.heads + head) * self.tokens + token) * patches;
-                let row = &self.values[at..at + patches];
-                sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+                let row = &self.values[at + wanted.start..at + wanted.end];
+                sum.iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, &value)| *sum += f64::from(value));
             }
         }
         sum.into_iter().map(|sum| (sum / rows) as f32).collect()
+    }
+
+    /// The share of attention for one patch: the mean over some of the tokens.
+    pub fn on_patch(&self, tokens: Range<usize>, lens: Lens, patch: usize) -> f32 {
+        self.mean_of(tokens, lens, patch..patch + 1)[0]
     }
 
     /// The same as a map with mean 1, also on the world model's grid.
@@ -61,22 +82,25 @@ impl TokenAttention {
 }
 
 impl Vlm {
-    /// Attention of each token of an answer that was given to a prompt about a frame.
+    /// Attention of every layer and head as a frame is looked at.
     ///
     /// # Errors
-    /// Prompt and answer are longer than the model takes, or it gives numbers that are not finite.
-    pub fn answer_attention(&self, frame: &Frame, prompt: &str, answer: &[u32]) -> Result<TokenAttention, VlmError> {
+    /// The text is empty or longer than the model takes, or it gives numbers that are not finite.
+    pub fn attention(&self, frame: &Frame, asked: &AttentionQuestion) -> Result<TokenAttention, VlmError> {
+        match asked {
+            AttentionQuestion::Answer { prompt, tokens } => self.answer_attention(frame, prompt, tokens),
+            AttentionQuestion::SubGoal { text, objects } => self.grounding_attention(frame, text, objects),
+        }
+    }
+
+    fn answer_attention(&self, frame: &Frame, prompt: &str, answer: &[u32]) -> Result<TokenAttention, VlmError> {
         let PromptTokens { mut ids, image_at } = self.tokenizer.encode_prompt(prompt, self.config().image_tokens())?;
         let from = ids.len();
         ids.extend(answer);
         self.attention_of(frame, &ids, image_at, from..ids.len())
     }
 
-    /// Attention of each token of a sub-goal's own text where it is grounded, as for [`Self::ground`].
-    ///
-    /// # Errors
-    /// The text is empty or too long, or the model gives numbers that are not finite.
-    pub fn grounding_attention<O: AsRef<str> + Clone>(
+    fn grounding_attention<O: AsRef<str> + Clone>(
         &self,
         frame: &Frame,
         text: &str,
@@ -104,9 +128,7 @@ impl Vlm {
         if tokens > limit {
             return Err(VlmError::TooLong { tokens, limit });
         }
-        let image = self
-            .model
-            .image_tokens(pixels(&[frame], self.config(), &self.device()));
+        let image = self.model.image_tokens(pixels(&[frame], self.config(), &self.device()));
         let embedded = self.model.embed(image, self.ints(ids, 1), image_at);
         let columns = self.model.image_columns(image_at);
         let layers = self.model.decoder.attention_by_layer(embedded, rows.clone(), &columns);
@@ -149,7 +171,10 @@ mod tests {
         a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
     }
 
-    const LAST_MEAN: Lens = Lens { layer: None, head: None };
+    const LAST_MEAN: Lens = Lens {
+        layer: None,
+        head: None,
+    };
 
     #[test]
     fn the_mean_of_the_last_layers_heads_is_the_methods_map() {
@@ -164,10 +189,30 @@ mod tests {
         // Each head by itself says something else, and so does the layer before; their mean says the same.
         let through = |layer, head| attention.weights(0..attention.tokens, Lens { layer, head });
         let heads: Vec<Vec<f32>> = (0..4).map(|head| through(None, Some(head))).collect();
-        let mean: Vec<f32> = (0..16).map(|p| heads.iter().map(|head| head[p]).sum::<f32>() / 4.0).collect();
+        let mean: Vec<f32> = (0..16)
+            .map(|p| heads.iter().map(|head| head[p]).sum::<f32>() / 4.0)
+            .collect();
         assert!(gap(&mean, &through(None, None)) < 1e-6 && gap(&heads[0], &heads[3]) > 1e-4);
         assert_eq!(through(Some(1), None), through(None, None));
         assert!(gap(&through(Some(0), None), &through(None, None)) > 1e-4);
+        let one = attention.on_patch(
+            0..2,
+            Lens {
+                layer: Some(0),
+                head: Some(2),
+            },
+            5,
+        );
+        assert_eq!(
+            one,
+            attention.weights(
+                0..2,
+                Lens {
+                    layer: Some(0),
+                    head: Some(2)
+                }
+            )[5]
+        );
         assert!(attention.values.iter().all(|&share| (0.0..=1.0).contains(&share)));
     }
 
@@ -177,7 +222,9 @@ mod tests {
         let vlm = tiny(42);
         let prompt = plan_prompt("stack red on green");
         let answer = vlm
-            .reason(&frame(), &prompt, Sampling::Greedy, 12, &mut |_, _| ControlFlow::Continue(()))
+            .reason(&frame(), &prompt, Sampling::Greedy, 12, &mut |_, _| {
+                ControlFlow::Continue(())
+            })
             .unwrap();
         let attention = vlm.answer_attention(&frame(), &prompt, &answer.tokens).unwrap();
         assert_eq!(attention.tokens, answer.tokens.len());
@@ -189,7 +236,9 @@ mod tests {
             rows_from: encoded.ids.len(),
             attention: true,
         };
-        let hidden = vlm.model.forward(image, vlm.ints(&ids, 1), encoded.image_at, None, wanted);
+        let hidden = vlm
+            .model
+            .forward(image, vlm.ints(&ids, 1), encoded.image_at, None, wanted);
         let last = hidden.attention.unwrap().on(vlm.model.image_columns(encoded.image_at));
         let expected = last.mean_dim(1).try_into_vec_as::<f32>().unwrap();
         for token in 0..attention.tokens {

@@ -437,7 +437,10 @@ mod tests {
         let told = |sampling| {
             let mut told: Vec<TokenRecord> = Vec::new();
             let mut keep = |text: &str, token: Option<&TokenRecord>| {
-                assert_eq!(token.map_or("", |token| token.text.as_str()), if token.is_some() { text } else { "" });
+                assert_eq!(
+                    token.map_or("", |token| token.text.as_str()),
+                    if token.is_some() { text } else { "" }
+                );
                 told.extend(token.cloned());
                 ControlFlow::Continue(())
             };
@@ -449,7 +452,10 @@ mod tests {
         for token in &greedy {
             let others: Vec<f32> = token.others.iter().map(|other| other.1).collect();
             assert_eq!(others.len(), OTHERS);
-            assert!(others.is_sorted_by(|a, b| a >= b) && token.probability >= others[0], "{token:?}");
+            assert!(
+                others.is_sorted_by(|a, b| a >= b) && token.probability >= others[0],
+                "{token:?}"
+            );
             let sum = token.probability + others.iter().sum::<f32>();
             assert!(token.probability > 0.0 && sum <= 1.0 + 1e-6, "{token:?}");
         }
@@ -460,7 +466,10 @@ mod tests {
         let mut logits = vec![-1e9f32; vlm.config().vocab_size];
         (logits[10], logits[11], logits[0]) = (3f32.ln(), 0.0, 50.0);
         let token = vlm.chances(&logits, 11).unwrap();
-        assert!((token.probability - 0.25).abs() < 1e-6, "<pad> takes no share: {token:?}");
+        assert!(
+            (token.probability - 0.25).abs() < 1e-6,
+            "<pad> takes no share: {token:?}"
+        );
         assert_eq!(token.others[0].0, vlm.tokenizer.name(10).unwrap());
         assert!((token.others[0].1 - 0.75).abs() < 1e-6);
         assert_eq!(vlm.tokenizer.name(vlm.tokenizer.eos).unwrap(), "end of answer");

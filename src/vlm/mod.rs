@@ -23,7 +23,7 @@ pub mod remap;
 pub mod tokenizer;
 pub mod tower;
 
-pub use attention::{Lens, TokenAttention};
+pub use attention::{AttentionQuestion, Lens, TokenAttention};
 pub use batch::{Example, SpanTarget, TokenBatch};
 pub use error::VlmError;
 pub use generate::{Generation, Sampling, Stopped};

@@ -10,6 +10,7 @@ mod branch;
 mod measure;
 mod plan;
 mod precision;
+mod reasoning;
 mod resume;
 mod studio;
 mod support;

@@ -15,7 +15,8 @@ use crate::eval::chain::Run;
 use crate::eval::{EvalEpisode, demo_suite};
 use crate::planner::toy::{ToyModel, toy_config};
 use crate::planner::{
-    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Models, OnText, Question, Reasoner, SubGoal,
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Models, OnText, Question, Reasoner,
+    SubGoal,
 };
 use crate::recording::AttentionMap;
 use crate::sim::tasks::{Phrasing, TaskBook};

@@ -194,7 +194,11 @@ fn a_sub_goal_out_of_time_has_the_vlm_asked_again_with_the_history() {
     let told: Vec<_> = questions.map(|one| (one.step == 0, one.first_sub_goal)).collect();
     assert_eq!(told, [(true, Some(0)), (false, Some(2))]);
     assert_eq!(recording.questions[1].step, recording.replans[0].step);
-    for (question, answer) in recording.questions.iter().zip([&recording.answer, &recording.replans[0].answer]) {
+    for (question, answer) in recording
+        .questions
+        .iter()
+        .zip([&recording.answer, &recording.replans[0].answer])
+    {
         let written: String = question.tokens.iter().map(|token| token.text.as_str()).collect();
         assert_eq!(&written, answer);
     }
