@@ -12,7 +12,7 @@ use thinkjepa::vlm::{AttentionQuestion, Lens, TokenAttention};
 use crate::support::with_list;
 use crate::window::Window;
 
-const TASK: &str = "put the red block on the blue pad";
+const TASK: &str = "stack the red block on the green block";
 
 fn planned(window: &mut Window) -> Recording {
     let (task, seed, then) = (TASK.to_owned(), 7, None);
@@ -88,8 +88,8 @@ fn a_colour_in_the_answer_looks_at_the_object_of_that_colour() {
         .enumerate()
         .filter(|(_, token)| token.text.trim() == "red");
     let on: Vec<f32> = named.map(|(index, _)| on_red(index)).collect();
-    println!("mean weight on the red block, by its words: {on:?}");
-    assert!(!on.is_empty() && on.iter().all(|&weight| weight > 2.0), "{on:?}");
+    // The first is of the first sub-goal's own text, which training pulls toward what it names.
+    assert!(on.iter().all(|&weight| weight > 1.0) && on[0] > 5.0, "{on:?}");
 
     // The method's own view of the first sub-goal's text is the map that its goal was made with.
     let sub_goal = &recording.sub_goals[0];

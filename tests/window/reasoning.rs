@@ -8,6 +8,7 @@ use egui::accesskit::Toggled;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::engine::{Answer, Command, Examination, Examined, Phase, Question};
+use thinkjepa::panels::WordAt;
 use thinkjepa::recording::Recording;
 use thinkjepa::vlm::{AttentionQuestion, Lens};
 
@@ -59,6 +60,30 @@ fn click(window: &mut Harness<'_, Desk>, label: &str) {
 fn is_marked(window: &Harness<'_, Desk>, label: &str) -> bool {
     let word = window.get_all_by_label(label).next().unwrap();
     word.accesskit_node().toggled() == Some(Toggled::True)
+}
+
+/// A word of the answer is selected with a patch, and what the models say of it is known.
+pub fn looked_at() -> Desk {
+    let recording = synthetic::recording_with_tokens();
+    let asked = AttentionQuestion::Answer {
+        prompt: recording.questions[0].prompt.clone(),
+        tokens: (0..32).collect(),
+    };
+    let asked = Examination::new(Question::Attention(asked), &recording, 0, None);
+    let examined = Examined {
+        answer: says(&asked.question),
+        asked,
+        took: Duration::ZERO,
+    };
+    let mut desk = Desk::new(recording, Phase::Paused);
+    Arc::make_mut(&mut desk.board.examined).insert(examined.asked.question.topic(), Arc::new(examined));
+    let word = WordAt {
+        question: 0,
+        tokens: 23..25,
+    };
+    desk.state.toggle_word(word, Some(1));
+    (desk.state.selection.patch, desk.state.lens.head) = (Some([2, 7]), Some(2));
+    desk
 }
 
 #[test]
@@ -259,7 +284,7 @@ fn why_attention_cannot_be_shown_is_said() {
 fn an_older_recording_has_its_text_and_its_links() {
     let mut window = window(Desk::new(synthetic::recording(), Phase::Opened));
     window.run();
-    assert!(window.query_by_label("Layer of the attention").is_none());
+    assert!(window.query_by_label("Layer of the attention").is_some(), "a sub-goal's map needs no tokens");
     window.get_all_by_label("red block").next().unwrap().click();
     window.run();
     let selection = &window.state().state.selection;

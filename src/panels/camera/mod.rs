@@ -79,6 +79,9 @@ fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 
 /// What the map is of, where it is not the sub-goal's own, and the way back to that.
 fn map_title_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    if state.camera.map == MapGrid::Off {
+        return;
+    }
     let p = Palette::of(ui);
     let mut said = Vec::new();
     if let Some((_, question, tokens)) = view.shown_word(state) {
@@ -100,7 +103,7 @@ fn map_title_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         said.push(format!("Word “{text}”{seen}"));
     }
     said.extend(lens_words(state.lens));
-    if said.is_empty() || state.camera.map == MapGrid::Off {
+    if said.is_empty() {
         return;
     }
     let mut text = said.join(" · ");

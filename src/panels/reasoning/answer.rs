@@ -2,7 +2,9 @@
 //! selected patch.
 
 use egui::text::{LayoutJob, TextFormat};
-use egui::{Color32, CursorIcon, FontId, Label, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo};
+use egui::{
+    CursorIcon, FontId, Label, Response, RichText, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, vec2,
+};
 
 use super::super::attention::{Looked, WordAt, of_answer, vlm_patch};
 use super::super::state::{View, ViewState};
@@ -13,6 +15,9 @@ use crate::ui::{Palette, numbers};
 
 /// Tokens of which the model was less sure than this are underlined.
 const DOUBTFUL: f32 = 0.7;
+
+/// Between two words, points.
+const BLANK: f32 = 3.7;
 
 /// Words that are named as those that looked at a patch most.
 const NAMED: usize = 3;
@@ -28,8 +33,12 @@ pub(super) fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, ind
     let most = shares.iter().flatten().copied().fold(f32::MIN_POSITIVE, f32::max);
     let mut number = 0;
     for line in &lines {
+        // A ground that a word brought along would lie over the end of the word before it.
+        let under = ui.painter().add(Shape::Noop);
+        let mut ground = Vec::new();
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = egui::vec2(0.0, 3.0);
+            ui.spacing_mut().item_spacing = vec2(0.0, 2.0);
+            ui.spacing_mut().interact_size.y = 0.0;
             for word in line {
                 let share = shares.as_ref().map(|shares| shares[number]);
                 number += 1;
@@ -44,7 +53,7 @@ pub(super) fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, ind
                     sub_goal_shown: word.sub_goal.is_some() && word.sub_goal == view.shown_sub_goal(state),
                     strength: share.map(|share| strength(share, most)),
                 };
-                let clicked = drawn.show(ui, p, share, view).clicked();
+                let clicked = drawn.show(ui, p, share, view, &mut ground).clicked();
                 if clicked {
                     let at = WordAt {
                         question: index,
@@ -57,6 +66,7 @@ pub(super) fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, ind
                 }
             }
         });
+        ui.painter().set(under, Shape::Vec(ground));
     }
 }
 
@@ -123,17 +133,36 @@ impl Drawn<'_> {
         &self.question.tokens[self.word.tokens.clone()]
     }
 
-    fn show(&self, ui: &mut Ui, p: &Palette, share: Option<f32>, view: &View<'_>) -> egui::Response {
-        let label = Label::new(self.job(p)).sense(Sense::click()).selectable(false);
-        let response = ui.add(label).on_hover_cursor(CursorIcon::PointingHand);
+    /// Puts the word after what stands before it, or into the next row. `ground` is painted under all of its line.
+    fn show(&self, ui: &mut Ui, p: &Palette, share: Option<f32>, view: &View<'_>, ground: &mut Vec<Shape>) -> Response {
+        let job = self.job(p, ui.max_rect().width());
+        let galley = ui.painter().layout_job(job);
+        let blank = if self.word.text.starts_with(' ') { BLANK } else { 0.0 };
+        ui.add_space(blank);
+        let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::click());
         let selected = self.selected || self.sub_goal_shown;
         response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, self.name(share)));
-        if self.selected {
-            let rect = response.rect.expand2(egui::vec2(0.0, 1.0));
-            ui.painter()
-                .rect_stroke(rect, 2.0, Stroke::new(1.2, p.accent), StrokeKind::Outside);
+        let first = rect.left() - blank < ui.max_rect().left();
+        let behind = match self.strength {
+            Some(strength) => Some((rect, p.panel.lerp_to_gamma(p.marked, strength))),
+            None if self.sub_goal_shown => {
+                let from = rect.left() - if first { 0.0 } else { blank };
+                Some((rect.with_min_x(from), p.selected))
+            }
+            None => None,
+        };
+        ground.extend(behind.map(|(rect, color)| Shape::rect_filled(rect, 0.0, color)));
+        let painter = ui.painter();
+        painter.galley(rect.min, galley, p.text);
+        let hovered = response.hovered() || response.has_focus();
+        if self.selected || hovered {
+            let color = if self.selected { p.accent } else { p.edge };
+            let rect = rect.expand2(vec2(1.5, 0.5));
+            painter.rect_stroke(rect, 2.0, Stroke::new(1.0, color), StrokeKind::Outside);
         }
-        response.on_hover_ui(|ui| self.tooltip_ui(ui, share, view))
+        response
+            .on_hover_cursor(CursorIcon::PointingHand)
+            .on_hover_ui(|ui| self.tooltip_ui(ui, share, view))
     }
 
     fn name(&self, share: Option<f32>) -> String {
@@ -143,43 +172,28 @@ impl Drawn<'_> {
         format!("Word {}, {}{looked}{shown}", self.word.text.trim(), chances.join(", "))
     }
 
-    fn job(&self, p: &Palette) -> LayoutJob {
-        let color = match (self.word.sub_goal, self.word.is_sign()) {
+    fn job(&self, p: &Palette, width: f32) -> LayoutJob {
+        let color = match self.word.sub_goal {
             // In the list, the number alone has the sub-goal's colour: all of the line belongs to it.
-            (Some(index), sign) if sign == self.word.listed => p.sub_goal(index),
-            (_, true) => p.weak,
+            Some(index) if self.word.is_number() || !self.word.listed => p.sub_goal(index),
+            _ if self.word.is_sign() => p.weak,
             _ => p.text,
-        };
-        let background = match self.strength {
-            Some(strength) => p.panel.lerp_to_gamma(p.marked, strength),
-            None if self.sub_goal_shown => p.selected,
-            None => Color32::TRANSPARENT,
         };
         let linked = self.word.sub_goal.is_some() && !self.word.listed;
         let mut job = LayoutJob::default();
-        let mut add = |text: &str, underline: Stroke| {
+        job.wrap.max_width = width;
+        job.wrap.break_anywhere = true;
+        for (index, token) in self.tokens().iter().enumerate() {
+            let shown = token.text.replace('\n', "");
+            let shown = if index == 0 { shown.trim_start() } else { &shown };
+            let line = if token.probability < DOUBTFUL { Some(p.warn) } else { linked.then_some(color) };
             let format = TextFormat {
                 font_id: FontId::proportional(BODY),
                 color,
-                background,
-                underline,
+                underline: line.map_or(Stroke::NONE, |color| Stroke::new(1.0, color)),
                 ..TextFormat::default()
             };
-            job.append(text, 0.0, format);
-        };
-        for token in self.tokens() {
-            let shown = token.text.replace('\n', "");
-            // The blank between two words is neither doubtful nor linked.
-            let word = shown.trim_start();
-            add(&shown[..shown.len() - word.len()], Stroke::NONE);
-            let underline = if token.probability < DOUBTFUL {
-                Stroke::new(1.0, p.warn)
-            } else if linked {
-                Stroke::new(1.0, color)
-            } else {
-                Stroke::NONE
-            };
-            add(word, underline);
+            job.append(shown, 0.0, format);
         }
         job
     }

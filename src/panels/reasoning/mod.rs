@@ -44,7 +44,7 @@ pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         }
         return;
     }
-    if !recording.questions.is_empty() {
+    if !recording.questions.is_empty() || !recording.sub_goals.is_empty() {
         egui::Frame::NONE
             .inner_margin(egui::Margin::symmetric(10, 3))
             .show(ui, |ui| lens::lens_ui(ui, state, view));

@@ -22,6 +22,11 @@ impl Word {
     pub fn is_sign(&self) -> bool {
         !self.text.chars().any(char::is_alphabetic)
     }
+
+    /// What a line of the list begins with.
+    pub fn is_number(&self) -> bool {
+        self.is_sign() && self.text.contains(|c: char| c.is_ascii_digit())
+    }
 }
 
 /// What some tokens of an answer read, for people.
