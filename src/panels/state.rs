@@ -5,6 +5,7 @@ use super::camera::FrameTexture;
 use super::cem::SettingsForm;
 use super::compare::Pin;
 use super::history::History;
+use super::latent::LatentForm;
 use super::playback::Playback;
 use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
@@ -236,6 +237,7 @@ pub struct ViewState {
     pub camera: CameraView,
     pub training: TrainingForm,
     pub settings: SettingsForm,
+    pub latent: LatentForm,
     pub history: History,
     pub status: StatusNumbers,
     /// What belongs to the window and not to an episode: its layout, menus and messages.
@@ -295,6 +297,7 @@ impl ViewState {
             },
             training: TrainingForm::default(),
             settings: SettingsForm::default(),
+            latent: LatentForm::default(),
             history: History::default(),
             status: StatusNumbers::default(),
             shell: Shell::default(),

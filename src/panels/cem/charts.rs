@@ -15,7 +15,7 @@ use crate::ui::{Palette, numbers};
 /// Room for the labels left of a chart.
 const LABELS: f32 = 40.0;
 /// From the top of a chart up to the middle of its title.
-const TITLE: f32 = 15.0;
+pub(in crate::panels) const TITLE: f32 = 15.0;
 const BINS: usize = 28;
 /// The dimensions of an action, with their units.
 const ACTION: [(&str, &str); 3] = [
@@ -25,7 +25,14 @@ const ACTION: [(&str, &str); 3] = [
 ];
 
 /// A chart with its title; returns the plot's rectangle.
-fn chart_room(ui: &mut Ui, title: &str, height: f32, below: f32, name: &str, tip: &str) -> (Rect, egui::Response) {
+pub(in crate::panels) fn chart_room(
+    ui: &mut Ui,
+    title: &str,
+    height: f32,
+    below: f32,
+    name: &str,
+    tip: &str,
+) -> (Rect, egui::Response) {
     let p = Palette::of(ui);
     ui.add_space(6.0);
     ui.label(RichText::new(title).size(SMALL).family(semibold()).color(p.text))

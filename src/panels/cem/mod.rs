@@ -7,6 +7,7 @@ mod stages;
 
 use egui::{RichText, Role, Sense, Slider, Stroke, Ui, WidgetInfo, vec2};
 
+pub(super) use charts::{TITLE, chart_room};
 use charts::{actions_ui, costs_ui, histogram_ui};
 use controls::controls_ui;
 use settings::settings_ui;
