@@ -238,6 +238,8 @@ pub struct ViewState {
     pub training: TrainingForm,
     pub settings: SettingsForm,
     pub latent: LatentForm,
+    /// CEM's actions are drawn as a heat map.
+    pub actions_as_map: bool,
     pub history: History,
     pub status: StatusNumbers,
     /// What belongs to the window and not to an episode: its layout, menus and messages.
@@ -298,6 +300,7 @@ impl ViewState {
             training: TrainingForm::default(),
             settings: SettingsForm::default(),
             latent: LatentForm::default(),
+            actions_as_map: false,
             history: History::default(),
             status: StatusNumbers::default(),
             shell: Shell::default(),

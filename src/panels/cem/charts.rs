@@ -18,7 +18,7 @@ const LABELS: f32 = 40.0;
 pub(in crate::panels) const TITLE: f32 = 15.0;
 const BINS: usize = 28;
 /// The dimensions of an action, with their units.
-const ACTION: [(&str, &str); 3] = [
+pub(super) const ACTION: [(&str, &str); 3] = [
     ("dx", "Move to the right, share of a step's reach, −1 to 1"),
     ("dy", "Move away, share of a step's reach, −1 to 1"),
     ("grip", "Suction: on above 0, off below, −1 to 1"),
@@ -165,14 +165,19 @@ pub(super) fn actions_ui(ui: &mut Ui, iteration: &CemIteration, height: f32) {
         let dimension = (((at.y - plot.top()) / (row + gap)) as usize).min(2);
         let share = ((at.x - plot.left()) / plot.width()).clamp(0.0, 1.0);
         let h = (share * (horizon - 1) as f32).round() as usize;
-        let (word, unit) = ACTION[dimension];
-        let value = |rows: &[[f32; 3]]| rows.get(h).map_or(f64::NAN, |row| f64::from(row[dimension]));
-        response.on_hover_text_at_pointer(format!(
-            "{word} at h = {h}: μ {}, σ {}\n{unit}",
-            numbers::fixed(value(&iteration.mean), 3),
-            numbers::fixed(value(&iteration.sigma), 3),
-        ));
+        response.on_hover_text_at_pointer(action_tip(iteration, dimension, h));
     }
+}
+
+/// One number of the distribution, in words.
+pub(super) fn action_tip(iteration: &CemIteration, dimension: usize, h: usize) -> String {
+    let (word, unit) = ACTION[dimension];
+    let value = |rows: &[[f32; 3]]| rows.get(h).map_or(f64::NAN, |row| f64::from(row[dimension]));
+    format!(
+        "{word} at h = {h}: μ {}, σ {}\n{unit}",
+        numbers::fixed(value(&iteration.mean), 3),
+        numbers::fixed(value(&iteration.sigma), 3),
+    )
 }
 
 pub(super) fn histogram_ui(ui: &mut Ui, step: &StepRecord, iteration: &CemIteration, height: f32) {
