@@ -9,6 +9,8 @@
 mod engine;
 #[path = "window/hand.rs"]
 mod hand;
+#[path = "window/latent.rs"]
+mod latent;
 #[path = "window/pictures.rs"]
 mod pictures;
 #[path = "window/planning.rs"]

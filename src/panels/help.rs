@@ -45,6 +45,10 @@ fn about(pane: Pane) -> &'static str {
             "How the action was found: costs by iteration, the distribution of actions, the histogram of costs and the \
              elites. Shift+Left and Shift+Right walk through the iterations."
         }
+        Pane::Latent => {
+            "What the world model sees and imagines at the shown step: a landscape of first actions, its patch tokens as \
+             colours, its open-loop error, its sensitivity to actions, and the imagined states as nearest recorded frames."
+        }
         Pane::Compare => {
             "Pinned episodes and branches beside the shown one: what came of each, and the settings that differ. Their \
              curves stand dashed among the similarities."

@@ -6,6 +6,7 @@ use super::camera::FrameTexture;
 use super::cem::SettingsForm;
 use super::compare::Pin;
 use super::history::History;
+use super::latent::LatentForm;
 use super::playback::Playback;
 use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
@@ -242,6 +243,9 @@ pub struct ViewState {
     pub lens: Lens,
     pub training: TrainingForm,
     pub settings: SettingsForm,
+    pub latent: LatentForm,
+    /// CEM's actions are drawn as a heat map.
+    pub actions_as_map: bool,
     pub history: History,
     pub status: StatusNumbers,
     /// What belongs to the window and not to an episode: its layout, menus and messages.
@@ -302,6 +306,8 @@ impl ViewState {
             lens: Lens::default(),
             training: TrainingForm::default(),
             settings: SettingsForm::default(),
+            latent: LatentForm::default(),
+            actions_as_map: false,
             history: History::default(),
             status: StatusNumbers::default(),
             shell: Shell::default(),

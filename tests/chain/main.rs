@@ -7,6 +7,7 @@
 )]
 
 mod branch;
+mod latent;
 mod measure;
 mod plan;
 mod precision;

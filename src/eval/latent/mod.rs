@@ -86,3 +86,6 @@ impl LatentQuestion {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
