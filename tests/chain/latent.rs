@@ -38,7 +38,10 @@ impl Desk {
         if let Some(known) = self.0.board().examined.get(&Topic::Latent) {
             found = Some(known.answer.clone());
         }
-        found.unwrap().map(|Answer::Latent(answer)| answer)
+        found.unwrap().map(|found| match found {
+            Answer::Latent(answer) => answer,
+            other @ Answer::Attention(_) => panic!("{other:?}"),
+        })
     }
 }
 

@@ -284,7 +284,10 @@ fn why_attention_cannot_be_shown_is_said() {
 fn an_older_recording_has_its_text_and_its_links() {
     let mut window = window(Desk::new(synthetic::recording(), Phase::Opened));
     window.run();
-    assert!(window.query_by_label("Layer of the attention").is_some(), "a sub-goal's map needs no tokens");
+    assert!(
+        window.query_by_label("Layer of the attention").is_some(),
+        "a sub-goal's map needs no tokens"
+    );
     window.get_all_by_label("red block").next().unwrap().click();
     window.run();
     let selection = &window.state().state.selection;

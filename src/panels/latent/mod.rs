@@ -195,7 +195,7 @@ fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, newest: Option
     let answer = match &newest.answer {
         Ok(Answer::Latent(answer)) => answer,
         Err(why) if current => return faces::empty_ui(ui, "There is nothing to show here.", why),
-        Err(_) => return working(ui),
+        Ok(_) | Err(_) => return working(ui),
     };
     // An answer about another branch has its steps there.
     let branch = newest.asked.branch.and_then(|id| view.board.branches.get(id));

@@ -186,7 +186,11 @@ impl Drawn<'_> {
         for (index, token) in self.tokens().iter().enumerate() {
             let shown = token.text.replace('\n', "");
             let shown = if index == 0 { shown.trim_start() } else { &shown };
-            let line = if token.probability < DOUBTFUL { Some(p.warn) } else { linked.then_some(color) };
+            let line = if token.probability < DOUBTFUL {
+                Some(p.warn)
+            } else {
+                linked.then_some(color)
+            };
             let format = TextFormat {
                 font_id: FontId::proportional(BODY),
                 color,
