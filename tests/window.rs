@@ -9,10 +9,14 @@
 mod engine;
 #[path = "window/hand.rs"]
 mod hand;
+#[path = "window/latent.rs"]
+mod latent;
 #[path = "window/pictures.rs"]
 mod pictures;
 #[path = "window/planning.rs"]
 mod planning;
+#[path = "window/reasoning.rs"]
+mod reasoning;
 #[path = "window/script.rs"]
 mod script;
 #[path = "window/shell.rs"]

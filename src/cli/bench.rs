@@ -295,7 +295,7 @@ impl Clock<'_> {
                     cancel: &cancel,
                 };
                 let mut tokens = 0;
-                system.reason(&question, &mut |_| tokens += 1).map_err(failed)?;
+                system.reason(&question, &mut |_, _| tokens += 1).map_err(failed)?;
                 Ok(Some(tokens))
             },
         )?;

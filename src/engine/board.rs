@@ -1,13 +1,14 @@
 //! What the workers are doing, for all to see: the phase of the episode, jobs with their progress, the log and the
 //! last failure. Unlike events, nothing on the board is lost.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::branches::Branches;
 use super::breakpoint::Fired;
 use super::event::{Event, EventSender};
+use super::examine::{Examination, Examined, Topic};
 use super::session::SessionInfo;
 use super::slot::lock;
 use crate::config::PlanConfig;
@@ -63,6 +64,8 @@ pub enum JobKind {
     Plan,
     Train,
     File,
+    /// A question about a recorded step.
+    Examine,
 }
 
 /// A piece of work with a beginning and an end.
@@ -173,6 +176,10 @@ pub struct BoardView {
     pub switches: Switches,
     /// Settings that were asked for and are not in use yet.
     pub pending_plan: Option<PlanConfig>,
+    /// Questions about recorded steps that are not answered yet.
+    pub examining: Arc<Vec<Examination>>,
+    /// The newest answer to each topic.
+    pub examined: Arc<BTreeMap<Topic, Arc<Examined>>>,
 }
 
 impl Default for BoardView {
@@ -189,6 +196,8 @@ impl Default for BoardView {
             fired: Arc::default(),
             switches: Switches::default(),
             pending_plan: None,
+            examining: Arc::default(),
+            examined: Arc::default(),
         }
     }
 }
@@ -263,6 +272,22 @@ impl Board {
         self.change(|state| {
             state.view.pending_plan.take_if(|pending| pending == plan);
         });
+    }
+
+    pub(super) fn set_examining(&self, open: Vec<Examination>) {
+        self.change(|state| state.view.examining = Arc::new(open));
+    }
+
+    pub(super) fn put_examined(&self, examined: Examined) {
+        self.change(|state| {
+            let topic = examined.asked.question.topic();
+            Arc::make_mut(&mut state.view.examined).insert(topic, Arc::new(examined));
+        });
+    }
+
+    /// What other models have answered is of no use.
+    pub(super) fn forget_examined(&self) {
+        self.change(|state| state.view.examined = Arc::default());
     }
 
     pub fn set_devices(&self, devices: DeviceSearch) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::breakpoint::Breakpoints;
+use super::examine::Examination;
 use super::pace::Priority;
 use crate::config::PlanConfig;
 use crate::device::DeviceChoice;
@@ -112,6 +113,8 @@ pub enum Command {
     },
     /// Stop the work at hand now; the step that was being planned is dropped.
     Cancel,
+    /// Ask the models about a recorded step. The answer comes to the board; it changes nothing of the episode.
+    Examine(Examination),
     /// Where a run pauses by itself.
     SetBreakpoints(Breakpoints),
     LoadCheckpoint(PathBuf),

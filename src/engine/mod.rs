@@ -12,6 +12,7 @@ mod breakpoint;
 mod cancel;
 mod command;
 mod event;
+mod examine;
 mod io;
 mod metrics;
 mod pace;
@@ -36,6 +37,7 @@ pub use breakpoint::{Breakpoints, Condition, Fired, NotASimilarity, Threshold};
 pub use cancel::Cancel;
 pub use command::{Command, FileContent, Stage, TrainingCommand, TrainingRequest, Until};
 pub use event::{Event, EventSender, Waker};
+pub use examine::{Answer, Examination, Examined, Question, Topic};
 pub use metrics::{MetricsReader, Run};
 pub use pace::Priority;
 pub use runs::{RunFacts, RunMetrics, RunState};
@@ -63,6 +65,7 @@ struct Shared {
     plan_cancel: Cancel,
     train_cancel: Cancel,
     pace: Arc<pace::Pace>,
+    asked: examine::Asked,
 }
 
 /// The window's end of the engine. Dropping it stops the workers.
@@ -96,6 +99,7 @@ impl Engine {
             plan_cancel: Cancel::default(),
             train_cancel: Cancel::default(),
             pace: Arc::default(),
+            asked: examine::Asked::default(),
         };
         let (planner, plan_queue) = crossbeam_channel::bounded(QUEUE);
         let (trainer, train_queue) = crossbeam_channel::bounded(QUEUE);
@@ -130,6 +134,12 @@ impl Engine {
             self.shared.board.set_switches(switches);
             return true;
         }
+        if let Command::Examine(question) = &command {
+            return self.examine(question);
+        }
+        if command.interrupts() {
+            self.shared.asked.interrupt();
+        }
         let (queue, cancel) = match &command {
             Command::Export(_)
             | Command::Write { .. }
@@ -151,6 +161,22 @@ impl Engine {
             cancel.lower();
         }
         sent
+    }
+
+    /// Puts a question in the place of an older one of its topic, and tells the worker once that there is one.
+    fn examine(&self, question: &Examination) -> bool {
+        let (asked, topic) = (&self.shared.asked, question.question.topic());
+        let tell = asked.ask(question.clone());
+        let told = !tell
+            || self
+                .planner
+                .as_ref()
+                .is_some_and(|queue| queue.try_send(Command::Examine(question.clone())).is_ok());
+        if !told {
+            asked.withdraw(topic);
+        }
+        self.shared.board.set_examining(asked.open());
+        told
     }
 
     /// Does what must reach a run in the middle of its steps, past any queue; what is left for a worker is given back.
@@ -206,6 +232,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.plan_cancel.raise();
+        self.shared.asked.interrupt();
         self.shared.train_cancel.raise();
         self.planner = None;
         self.trainer = None;

@@ -1,5 +1,6 @@
 //! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
 
+mod examine;
 mod settings;
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -90,6 +91,7 @@ impl<S: Session> Planner<S> {
     fn open(&mut self) {
         let board = &self.shared.board;
         board.set_phase(Phase::Opening);
+        board.forget_examined();
         let control = self.control("Loading the models");
         let opened = worker::guard(|| {
             let session = (self.open)(&self.opening, &control)?;
@@ -235,6 +237,7 @@ impl<S: Session> Planner<S> {
                     interrupted,
                 );
             }
+            Command::Examine(question) => self.examine(question.question.topic()),
             Command::SetBreakpoints(breakpoints) => self.breakpoints = breakpoints,
             Command::DismissFailure => self.shared.board.set_failure(None),
             Command::SetSwitches(_)
@@ -268,6 +271,7 @@ impl<S: Session> Planner<S> {
     fn loaded(&mut self, called: Called, what: &str, advice: &str, interrupted: Option<Until>) {
         if let (Called::Done, Some(session)) = (called, &self.session) {
             self.shared.board.keep_fired(None);
+            self.shared.board.forget_examined();
             self.shared.board.set_info(session.info());
             self.shared.exporter.set(session.exporter());
             self.shared.board.set_failure(None);

@@ -11,6 +11,7 @@ use super::branches::Branches;
 use super::cancel::Cancel;
 use super::command::TrainingRequest;
 use super::event::{Event, EventSender};
+use super::examine::{Answer, Examination};
 use super::pace;
 use super::slot::{SharedRecording, Slot};
 use super::worker;
@@ -62,6 +63,8 @@ pub struct SessionInfo {
     pub gripper_height_m: f32,
     /// How far an action of 1 moves the gripper, metres.
     pub reach_m: f32,
+    /// Layers and heads of the language model; none where the checkpoint has none.
+    pub attention: Option<[usize; 2]>,
 }
 
 /// What one advance led to.
@@ -233,6 +236,13 @@ pub trait Session {
     /// # Errors
     /// The list is empty, a goal could not be made, or it was stopped: the list is as it was.
     fn edit_sub_goals(&mut self, list: &[SubGoal], from: usize, control: &Control) -> Result<(), SessionError>;
+
+    /// Answers a question about a step of this recording, which need not be of the episode at hand. It changes nothing: no
+    /// random number is drawn that a plan would have drawn.
+    ///
+    /// # Errors
+    /// The loaded models cannot answer for this recording, and what to do; a model failed; or `stop` was set.
+    fn examine(&self, asked: &Examination, recording: &Recording, stop: &AtomicBool) -> Result<Answer, SessionError>;
 
     /// Back to the scene's first state under this seed, without an episode.
     ///

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 
 use crate::planner::{
-    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Question, Reasoner, SubGoal,
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, OnText, Question, Reasoner, SubGoal,
 };
 use crate::random::{Stream, rng};
 use crate::recording::AttentionMap;
@@ -28,7 +28,7 @@ pub type Truth = Rc<RefCell<WorldState>>;
 pub struct WholeTask;
 
 impl Reasoner for WholeTask {
-    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+    fn reason(&self, question: &Question, on_text: &mut OnText) -> Result<Answer, ModelError> {
         let sub_goal = SubGoal {
             text: question.task.to_owned(),
             // Naming the objects would be a thought.
@@ -91,7 +91,7 @@ impl Teacher {
 }
 
 impl Reasoner for Teacher {
-    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+    fn reason(&self, question: &Question, on_text: &mut OnText) -> Result<Answer, ModelError> {
         let mut list = self.list();
         // All is done, or nothing can be: what failed is tried again, since an answer has to say something.
         let failed = question.history.and_then(|history| history.failed.last());
@@ -105,15 +105,16 @@ impl Reasoner for Teacher {
     }
 }
 
-fn spoken(sub_goals: Vec<SubGoal>, on_text: &mut dyn FnMut(&str)) -> Answer {
+fn spoken(sub_goals: Vec<SubGoal>, on_text: &mut OnText) -> Answer {
     let lines: Vec<String> = sub_goals
         .iter()
         .enumerate()
         .map(|(i, sub_goal)| format!("{}. [{}] | [{}]", i + 1, sub_goal.text, sub_goal.objects.join(", ")))
         .collect();
     let text = lines.join("\n");
-    on_text(&text);
+    on_text(&text, None);
     Answer {
+        prompt: String::new(),
         text,
         reasoning: String::new(),
         sub_goals,
@@ -169,7 +170,9 @@ mod tests {
             cancel: &AtomicBool::new(false),
         };
         let mut said = String::new();
-        let answer = reasoner.reason(&question, &mut |piece| said.push_str(piece)).unwrap();
+        let answer = reasoner
+            .reason(&question, &mut |piece, _| said.push_str(piece))
+            .unwrap();
         assert_eq!(said, answer.text);
         answer.sub_goals.into_iter().map(|sub_goal| sub_goal.text).collect()
     }

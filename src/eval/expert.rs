@@ -105,7 +105,7 @@ fn ask(
             seed: one.seed,
             cancel,
         };
-        let answer = reasoner.reason(&question, &mut |_| ())?;
+        let answer = reasoner.reason(&question, &mut |_, _| ())?;
         if !answer.sub_goals.is_empty() {
             return Ok(answer.sub_goals);
         }

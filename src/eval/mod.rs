@@ -8,6 +8,7 @@
 //! - [`blame`]: which part of the chain a failed episode failed by
 //! - [`ablation`]: parts of the system switched off
 //! - [`probe`]: what the world model's latents hold, and how far its imagination is to be trusted
+//! - [`latent`]: what the world model sees and imagines at one step of a recording
 //! - [`calibration`]: the temperature of the similarity
 
 pub mod ablation;
@@ -19,6 +20,7 @@ mod demo;
 pub mod expert;
 pub mod hand;
 pub mod journal;
+pub mod latent;
 pub mod maps;
 pub mod misses;
 pub mod oracle;

@@ -93,6 +93,8 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
                 state.task.popup = None;
             } else if phase.is_busy() {
                 state.outbox.push(Command::Cancel);
+            } else {
+                state.selection.word = None;
             }
         }
         // A list of sub-goals that is being changed has a history of its own.

@@ -35,7 +35,8 @@ impl Node {
         let left = (room.x * 0.27).min(375.0);
         let right = (room.x * 0.28).min(410.0);
         let pane = |share, pane| (share, Self::Pane(pane));
-        let why = Self::Tabs(0, vec![Self::Pane(Pane::Cem), Self::Pane(Pane::Compare)]);
+        let why = [Pane::Cem, Pane::Latent, Pane::Compare].map(Self::Pane);
+        let why = Self::Tabs(0, why.to_vec());
         let words = Self::Column(vec![pane(0.55, Pane::SubGoals), pane(0.45, Pane::Reasoning)]);
         Self::Column(vec![
             (

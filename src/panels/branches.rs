@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use egui::containers::menu::{MenuButton, MenuConfig};
-use egui::{Align, Button, DragValue, Grid, Label, Layout, PopupCloseBehavior, RichText, Ui};
+use egui::containers::menu::MenuButton;
+use egui::{Align, Button, DragValue, Grid, Label, Layout, RichText, Ui};
 
 use super::compare::Pin;
 use super::state::{View, ViewState};
@@ -56,9 +56,8 @@ pub(super) fn branches_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         "Branches".to_owned()
     };
     let button = Button::new(RichText::new(text).size(SMALL));
-    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let (response, _) = MenuButton::from_button(button)
-        .config(config)
+        .config(widgets::form_menu())
         .ui(ui, |ui| menu_ui(ui, state, view));
     response.accessible_name("Branches").on_hover_text(
         "Go on from any step under another seed or with other settings; what it did before stays beside it.",

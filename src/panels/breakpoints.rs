@@ -3,8 +3,8 @@
 
 use std::num::NonZeroU32;
 
-use egui::containers::menu::{MenuButton, MenuConfig};
-use egui::{Align, Button, Label, Layout, PopupCloseBehavior, RichText, Ui};
+use egui::containers::menu::MenuButton;
+use egui::{Align, Button, Label, Layout, RichText, Ui};
 
 use super::state::ViewState;
 use crate::engine::{Breakpoints, Command, Threshold};
@@ -70,9 +70,8 @@ pub(super) fn breakpoints_menu_ui(ui: &mut Ui, state: &mut ViewState) {
         0 => Button::new("Breakpoints"),
         _ => Button::new(("Breakpoints", number)),
     };
-    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let (response, _) = MenuButton::from_button(button)
-        .config(config)
+        .config(widgets::form_menu())
         .ui(ui, |ui| menu_ui(ui, state));
     response
         .accessible_name(format!("Breakpoints, {count} set"))

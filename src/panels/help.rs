@@ -11,7 +11,7 @@ use crate::ui::theme::semibold;
 const BEGIN: [&str; 6] = [
     "Type a task and press Enter. The VLM breaks it into sub-goals; each becomes a goal in latent space; the \
      cross-entropy method plans through the world model towards it, one action at a time.",
-    "What you select is selected everywhere: a sub-goal, a step, a CEM iteration, an elite, a patch. Drag on the \
+    "What you select is selected everywhere: a sub-goal, a step, a CEM iteration, an elite, a patch, a word. Drag on the \
      timeline to look at the past; nothing moves there until you press End or play it. Drag with Shift to loop a range, \
      double-click it to loop no more.",
     "Hover over any number for its name, its place in the method, its unit and its range. Right click a plot for its \
@@ -31,7 +31,12 @@ fn about(pane: Pane) -> &'static str {
             "The VLM's list, with the state of each sub-goal and its similarity to the shown frame. Click one to select it, \
              double click to see its first step."
         }
-        Pane::Reasoning => "What the VLM wrote before its list. Words that name an object link to its sub-goal.",
+        Pane::Reasoning => {
+            "What the VLM wrote, word by word. Hover over a word for its probability and what it might have been; those in \
+             doubt are underlined. Click a word to see in the camera where it looked, the number of a line to select its \
+             sub-goal; click a patch of the camera to mark the words that looked there. Layer and head change what is seen, \
+             never a plan."
+        }
         Pane::Camera => {
             "What was seen at the shown step, tinted where the VLM looked for the sub-goal, with the elites' imagined \
              paths, the executed action and the place that the goal reads as."
@@ -39,6 +44,10 @@ fn about(pane: Pane) -> &'static str {
         Pane::Cem => {
             "How the action was found: costs by iteration, the distribution of actions, the histogram of costs and the \
              elites. Shift+Left and Shift+Right walk through the iterations."
+        }
+        Pane::Latent => {
+            "What the world model sees and imagines at the shown step: a landscape of first actions, its patch tokens as \
+             colours, its open-loop error, its sensitivity to actions, and the imagined states as nearest recorded frames."
         }
         Pane::Compare => {
             "Pinned episodes and branches beside the shown one: what came of each, and the settings that differ. Their \
@@ -56,9 +65,14 @@ fn about(pane: Pane) -> &'static str {
 }
 
 /// Symbol, name, and where the method has it.
-const QUANTITIES: [(&str, &str, &str); 11] = [
+const QUANTITIES: [(&str, &str, &str); 12] = [
     ("s", "latent of a frame, N patches of D numbers", "method 4.1"),
     ("w_k", "where the VLM looked for sub-goal k; mean 1", "method 4.4"),
+    (
+        "p",
+        "probability of a token that the VLM wrote, at temperature 1",
+        "method 4.4",
+    ),
     ("g_k", "goal of sub-goal k in latent space", "method 4.5"),
     (
         "sim(s, g_k)",

@@ -4,6 +4,7 @@
 
 mod acts;
 mod arrangement;
+mod attention;
 mod branches;
 mod breakpoints;
 pub mod camera;
@@ -11,9 +12,11 @@ mod cem;
 mod changes;
 mod compare;
 mod device_menu;
+mod examine;
 mod files;
 mod help;
 mod history;
+mod latent;
 mod log;
 mod marks;
 mod palette;
@@ -37,14 +40,17 @@ mod view_menu;
 
 pub use acts::perform;
 pub use arrangement::{Arrangement, Node, tile_of};
+pub use attention::WordAt;
 pub use branches::shown_branch;
 pub use breakpoints::{BreakpointForm, Entry};
 pub use camera::camera_ui;
 pub use cem::{SettingsForm, cem_ui};
 pub use compare::{Pin, compare_ui};
+pub use examine::{Asking, Known, ask};
 pub use files::{Dialogs, PathField, Recents, take_chosen};
 pub use help::manual_ui;
 pub use history::{Edit, History};
+pub use latent::{LatentForm, latent_ui};
 pub use log::{LogView, log_ui};
 pub use palette::palette_ui;
 pub use pane::Pane;

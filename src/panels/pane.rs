@@ -5,7 +5,7 @@ use egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::state::{View, ViewState};
-use super::{camera_ui, cem_ui, compare_ui, reasoning_ui, similarity_ui, sub_goals_ui, timeline_ui};
+use super::{camera_ui, cem_ui, compare_ui, latent_ui, reasoning_ui, similarity_ui, sub_goals_ui, timeline_ui};
 
 macro_rules! panes {
     ($($name:ident, $title:literal, $ui:path;)*) => {
@@ -40,6 +40,7 @@ panes! {
     Reasoning, "Reasoning", reasoning_ui;
     Camera, "Camera", camera_ui;
     Cem, "CEM", cem_ui;
+    Latent, "Latent", latent_ui;
     Compare, "Compare", compare_ui;
     Timeline, "Timeline", timeline_ui;
     Similarity, "Similarity", similarity_ui;

@@ -1,10 +1,12 @@
 //! What the panels share: the view of an episode, the one selection, and what the user typed and switched.
 
+use super::attention::WordAt;
 use super::breakpoints::BreakpointForm;
 use super::camera::FrameTexture;
 use super::cem::SettingsForm;
 use super::compare::Pin;
 use super::history::History;
+use super::latent::LatentForm;
 use super::playback::Playback;
 use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
@@ -12,6 +14,7 @@ use super::training::TrainingForm;
 use crate::engine::{BoardView, Breakpoints, Command};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
+use crate::vlm::Lens;
 
 /// Everything that one frame of the window is drawn from.
 #[derive(Clone, Copy)]
@@ -156,6 +159,8 @@ pub struct Selection {
     pub elite: Option<usize>,
     /// Row and column of the attention map's grid.
     pub patch: Option<[usize; 2]>,
+    /// While there is one, the camera shows where it looked in place of the sub-goal.
+    pub word: Option<WordAt>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -234,8 +239,13 @@ pub struct ViewState {
     pub playback: Playback,
     pub task: TaskBox,
     pub camera: CameraView,
+    /// What attention is looked at through.
+    pub lens: Lens,
     pub training: TrainingForm,
     pub settings: SettingsForm,
+    pub latent: LatentForm,
+    /// CEM's actions are drawn as a heat map.
+    pub actions_as_map: bool,
     pub history: History,
     pub status: StatusNumbers,
     /// What belongs to the window and not to an episode: its layout, menus and messages.
@@ -293,8 +303,11 @@ impl ViewState {
                 models_eye: false,
                 texture: FrameTexture::default(),
             },
+            lens: Lens::default(),
             training: TrainingForm::default(),
             settings: SettingsForm::default(),
+            latent: LatentForm::default(),
+            actions_as_map: false,
             history: History::default(),
             status: StatusNumbers::default(),
             shell: Shell::default(),
@@ -342,6 +355,17 @@ impl ViewState {
     /// Selects a sub-goal everywhere, or lets it go if it is selected already.
     pub fn toggle_sub_goal(&mut self, index: usize) {
         self.selection.sub_goal = (self.selection.sub_goal != Some(index)).then_some(index);
+        self.selection.word = None;
+    }
+
+    /// Selects a word of an answer with the sub-goal that it belongs to, or lets the word go if it is selected already.
+    pub fn toggle_word(&mut self, word: WordAt, sub_goal: Option<usize>) {
+        if self.selection.word.as_ref() == Some(&word) {
+            self.selection.word = None;
+        } else {
+            self.selection.word = Some(word);
+            self.selection.sub_goal = sub_goal.or(self.selection.sub_goal);
+        }
     }
 
     /// Begins an episode with the text of the task box and lets it run, if wanted.

@@ -99,7 +99,7 @@ fn jobs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         let stop = match job.kind {
             JobKind::Plan => Some(Command::Cancel),
             JobKind::Train => Some(Command::StopTraining),
-            JobKind::File => None,
+            JobKind::File | JobKind::Examine => None,
         };
         if let Some(command) = stop {
             let name = format!("Stop: {}", job.what);

@@ -21,7 +21,7 @@ pub fn pool(tokens: Tensor<3>) -> Tensor<2> {
 }
 
 /// Numbers back from the device.
-pub(super) fn read<const R: usize>(tensor: Tensor<R>) -> Result<Vec<f32>, PlannerError> {
+pub(crate) fn read<const R: usize>(tensor: Tensor<R>) -> Result<Vec<f32>, PlannerError> {
     tensor
         .try_into_vec_as::<f32>()
         .map_err(|err| PlannerError::Device(err.to_string()))

@@ -28,8 +28,8 @@ pub use episode::{Episode, EpisodeSetup, EpisodeSnapshot, Event, Held, Models, P
 pub use files::WriteError;
 pub use headless::run_episode;
 pub use models::{
-    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, PlannerError, Question, Reasoner,
-    SubGoal, TEMPERATURES,
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, OnText, PlannerError, Question,
+    Reasoner, SubGoal, TEMPERATURES,
 };
 pub use plan::{PLAN_SCHEMA, PlanDocument};
 pub use shared::SharedRecording;

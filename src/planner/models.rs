@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::recording::AttentionMap;
+use crate::recording::{AttentionMap, TokenRecord};
 use crate::sim::Frame;
 use crate::vlm::{self, History};
 
@@ -136,6 +136,8 @@ pub struct SubGoal {
 /// The VLM's answer. It counts as unreadable when it holds no sub-goal.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Answer {
+    /// The question as it was sent; empty where nothing was sent to a language model.
+    pub prompt: String,
     /// All of it, as written.
     pub text: String,
     /// What stands before the list.
@@ -153,6 +155,7 @@ impl From<vlm::Answer> for Answer {
             objects: sub_goal.objects,
         });
         Self {
+            prompt: String::new(),
             text: read.text,
             reasoning: read.reasoning,
             sub_goals: sub_goals.collect(),
@@ -161,11 +164,14 @@ impl From<vlm::Answer> for Answer {
     }
 }
 
+/// Gets each new piece of an answer, with the token that wrote it where a language model did.
+pub type OnText<'a> = dyn FnMut(&str, Option<&TokenRecord>) + 'a;
+
 /// Decomposes a task (method, 4.4).
 pub trait Reasoner {
-    /// `on_text` gets each new piece of the answer.
+    /// `on_text` gets the answer as it is written.
     ///
     /// # Errors
     /// A model failed.
-    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError>;
+    fn reason(&self, question: &Question, on_text: &mut OnText) -> Result<Answer, ModelError>;
 }

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::models::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Question, Reasoner};
+use super::models::{
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, OnText, Question, Reasoner,
+};
 use crate::config::{PlanConfig, preset};
-use crate::recording::AttentionMap;
+use crate::recording::{AttentionMap, TokenRecord};
 use crate::sim::{Action, Environment, Frame, Judge, Observation};
 use crate::vlm::parse_answer;
 
@@ -241,7 +243,7 @@ impl ToyReasoner {
 }
 
 impl Reasoner for ToyReasoner {
-    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+    fn reason(&self, question: &Question, on_text: &mut OnText) -> Result<Answer, ModelError> {
         let failed = question.history.and_then(|history| history.failed.last().cloned());
         self.asked.lock().unwrap().push((question.temperature, failed));
         let mut answers = self.answers.lock().unwrap();
@@ -251,7 +253,11 @@ impl Reasoner for ToyReasoner {
             answers[0]
         };
         for piece in text.split_inclusive(' ') {
-            on_text(piece);
+            let token = TokenRecord {
+                text: piece.to_owned(),
+                ..TokenRecord::default()
+            };
+            on_text(piece, Some(&token));
         }
         Ok(parse_answer(text).into())
     }

@@ -291,8 +291,8 @@ mod tests {
     use super::*;
     use crate::config::preset;
     use crate::recording::{
-        AttentionMap, BranchPoint, CemIteration, EditRecord, Outcome, ReplanRecord, SettingChange, StageSecs,
-        SubGoalRecord,
+        AttentionMap, BranchPoint, CemIteration, EditRecord, Outcome, QuestionRecord, ReplanRecord, SettingChange,
+        StageSecs, SubGoalRecord, TokenRecord,
     };
     use crate::sim::Frame;
 
@@ -371,6 +371,17 @@ mod tests {
             outcome: None,
             task_achieved: None,
             settings: Some(preset("nano").unwrap().plan),
+            questions: vec![QuestionRecord {
+                step: 0,
+                prompt: "Task: stack".to_owned(),
+                first_sub_goal: Some(0),
+                tokens: vec![TokenRecord {
+                    id: 7,
+                    text: "1. [".to_owned(),
+                    probability: 0.9,
+                    others: vec![("The".to_owned(), 0.05), (String::new(), 1e-30)],
+                }],
+            }],
             changes: vec![SettingChange {
                 step: 1,
                 field: "plan.cem.elite_fraction".to_owned(),
@@ -395,8 +406,14 @@ mod tests {
     #[test]
     fn recordings_of_older_programs_and_of_other_settings_open() {
         let expected = episode(1);
-        let recording: Recording = without(&expected, &["settings", "changes"]).deserialized().unwrap();
+        let recording: Recording = without(&expected, &["settings", "changes", "questions"])
+            .deserialized()
+            .unwrap();
         assert_eq!((&recording.settings, recording.changes.len()), (&None, 0));
+        assert_eq!(
+            (recording.questions.len(), recording.answer),
+            (0, expected.answer.clone())
+        );
         let mut first = StepRecord::clone(&expected.steps[0]);
         (first.draw, first.open_loop_from) = (1, Some(0));
         let old: StepRecord = without(&first, &["stages", "draw", "open_loop_from"])

@@ -65,6 +65,32 @@ pub struct SubGoalRecord {
     pub edited: bool,
 }
 
+/// A token of an answer, and how sure the model was of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// In the vocabulary of the checkpoint that wrote it.
+    pub id: u32,
+    /// What it added to the text: nothing where it left a character unfinished.
+    pub text: String,
+    /// Its probability among all tokens that may be written, at temperature 1.
+    pub probability: f32,
+    /// The most probable other ones with theirs, the best first.
+    pub others: Vec<(String, f32)>,
+}
+
+/// A question to the VLM, and its answer token by token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QuestionRecord {
+    /// The step whose frame it was asked about.
+    pub step: usize,
+    /// As it was sent; empty where nothing was sent to a language model.
+    pub prompt: String,
+    /// Index of the first sub-goal of its list in [`Recording::sub_goals`]; none where the list was not taken up.
+    pub first_sub_goal: Option<usize>,
+    /// As far as they are written, without the end.
+    pub tokens: Vec<TokenRecord>,
+}
+
 /// One iteration of the cross-entropy method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CemIteration {
@@ -232,6 +258,9 @@ pub struct Recording {
         deserialize_with = "settings_if_known"
     )]
     pub settings: Option<PlanConfig>,
+    /// Questions to the VLM: the first one, then that of each re-plan; none where an older program recorded them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<QuestionRecord>,
     /// What was turned since then, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<SettingChange>,

@@ -56,8 +56,7 @@ impl PlanSettings {
     /// What an episode came to be planned with: what it began with and all that was turned since; what it began with
     /// alone, where a change was of a setting that is no more. None where the record does not tell.
     pub fn at_end_of(recording: &Recording) -> Option<Self> {
-        let begun = recording.settings.as_ref()?;
-        Some(Self::from(&turned(begun, recording).unwrap_or_else(|| begun.clone())))
+        recording.plan_config_at(usize::MAX).as_ref().map(Self::from)
     }
 
     /// Names and values of all of them, in the order of their names; parts of a setting follow it after a dot.
@@ -71,9 +70,18 @@ impl PlanSettings {
     }
 }
 
-fn turned(begun: &PlanConfig, recording: &Recording) -> Option<PlanConfig> {
+impl Recording {
+    /// The settings when `step` was the present: what the episode began with and all that was turned until then; what it
+    /// began with alone, where a change was of a setting that is no more. None where the record does not tell.
+    pub fn plan_config_at(&self, step: usize) -> Option<PlanConfig> {
+        let begun = self.settings.as_ref()?;
+        Some(turned(begun, self, step).unwrap_or_else(|| begun.clone()))
+    }
+}
+
+fn turned(begun: &PlanConfig, recording: &Recording, step: usize) -> Option<PlanConfig> {
     let mut value = serde_json::to_value(begun).ok()?;
-    for change in &recording.changes {
+    for change in recording.changes.iter().filter(|change| change.step <= step) {
         let path = change.field.strip_prefix("plan.")?.replace('.', "/");
         value.pointer_mut(&format!("/{path}"))?.clone_from(&change.to);
     }

@@ -5,6 +5,7 @@
 
 mod branches;
 mod drive;
+mod examine;
 mod export;
 mod record;
 mod session;

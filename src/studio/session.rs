@@ -1,16 +1,22 @@
 //! One episode on the tabletop at a time: started, stepped, taken back.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::branches::{Origin, Waiting};
 use super::drive::{drive, scene_record};
+use super::examine::examine;
 use super::export::PlanExporter;
 use super::record::Recorder;
 use super::{StudioSettings, failed, refused};
 use crate::config::PlanConfig;
 use crate::device::{self, DeviceChoice, DeviceError, Selected, Workload};
-use crate::engine::{Advance, Control, Exporter, Level, Opening, Session, SessionError, SessionInfo};
+use crate::engine::{
+    Advance, Answer, Control, Examination, Exporter, Level, Opening, Session, SessionError, SessionInfo,
+};
+use crate::eval::latent::Latents;
 use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, PlannerError, Progress, SubGoal};
 use crate::recording::{Recording, StepRecord, file};
 use crate::sim::tasks::{Task, TaskBook, check_text};
@@ -39,6 +45,8 @@ pub struct Tabletop {
     plan: Option<PlanConfig>,
     /// Folder that episodes are recorded in.
     recordings: Option<PathBuf>,
+    /// Of recorded frames that were looked into.
+    latents: RefCell<Latents>,
 }
 
 /// An episode under way.
@@ -77,6 +85,7 @@ impl Tabletop {
             waiting: Waiting::default(),
             plan: opening.plan.clone(),
             recordings: settings.recordings.clone(),
+            latents: RefCell::default(),
         };
         // After a fault the models are opened anew, and what was recorded until then stays to be looked at; its worlds are
         // gone.
@@ -184,6 +193,11 @@ impl Session for Tabletop {
             project,
             gripper_height_m: CARRY_M,
             reach_m: STEP_M,
+            attention: self
+                .system
+                .vlm
+                .as_ref()
+                .map(|vlm| [vlm.config().depth, vlm.config().heads]),
         }
     }
 
@@ -370,6 +384,18 @@ impl Session for Tabletop {
         Ok(())
     }
 
+    fn examine(&self, asked: &Examination, recording: &Recording, stop: &AtomicBool) -> Result<Answer, SessionError> {
+        let config = self.plan_config();
+        examine(
+            &self.system,
+            config,
+            &mut self.latents.borrow_mut(),
+            asked,
+            recording,
+            stop,
+        )
+    }
+
     fn reset(&mut self, seed: u64, control: &Control) -> Result<(), SessionError> {
         self.clear(seed, control)
     }
@@ -378,6 +404,7 @@ impl Session for Tabletop {
         let checkpoint = Checkpoint::open(path).map_err(refused)?;
         let (selected, system) = self.take_up(&checkpoint, self.choice, control)?;
         (self.system, self.selected, self.folder) = (system, selected, path.to_owned());
+        self.latents = RefCell::default();
         if self.plan.take().is_some() {
             control.log(Level::Info, "The settings of plans are this checkpoint's.");
         }
@@ -412,6 +439,7 @@ impl Session for Tabletop {
         });
         let (selected, system) = taken?;
         (self.system, self.selected, self.choice) = (system, selected, device);
+        self.latents = RefCell::default();
         self.clear(self.seed, control)
     }
 

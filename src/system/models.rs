@@ -6,14 +6,15 @@ use std::sync::atomic::Ordering;
 use burn::tensor::{Tensor, TensorData};
 
 use super::System;
-use crate::planner::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, ModelError, Question, Reasoner};
-use crate::recording::AttentionMap;
+use crate::planner::{Answer, Goal, GoalMaker, GoalRequest, GoalSource, ModelError, OnText, Question, Reasoner};
+use crate::recording::{AttentionMap, TokenRecord};
+use crate::sim::Frame;
 use crate::sim::tasks::normalised;
-use crate::vlm::{Sampling, VlmError, parse_answer, plan_prompt, replan_prompt};
+use crate::vlm::{AttentionQuestion, Sampling, TokenAttention, VlmError, parse_answer, plan_prompt, replan_prompt};
 
 impl Reasoner for System {
     /// The task is read as models read it: lower case, single blanks, no stop at the end.
-    fn reason(&self, question: &Question, on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+    fn reason(&self, question: &Question, on_text: &mut OnText) -> Result<Answer, ModelError> {
         let vlm = self.vlm()?;
         let task = normalised(question.task);
         let prompt = match question.history {
@@ -28,8 +29,8 @@ impl Reasoner for System {
         } else {
             Sampling::Greedy
         };
-        let mut on_token = |text: &str| {
-            on_text(text);
+        let mut on_token = |text: &str, token: Option<&TokenRecord>| {
+            on_text(text, token);
             if question.cancel.load(Ordering::Relaxed) {
                 ControlFlow::Break(())
             } else {
@@ -39,7 +40,10 @@ impl Reasoner for System {
         // The model's own room is the limit.
         let most = vlm.config().max_tokens;
         let generation = vlm.reason(question.frame, &prompt, sampling, most, &mut on_token)?;
-        Ok(parse_answer(&generation.text).into())
+        Ok(Answer {
+            prompt,
+            ..parse_answer(&generation.text).into()
+        })
     }
 }
 
@@ -54,6 +58,23 @@ impl GoalMaker for System {
 }
 
 impl System {
+    /// Where the language model looked in a frame, by layer and head.
+    ///
+    /// # Errors
+    /// The checkpoint holds no language model, or the text is empty or longer than it takes.
+    pub fn attention(&self, frame: &Frame, asked: &AttentionQuestion) -> Result<TokenAttention, ModelError> {
+        let vlm = self.vlm()?;
+        let attention = match asked {
+            // As its goal is made.
+            AttentionQuestion::SubGoal { text, objects } => {
+                let (text, objects) = (normalised(text), objects.clone());
+                vlm.attention(frame, &AttentionQuestion::SubGoal { text, objects })
+            }
+            answer @ AttentionQuestion::Answer { .. } => vlm.attention(frame, answer),
+        };
+        Ok(attention?)
+    }
+
     /// The goal of a sub-goal with another map than the language model's: `change` gets that one. The embedding stays.
     ///
     /// # Errors

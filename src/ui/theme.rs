@@ -5,6 +5,8 @@ use std::sync::Arc;
 use egui::epaint::text::{FontData, FontDefinitions};
 use egui::{Color32, Context, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, Ui, Vec2, Visuals};
 
+use super::color::contrast;
+
 const REGULAR: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.otf");
 const SEMIBOLD: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.otf");
 
@@ -139,6 +141,15 @@ impl Palette {
         if dark { &DARK } else { &LIGHT }
     }
 
+    /// Whichever of the two ends of the theme's greys is easier to read on this ground.
+    pub fn readable_on(&self, ground: Color32) -> Color32 {
+        if contrast(self.strong, ground) >= contrast(self.panel, ground) {
+            self.strong
+        } else {
+            self.panel
+        }
+    }
+
     /// The colour of a sub-goal in list, curve, timeline and map. From the ninth on they repeat: its number always
     /// stands beside the colour.
     pub fn sub_goal(&self, index: usize) -> Color32 {
@@ -243,7 +254,7 @@ fn fonts() -> FontDefinitions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::color::{contrast, from_lab, to_lab};
+    use crate::ui::color::{from_lab, to_lab};
 
     #[test]
     fn every_text_colour_is_readable_on_every_ground_it_stands_on() {

@@ -1,8 +1,10 @@
 //! Small widgets that egui lacks: icon buttons, chips, a value with its label, a thin progress bar.
 
+use egui::containers::menu::MenuConfig;
+use egui::style::StyleModifier;
 use egui::{
-    Align2, Color32, FontId, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
-    vec2,
+    Align2, Color32, FontId, PopupCloseBehavior, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2,
+    WidgetInfo, pos2, vec2,
 };
 
 use super::Palette;
@@ -147,6 +149,13 @@ pub fn elided(ui: &Ui, text: &str, size: f32, color: Color32, width: f32) -> std
     let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), FontId::proportional(size), color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(0.0));
     ui.painter().layout_job(job)
+}
+
+/// A menu that is filled in like a form: it stays open, and its fields and buttons look as they do elsewhere.
+pub fn form_menu() -> MenuConfig {
+    MenuConfig::new()
+        .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
+        .style(StyleModifier::default())
 }
 
 /// A text field with a name.

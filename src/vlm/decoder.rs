@@ -1,5 +1,7 @@
 //! The language model: a Llama decoder (method, 4.4).
 
+use std::ops::Range;
+
 use burn::{
     module::Module,
     nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig},
@@ -102,6 +104,26 @@ impl Decoder {
             _ => causal_mask(past + length, &x.device()).map(|mask| mask.slice_dim(2, past..)),
         };
         self.layers_forward(x, &rotary, mask.as_ref(), cache, wanted)
+    }
+
+    /// Attention of some rows of a sequence on some of its keys in every layer, first to last, each `[B, H, rows, keys]`.
+    pub fn attention_by_layer(&self, mut x: Tensor<3>, rows: Range<usize>, keys: &Range<usize>) -> Vec<Tensor<4>> {
+        let [_, length, _] = x.dims();
+        let rotary = Rotary::new(self.head_dim, self.rope_theta, &[(0..length).collect()], &x.device());
+        let mask = causal_mask(length, &x.device());
+        let seen = Seen {
+            rotary: &rotary,
+            mask: mask.as_ref(),
+            rows_from: 0,
+            want_weights: true,
+        };
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let (next, weights) = layer.forward(x, seen, None);
+            x = next;
+            layers.extend(weights.map(|weights| weights.on(keys.clone()).slice_dim(2, rows.clone())));
+        }
+        layers
     }
 
     /// One new token for each member of a batch whose sequences differ in length: `positions` `[B]`, and a mask

@@ -9,8 +9,12 @@ use super::{decoder::Wanted, error::VlmError, kv_cache::KvCache, model::Vlm, pix
 use crate::{
     nn::causal_attention::padding_mask,
     random::{Stream, rng},
+    recording::TokenRecord,
     sim::Frame,
 };
+
+/// How many other tokens are told of for each one that was chosen.
+const OTHERS: usize = 4;
 
 /// How the next token is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,8 +45,9 @@ pub struct Generation {
 }
 
 impl Vlm {
-    /// Answers a prompt about a frame. `on_token` gets the text of each token as soon as it is whole characters, and may
-    /// stop the answer; what it got joined together is the text.
+    /// Answers a prompt about a frame. `on_token` gets the text of each token as soon as it is whole characters, with the
+    /// token, and may stop the answer; what it got joined together is the text. What characters were left unfinished at
+    /// the end comes without a token.
     ///
     /// # Errors
     /// The prompt has no image or leaves no room for an answer, or the model gives numbers that are not finite.
@@ -52,7 +57,7 @@ impl Vlm {
         prompt: &str,
         sampling: Sampling,
         max_new_tokens: usize,
-        on_token: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        on_token: &mut dyn FnMut(&str, Option<&TokenRecord>) -> ControlFlow<()>,
     ) -> Result<Generation, VlmError> {
         let prompt = self.prompt(prompt)?;
         let limit = max_new_tokens.min(self.config().max_tokens - prompt.ids.len());
@@ -80,8 +85,11 @@ impl Vlm {
                 break;
             }
             tokens.push(id);
-            let text = stream.push(id)?;
-            if on_token(&text).is_break() {
+            let token = TokenRecord {
+                text: stream.push(id)?,
+                ..self.chances(&logits, id)?
+            };
+            if on_token(&token.text, Some(&token)).is_break() {
                 stopped = Stopped::Cancelled;
                 break;
             }
@@ -97,7 +105,7 @@ impl Vlm {
         let (rest, text) = stream.finish()?;
         if !rest.is_empty() && stopped != Stopped::Cancelled {
             // The answer is over: a wish to stop it changes nothing any more.
-            let _ = on_token(&rest);
+            let _ = on_token(&rest, None);
         }
         Ok(Generation {
             text,
@@ -237,7 +245,7 @@ impl Vlm {
     }
 
     /// Ids to `[rows, L]`.
-    fn ints(&self, ids: &[u32], rows: usize) -> Tensor<2, Int> {
+    pub(super) fn ints(&self, ids: &[u32], rows: usize) -> Tensor<2, Int> {
         let values: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
         let shape = [rows, values.len() / rows];
         Tensor::from_data(TensorData::new(values, shape), &self.device())
@@ -251,18 +259,37 @@ impl Vlm {
             .map_err(|err| VlmError::Read(err.to_string()))
     }
 
-    /// Tokens that stand for no text, and rows of the head that the tokenizer does not know, are never chosen.
+    /// The logits of what may be written: no tokens that stand for no text, and no rows of the head that the tokenizer does
+    /// not know.
+    fn allowed(&self, logits: &[f32]) -> impl Iterator<Item = (u32, f32)> {
+        (0..self.tokenizer.vocab_size() as u32)
+            .filter(|&id| !self.tokenizer.is_silent(id))
+            .map(|id| (id, logits[id as usize]))
+    }
+
+    /// The probability of a token and of the best others, from the logits that it was chosen by.
+    fn chances(&self, logits: &[f32], chosen: u32) -> Result<TokenRecord, VlmError> {
+        let mut ranked: Vec<(u32, f32)> = self.allowed(logits).collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let best = ranked.first().map_or(0.0, |first| first.1);
+        let weight = |logit: f32| f64::from(logit - best).exp();
+        let total: f64 = ranked.iter().map(|&(_, logit)| weight(logit)).sum();
+        let probability = |logit: f32| (weight(logit) / total) as f32;
+        let named = |&(id, logit): &(u32, f32)| Ok((self.tokenizer.name(id)?, probability(logit)));
+        let others = ranked.iter().filter(|&&(id, _)| id != chosen).take(OTHERS);
+        Ok(TokenRecord {
+            id: chosen,
+            text: String::new(),
+            probability: probability(logits[chosen as usize]),
+            others: others.map(named).collect::<Result<_, VlmError>>()?,
+        })
+    }
+
     fn choose(&self, logits: &[f32], sampling: Sampling, token: usize) -> Result<u32, VlmError> {
         if logits.iter().any(|logit| !logit.is_finite()) {
             return Err(VlmError::NotFinite { token });
         }
-        let known = self.tokenizer.vocab_size() as u32;
-        let allowed = || {
-            (0..known)
-                .filter(|&id| !self.tokenizer.is_silent(id))
-                .map(|id| (id, logits[id as usize]))
-        };
-        let best = allowed().fold(
+        let best = self.allowed(logits).fold(
             (self.tokenizer.eos, f32::NEG_INFINITY),
             |a, b| if b.1 > a.1 { b } else { a },
         );
@@ -270,9 +297,9 @@ impl Vlm {
             return Ok(best.0);
         };
         let weight = |logit: f32| (f64::from(logit - best.1) / t).exp();
-        let total: f64 = allowed().map(|(_, logit)| weight(logit)).sum();
+        let total: f64 = self.allowed(logits).map(|(_, logit)| weight(logit)).sum();
         let mut left = rng(seed, Stream::Sampling, token as u64, 0).random::<f64>() * total;
-        for (id, logit) in allowed() {
+        for (id, logit) in self.allowed(logits) {
             left -= weight(logit);
             if left < 0.0 {
                 return Ok(id);
@@ -296,7 +323,7 @@ mod tests {
         }
     }
 
-    fn go_on(_: &str) -> ControlFlow<()> {
+    fn go_on(_: &str, _: Option<&TokenRecord>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
@@ -383,7 +410,7 @@ mod tests {
         let prompt = plan_prompt("stack");
         let warm = |seed| Sampling::Temperature { t: 1.5, seed };
         let mut streamed = String::new();
-        let mut collect = |text: &str| {
+        let mut collect = |text: &str, _: Option<&TokenRecord>| {
             streamed.push_str(text);
             ControlFlow::Continue(())
         };
@@ -395,12 +422,57 @@ mod tests {
             answer.tokens
         );
         let cancelled = vlm
-            .reason(&frame(1), &prompt, warm(5), 20, &mut |_| ControlFlow::Break(()))
+            .reason(&frame(1), &prompt, warm(5), 20, &mut |_, _| ControlFlow::Break(()))
             .unwrap();
         assert_eq!((cancelled.stopped, cancelled.tokens.len()), (Stopped::Cancelled, 1));
         let long = plan_prompt(&"word ".repeat(100));
         let refused = vlm.reason(&frame(1), &long, Sampling::Greedy, 5, &mut go_on);
         assert!(matches!(refused, Err(VlmError::TooLong { limit: 128, .. })));
+    }
+
+    #[test]
+    fn every_token_comes_with_its_probability_and_the_best_others() {
+        let vlm = tiny(25);
+        let prompt = plan_prompt("stack red on green");
+        let told = |sampling| {
+            let mut told: Vec<TokenRecord> = Vec::new();
+            let mut keep = |text: &str, token: Option<&TokenRecord>| {
+                assert_eq!(
+                    token.map_or("", |token| token.text.as_str()),
+                    if token.is_some() { text } else { "" }
+                );
+                told.extend(token.cloned());
+                ControlFlow::Continue(())
+            };
+            let answer = vlm.reason(&frame(1), &prompt, sampling, 12, &mut keep).unwrap();
+            (answer, told)
+        };
+        let (answer, greedy) = told(Sampling::Greedy);
+        assert_eq!(greedy.iter().map(|token| token.id).collect::<Vec<_>>(), answer.tokens);
+        for token in &greedy {
+            let others: Vec<f32> = token.others.iter().map(|other| other.1).collect();
+            assert_eq!(others.len(), OTHERS);
+            assert!(
+                others.is_sorted_by(|a, b| a >= b) && token.probability >= others[0],
+                "{token:?}"
+            );
+            let sum = token.probability + others.iter().sum::<f32>();
+            assert!(token.probability > 0.0 && sum <= 1.0 + 1e-6, "{token:?}");
+        }
+        // An answer with some chance in it holds tokens that were not the most probable.
+        let (_, warm) = told(Sampling::Temperature { t: 1.5, seed: 5 });
+        assert!(warm.iter().any(|token| token.probability < token.others[0].1));
+
+        let mut logits = vec![-1e9f32; vlm.config().vocab_size];
+        (logits[10], logits[11], logits[0]) = (3f32.ln(), 0.0, 50.0);
+        let token = vlm.chances(&logits, 11).unwrap();
+        assert!(
+            (token.probability - 0.25).abs() < 1e-6,
+            "<pad> takes no share: {token:?}"
+        );
+        assert_eq!(token.others[0].0, vlm.tokenizer.name(10).unwrap());
+        assert!((token.others[0].1 - 0.75).abs() < 1e-6);
+        assert_eq!(vlm.tokenizer.name(vlm.tokenizer.eos).unwrap(), "end of answer");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //!
 //! A frame goes through [`tower`] and [`projector`] to image tokens, which stand in the prompt ([`prompt`]) where it says
 //! `[IMAGE]`; the [`decoder`] writes the answer ([`generate`]), [`parser`] reads it, and [`ground`] runs each sub-goal's
-//! fixed text through the model again for its map and embedding. [`batch`] and [`loss`] are the training side.
+//! fixed text through the model again for its map and embedding. [`attention`] looks into all layers and heads. [`batch`] and [`loss`] are the training side.
 
+pub mod attention;
 pub mod batch;
 pub mod decoder;
 mod error;
@@ -22,6 +23,7 @@ pub mod remap;
 pub mod tokenizer;
 pub mod tower;
 
+pub use attention::{AttentionQuestion, Lens, TokenAttention};
 pub use batch::{Example, SpanTarget, TokenBatch};
 pub use error::VlmError;
 pub use generate::{Generation, Sampling, Stopped};

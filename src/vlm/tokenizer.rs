@@ -176,6 +176,17 @@ impl VlmTokenizer {
             .map_err(|err| failure("use", String::new(), &err))
     }
 
+    /// A token by itself, for people: what it writes, or that it ends the answer.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn name(&self, id: u32) -> Result<String, VlmError> {
+        if id == self.eos {
+            return Ok("end of answer".to_owned());
+        }
+        self.decode(&[id])
+    }
+
     /// A prompt that contains [`IMAGE_MARK`] to tokens.
     ///
     /// # Errors

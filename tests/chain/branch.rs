@@ -22,10 +22,10 @@ fn shipped() -> PathBuf {
 }
 
 /// An engine, and what is asked of it.
-struct Desk(Engine);
+pub struct Desk(pub Engine);
 
 impl Desk {
-    fn open(recordings: &Path) -> Self {
+    pub fn open(recordings: &Path) -> Self {
         let settings = StudioSettings {
             checkpoint: shipped(),
             scene: DEMO_SCENE.to_owned(),
@@ -38,7 +38,7 @@ impl Desk {
         desk
     }
 
-    fn until(&self, what: &str, shown: impl Fn(&BoardView) -> bool) {
+    pub fn until(&self, what: &str, shown: impl Fn(&BoardView) -> bool) {
         let begun = Instant::now();
         loop {
             let board = self.0.board();
@@ -50,14 +50,14 @@ impl Desk {
         }
     }
 
-    fn plan(&self) {
+    pub fn plan(&self) {
         let task = STACK.to_owned();
         let (seed, then) = (7, None);
         assert!(self.0.send(Command::Plan { task, seed, then }));
         self.until("planned", |board| board.phase == Phase::Paused);
     }
 
-    fn finish(&self) {
+    pub fn finish(&self) {
         assert!(self.0.send(Command::Run(Until::End)));
         self.until("running", |board| board.phase != Phase::Paused);
         self.until("finished", |board| board.phase == Phase::Finished);
@@ -78,7 +78,7 @@ impl Desk {
         self.0.board().branches.list.iter().map(|branch| branch.id).collect()
     }
 
-    fn exported(&self, path: &Path) -> Vec<u8> {
+    pub fn exported(&self, path: &Path) -> Vec<u8> {
         assert!(self.0.send(Command::Export(path.to_owned())));
         let wrote = format!("Wrote {}.", path.display());
         self.until("exported", |board| board.log.iter().any(|line| line.text == wrote));

@@ -7,9 +7,11 @@
 )]
 
 mod branch;
+mod latent;
 mod measure;
 mod plan;
 mod precision;
+mod reasoning;
 mod resume;
 mod studio;
 mod support;

@@ -10,11 +10,15 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Script, Studio, measure, prepare};
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{Breakpoints, Command, Engine, Level, Phase, Stage, TrainingRequest, TrainingState, Until};
+use thinkjepa::engine::{
+    Breakpoints, Command, Engine, Examination, Level, Phase, Question, Stage, Topic, TrainingRequest, TrainingState,
+    Until,
+};
+use thinkjepa::eval::latent::LatentQuestion;
 use thinkjepa::planner::{Held, SubGoal, Switches};
 use thinkjepa::recording::Outcome;
 
-use super::{at_steps, script};
+use super::{at_steps, script, synthetic};
 
 /// Far more than anything here takes, even on a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -382,6 +386,45 @@ fn files_are_written_while_the_planner_works() {
         std::fs::read_to_string(folder.path().join("plan.json")).expect("the file"),
         "hang"
     );
+}
+
+#[test]
+fn questions_about_a_step_are_answered_beside_a_run_and_the_newest_wins() {
+    let engine = quiet();
+    let about = |step: usize| {
+        let question = Question::Latent(LatentQuestion::OpenLoop);
+        Examination::new(question, &engine.recording(), step, None)
+    };
+    let known = |engine: &Engine| engine.board().examined.get(&Topic::Latent).cloned();
+    plan(&engine, "ponder");
+    engine.send(Command::Step);
+    until(&engine, "one step", |engine| {
+        engine.recording().steps.len() == 1 && engine.board().phase == Phase::Paused
+    });
+    // It ponders until another question comes; that one, until planning is interrupted.
+    let (first, second) = (about(0), about(1));
+    engine.send(Command::Examine(first.clone()));
+    assert!(engine.board().examining.contains(&first));
+    engine.send(Command::Examine(second.clone()));
+    until(&engine, "the second", |engine| {
+        *engine.board().examining == [second.clone()]
+    });
+    assert!(known(&engine).is_none(), "what was stopped has no answer");
+    plan(&engine, "stack");
+    engine.send(Command::Run(Until::End));
+    until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);
+    assert!(engine.board().examining.is_empty() && known(&engine).is_none());
+
+    let third = about(4);
+    engine.send(Command::Examine(third.clone()));
+    until(&engine, "an answer", |engine| known(engine).is_some());
+    let examined = known(&engine).expect("an answer");
+    assert_eq!(examined.asked, third);
+    assert_eq!(examined.answer, Ok(synthetic::answer(&third.question)));
+    assert_eq!(engine.board().phase, Phase::Finished);
+    // Other models know nothing of it.
+    engine.send(Command::LoadCheckpoint("other".into()));
+    until(&engine, "forgetting", |engine| known(engine).is_none());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use thinkjepa::engine::{
 use thinkjepa::panels::{Draft, MapGrid, Pin, Popup, Workspace};
 use thinkjepa::recording::{Recording, StepRecord};
 
-use super::{Desk, builder, draw, hand, synthetic, training};
+use super::{Desk, builder, draw, hand, reasoning, synthetic, training};
 
 /// A renderer and its target's format; none where this machine cannot draw, not even in software.
 fn renderer() -> Option<(egui_kittest::wgpu::WgpuTestRenderer, wgpu::TextureFormat)> {
@@ -165,6 +165,8 @@ fn album(folder: &Path, theme: Theme) {
         ..(**seen).clone()
     });
     save("first", first, &[], &[]);
+    save("reasoning", reasoning::looked_at(), &[], &[]);
+    save("branches", episode(), &[Key::Home], &["Branches"]);
     save("edit", edited(), &[], &[]);
     save("compare", compared(), &[], &[]);
     save("training", training_desk(), &[], &[]);

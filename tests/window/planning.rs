@@ -66,6 +66,17 @@ fn at_the_newest_iteration_the_key_plans_one_more() {
     assert_eq!(window.state_mut().take(), [], "and nothing while it runs");
 }
 
+#[test]
+fn actions_are_drawn_as_curves_or_as_a_heat_map() {
+    let mut window = paused();
+    assert!(window.query_by_label_contains("Heat map of the actions").is_none());
+    window.get_by_label("Actions as a heat map").click();
+    window.run();
+    let map = window.get_by_label("Heat map of the actions over 10 steps, mean and standard deviation");
+    assert!(map.rect().width() > 200.0);
+    assert!(window.query_by_label_contains("Actions over 10 steps").is_none());
+}
+
 /// Types a number into a knob and leaves it.
 fn turn(window: &mut Harness<'static, Desk>, knob: &str, number: &str) {
     window.get_by_label(knob).click();

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use thinkjepa::config::PlanConfig;
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
-    Advance, Branch, Branches, Control, Engine, Exporter, Opening, Session, SessionError, SessionInfo, TrainingControl,
-    Waker,
+    Advance, Answer, Branch, Branches, Control, Engine, Examination, Exporter, Opening, Session, SessionError,
+    SessionInfo, TrainingControl, Waker,
 };
 use thinkjepa::planner::{Held, Pace, SubGoal, Switches};
 use thinkjepa::recording::{BranchPoint, Outcome, Recording, StepRecord, file};
@@ -204,6 +204,16 @@ impl Session for Script {
             }
         });
         Ok(())
+    }
+
+    fn examine(&self, asked: &Examination, _: &Recording, stop: &AtomicBool) -> Result<Answer, SessionError> {
+        while self.task.contains("ponder") {
+            if stop.load(Ordering::Acquire) {
+                return Err(SessionError::Cancelled);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(synthetic::answer(&asked.question))
     }
 
     fn reset(&mut self, _seed: u64, control: &Control) -> Result<(), SessionError> {

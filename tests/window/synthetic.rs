@@ -4,11 +4,17 @@ use std::sync::{Arc, LazyLock};
 
 use thinkjepa::config::preset;
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{BoardView, Branches, Phase, SessionInfo};
+use thinkjepa::engine::{Answer, BoardView, Branches, Phase, Question, SessionInfo};
+use thinkjepa::eval::latent::open_loop::Errors;
+use thinkjepa::eval::latent::{
+    Imagined, Landscape, LatentAnswer, LatentQuestion, Nearest, OpenLoop, Patches, Sensitivity,
+};
 use thinkjepa::recording::{
-    AttentionMap, CemIteration, EndedBecause, Recording, ReplanRecord, StageSecs, StepRecord, SubGoalRecord,
+    AttentionMap, CemIteration, EndedBecause, QuestionRecord, Recording, ReplanRecord, StageSecs, StepRecord,
+    SubGoalRecord, TokenRecord,
 };
 use thinkjepa::sim::{Action, Frame};
+use thinkjepa::vlm::{AttentionQuestion, TokenAttention};
 
 pub const EXAMPLES: [&str; 4] = [
     "stack the blocks by size on the blue pad",
@@ -48,6 +54,7 @@ pub fn info() -> SessionInfo {
         project,
         gripper_height_m: 0.6,
         reach_m: 0.14,
+        attention: Some([3, 5]),
     }
 }
 
@@ -308,4 +315,113 @@ pub fn live(recording: &Recording) -> StepRecord {
         cem: cem(11, last.gripper_m, [-0.6, 0.55])[..2].to_vec(),
         ..(**last).clone()
     }
+}
+
+/// [`recording`] with its first answer token by token: one word is in doubt.
+pub fn recording_with_tokens() -> Recording {
+    let tokens = [
+        "The", " red", " block", " is", " free", ".\n", "1. [", "pick", " up", " the", " red", " block", "] | [",
+        "red", " block", "]\n", "2. [", "place", " the", " red", " block", " on", " the", " blue", " pad", "] | [",
+        "red", " block", ",", " blue", " pad", "]",
+    ];
+    let token = |(id, text): (usize, &&str)| TokenRecord {
+        id: id as u32,
+        text: (*text).to_owned(),
+        probability: if *text == " free" { 0.4 } else { 0.93 },
+        others: [("green", 0.05), ("end of answer", 0.001)]
+            .map(|(text, p)| (text.to_owned(), p))
+            .into(),
+    };
+    let question = QuestionRecord {
+        step: 0,
+        prompt: "Task: stack the blocks by size on the blue pad".to_owned(),
+        first_sub_goal: Some(0),
+        tokens: tokens.iter().enumerate().map(token).collect(),
+    };
+    Recording {
+        questions: vec![question],
+        ..recording()
+    }
+}
+
+/// Each layer, head and token looks at a patch of its own more than at the others.
+fn attention(asked: &AttentionQuestion) -> TokenAttention {
+    let (layers, heads) = (3, 5);
+    let tokens = match asked {
+        AttentionQuestion::Answer { tokens, .. } => tokens.len(),
+        AttentionQuestion::SubGoal { .. } => 4,
+    };
+    let values = (0..layers * heads * tokens * 64).map(|at| {
+        let (patch, row) = (at % 64, at / 64);
+        let (token, head, layer) = (row % tokens, row / tokens % heads, row / tokens / heads);
+        // The last layer looks where the token's number says, whatever the head.
+        let looked_at = if layer + 1 == layers { token } else { 8 * layer + head };
+        if patch == looked_at { 0.3 } else { 0.005 }
+    });
+    TokenAttention {
+        layers,
+        heads,
+        tokens,
+        grid: [8, 8],
+        values: values.collect(),
+    }
+}
+
+/// What a model might say of a step of [`recording`].
+pub fn answer(question: &Question) -> Answer {
+    let rising = |from: f64, by: f64| (0..5).map(|h| from + by * f64::from(h)).collect::<Vec<f64>>();
+    let question = match question {
+        Question::Latent(question) => question,
+        Question::Attention(asked) => return Answer::Attention(attention(asked)),
+    };
+    Answer::Latent(match *question {
+        LatentQuestion::Landscape { sub_goal, rest } => {
+            let axis: Vec<f32> = (0..15).map(|i| i as f32 / 7.0 - 1.0).collect();
+            let gap = |at: usize| (axis[at % 15] + 0.8).hypot(axis[at / 15] - 0.6);
+            LatentAnswer::Landscape(Landscape {
+                sub_goal,
+                rest,
+                grip: -1.0,
+                similarity: (0..225).map(|at| (-gap(at)).exp()).collect(),
+                cost: (0..225).map(gap).collect(),
+                axis,
+                now: 0.4,
+                horizon: 5,
+                expert: Some([-1.0, 0.5, -1.0]),
+            })
+        }
+        LatentQuestion::Patches(centre) => LatentAnswer::Patches(Patches {
+            centre,
+            grid: [4, 4],
+            rgb: (0..16).map(|i| [i as f32 / 15.0, 0.5, 1.0 - i as f32 / 15.0]).collect(),
+            shares: [0.5, 0.2, 0.1],
+            frames: 12,
+        }),
+        LatentQuestion::OpenLoop => {
+            let errors = || Errors {
+                imagined: rising(0.01, 0.01),
+                persistence: rising(0.1, 0.1),
+            };
+            LatentAnswer::OpenLoop(OpenLoop {
+                horizon: 5,
+                errors: [errors(), errors(), errors()],
+            })
+        }
+        LatentQuestion::Sensitivity => LatentAnswer::Sensitivity(Sensitivity {
+            executed: 3,
+            moved: rising(0.2, 0.2),
+            still: rising(0.2, 0.2),
+            shuffled: Some(rising(0.3, 0.3)),
+        }),
+        LatentQuestion::Imagined => LatentAnswer::Imagined(Imagined {
+            states: (0..5)
+                .map(|h| Nearest {
+                    step: h + 2,
+                    distance: 0.1,
+                    real: (h < 3).then_some(0.2),
+                })
+                .collect(),
+            frames: 12,
+        }),
+    })
 }

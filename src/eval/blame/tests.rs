@@ -15,7 +15,8 @@ use crate::eval::chain::Run;
 use crate::eval::{EvalEpisode, demo_suite};
 use crate::planner::toy::{ToyModel, toy_config};
 use crate::planner::{
-    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Models, Question, Reasoner, SubGoal,
+    Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Models, OnText, Question, Reasoner,
+    SubGoal,
 };
 use crate::recording::AttentionMap;
 use crate::sim::tasks::{Phrasing, TaskBook};
@@ -132,7 +133,7 @@ impl GoalMaker for SeeingGoals {
 struct Forgetful(Teacher);
 
 impl Reasoner for Forgetful {
-    fn reason(&self, _question: &Question, _on_text: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+    fn reason(&self, _question: &Question, _on_text: &mut OnText) -> Result<Answer, ModelError> {
         let mut sub_goals: Vec<SubGoal> = self.0.list();
         sub_goals.pop();
         Ok(Answer {

@@ -14,12 +14,15 @@ use egui::{
 pub use heatmap::Heatmap;
 pub use texture::FrameTexture;
 
+use super::attention::{MapOf, ShownMap, lens_words, shown_map};
+use super::reasoning::text_of;
 use super::state::{MapGrid, View, ViewState};
 use crate::engine::{JobKind, Phase};
 use crate::recording::{AttentionMap, StepRecord};
 use crate::ui::icons::Icon;
 use crate::ui::theme::SMALL;
 use crate::ui::{Palette, faces, numbers, widgets};
+use crate::vlm::Lens;
 
 pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
@@ -43,11 +46,12 @@ pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         }
         return;
     };
+    let looked = shown_map(state, view);
     let footer_height = 30.0;
     let room = ui.available_size() - vec2(0.0, footer_height);
     let (area, response) = ui.allocate_exact_size(room.max(vec2(32.0, 32.0)), Sense::click());
-    picture_ui(ui, area, &response, state, view, step);
-    footer_ui(ui, state, view);
+    picture_ui(ui, area, &response, state, view, (step, looked.as_ref()));
+    footer_ui(ui, state, looked.as_ref());
 }
 
 fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
@@ -65,11 +69,50 @@ fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         ui.label(RichText::new(text).size(SMALL).color(color));
     }
     ui.add_space(6.0);
+    map_title_ui(ui, state, view);
     if let Some(step) = view.shown(state) {
         let vacuum = if step.vacuum { "Holding" } else { "Empty gripper" };
         ui.label(RichText::new(vacuum).size(SMALL).color(p.weak))
             .on_hover_text("Whether the vacuum holds something: the robot's own sense, part of the observation");
     }
+}
+
+/// What the map is of, where it is not the sub-goal's own, and the way back to that.
+fn map_title_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    if state.camera.map == MapGrid::Off {
+        return;
+    }
+    let p = Palette::of(ui);
+    let mut said = Vec::new();
+    if let Some((_, question, tokens)) = view.shown_word(state) {
+        let back = ui.add(egui::Button::new(RichText::new("Back").size(SMALL)).small());
+        let back = back.accessible_name("Back to the sub-goal's map");
+        if back
+            .on_hover_text("Show where the VLM looked for the sub-goal\nEscape, or a second click on the word")
+            .clicked()
+        {
+            state.selection.word = None;
+        }
+        let text = text_of(&question.tokens[tokens]);
+        let newest = view.shown(state).is_some_and(|shown| shown.step == question.step);
+        let seen = if newest {
+            String::new()
+        } else {
+            format!(" as seen at step {}", question.step)
+        };
+        said.push(format!("Word “{text}”{seen}"));
+    }
+    said.extend(lens_words(state.lens));
+    if said.is_empty() {
+        return;
+    }
+    let mut text = said.join(" · ");
+    if let Some(first) = text.get(..1) {
+        text.replace_range(..1, &first.to_uppercase());
+    }
+    widgets::chip(ui, &text, p.accent, p.selected).on_hover_text(
+        "The attention of the VLM as it is shown now (method 4.4). A view: plans are made by the sub-goals' own maps, the last layer's mean of heads.",
+    );
 }
 
 fn picture_ui(
@@ -78,7 +121,7 @@ fn picture_ui(
     response: &egui::Response,
     state: &mut ViewState,
     view: &View<'_>,
-    step: &StepRecord,
+    (step, looked): (&StepRecord, Option<&ShownMap>),
 ) {
     let p = Palette::of(ui);
     let painter = ui.painter_at(area);
@@ -114,15 +157,17 @@ fn picture_ui(
     painter.image(texture, rect, uv, egui::Color32::WHITE);
     let sub_goal = view.shown_sub_goal(state);
     response.widget_info(|| {
-        let map = sub_goal.map_or_else(String::new, |index| {
-            format!(", attention map of sub-goal {}", index + 1)
+        let map = looked.map_or_else(String::new, |looked| {
+            let through = lens_words(state.lens).map_or_else(String::new, |lens| format!(" through {lens}"));
+            let unknown = if looked.map.is_some() { "" } else { ", not known" };
+            format!(", attention map of {}{through}{unknown}", of_whom(&looked.of))
         });
         WidgetInfo::labeled(Role::Image, true, format!("Camera at step {}{map}", step.step))
     });
 
-    let map = sub_goal.and_then(|index| shown_map(state, &view.recording.sub_goals[index].map));
-    if let (Some(index), Some((grid, values)), Some(format)) = (sub_goal, &map, state.target_format) {
-        let color = Palette::theme(true).sub_goal(index);
+    let map = looked.and_then(|looked| on_grid(state, looked.map.as_ref()?));
+    if let (Some(looked), Some((grid, values)), Some(format)) = (looked, &map, state.target_format) {
+        let color = map_color(Palette::theme(true), &looked.of);
         let heatmap = Heatmap {
             grid: *grid,
             values: Arc::from(*values),
@@ -155,13 +200,28 @@ fn picture_ui(
             overlay::gripper(&painter, p, &lens, step.gripper_m);
         }
     }
-    if let Some((grid, values)) = map {
-        patch_ui(&painter, rect, response, state, grid, values, p);
+    if let (Some(looked), Some(map)) = (looked, map) {
+        patch_ui(&painter, rect, response, state, (&looked.of, map), p);
     }
     painter.rect_stroke(rect, 0.0, Stroke::new(1.0, p.edge), StrokeKind::Outside);
 }
 
-fn shown_map<'a>(state: &ViewState, map: &'a AttentionMap) -> Option<([usize; 2], &'a [f32])> {
+fn of_whom(of: &MapOf) -> String {
+    match of {
+        MapOf::SubGoal(index) => format!("sub-goal {}", index + 1),
+        MapOf::Word { text, .. } => format!("the word “{text}”"),
+    }
+}
+
+/// A word's map has no sub-goal's colour: it may be of none.
+fn map_color(p: &Palette, of: &MapOf) -> egui::Color32 {
+    match of {
+        MapOf::SubGoal(index) => p.sub_goal(*index),
+        MapOf::Word { .. } => p.over,
+    }
+}
+
+fn on_grid<'a>(state: &ViewState, map: &'a AttentionMap) -> Option<([usize; 2], &'a [f32])> {
     let (grid, values) = match state.camera.map {
         MapGrid::Off => return None,
         MapGrid::Vlm => (map.grid, map.values.as_slice()),
@@ -176,8 +236,7 @@ fn patch_ui(
     rect: Rect,
     response: &egui::Response,
     state: &mut ViewState,
-    grid: [usize; 2],
-    values: &[f32],
+    (of, (grid, values)): (&MapOf, ([usize; 2], &[f32])),
     p: &Palette,
 ) {
     let cell = vec2(rect.width() / grid[1] as f32, rect.height() / grid[0] as f32);
@@ -214,13 +273,17 @@ fn patch_ui(
             StrokeKind::Inside,
         );
         let weight = numbers::sig3(f64::from(values[row * grid[1] + column]));
+        let weight = match of {
+            MapOf::SubGoal(_) if state.lens == Lens::default() => format!("Attention weight w_k {weight}"),
+            of => format!("Attention weight of {} {weight}", of_whom(of)),
+        };
         response.clone().on_hover_text_at_pointer(format!(
-            "Patch row {row}, column {column}\nAttention weight w_k {weight} (method 4.4; mean 1)"
+            "Patch row {row}, column {column}\n{weight} (method 4.4; mean 1)\nClick to mark the words that looked here"
         ));
     }
 }
 
-fn footer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+fn footer_ui(ui: &mut Ui, state: &mut ViewState, looked: Option<&ShownMap>) {
     let p = Palette::of(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
     ui.painter()
@@ -294,18 +357,18 @@ fn footer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             state.camera.models_eye = !state.camera.models_eye;
         }
         if ui.available_width() > 190.0 {
-            map_scale_ui(ui, state, view);
+            map_scale_ui(ui, state, looked);
         }
     });
 }
 
 /// What the tint means, in numbers.
-fn map_scale_ui(ui: &mut Ui, state: &ViewState, view: &View<'_>) {
+fn map_scale_ui(ui: &mut Ui, state: &ViewState, looked: Option<&ShownMap>) {
     let p = Palette::of(ui);
-    let Some(index) = view.shown_sub_goal(state) else {
+    let Some((looked, map)) = looked.and_then(|looked| Some((looked, looked.map.as_ref()?))) else {
         return;
     };
-    let Some((_, values)) = shown_map(state, &view.recording.sub_goals[index].map) else {
+    let Some((_, values)) = on_grid(state, map) else {
         return;
     };
     let peak = values
@@ -314,11 +377,11 @@ fn map_scale_ui(ui: &mut Ui, state: &ViewState, view: &View<'_>) {
         .filter(|value| value.is_finite())
         .fold(0.0f32, f32::max);
     ui.add_space(6.0);
-    let text = format!(
-        "sub-goal {} · peak {} × mean",
-        index + 1,
-        numbers::sig3(f64::from(peak))
-    );
-    ui.label(RichText::new(text).size(SMALL).color(p.sub_goal(index)))
+    let (whose, color) = match &looked.of {
+        MapOf::SubGoal(index) => (format!("sub-goal {}", index + 1), p.sub_goal(*index)),
+        MapOf::Word { text, .. } => (format!("“{text}”"), p.text),
+    };
+    let text = format!("{whose} · peak {} × mean", numbers::sig3(f64::from(peak)));
+    ui.label(RichText::new(text).size(SMALL).color(color))
         .on_hover_text("Dimmed below the map's mean, tinted above it; the thin line stands at half of the way from the mean to the peak.");
 }

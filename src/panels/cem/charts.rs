@@ -15,17 +15,24 @@ use crate::ui::{Palette, numbers};
 /// Room for the labels left of a chart.
 const LABELS: f32 = 40.0;
 /// From the top of a chart up to the middle of its title.
-const TITLE: f32 = 15.0;
+pub(in crate::panels) const TITLE: f32 = 15.0;
 const BINS: usize = 28;
 /// The dimensions of an action, with their units.
-const ACTION: [(&str, &str); 3] = [
+pub(super) const ACTION: [(&str, &str); 3] = [
     ("dx", "Move to the right, share of a step's reach, −1 to 1"),
     ("dy", "Move away, share of a step's reach, −1 to 1"),
     ("grip", "Suction: on above 0, off below, −1 to 1"),
 ];
 
 /// A chart with its title; returns the plot's rectangle.
-fn chart_room(ui: &mut Ui, title: &str, height: f32, below: f32, name: &str, tip: &str) -> (Rect, egui::Response) {
+pub(in crate::panels) fn chart_room(
+    ui: &mut Ui,
+    title: &str,
+    height: f32,
+    below: f32,
+    name: &str,
+    tip: &str,
+) -> (Rect, egui::Response) {
     let p = Palette::of(ui);
     ui.add_space(6.0);
     ui.label(RichText::new(title).size(SMALL).family(semibold()).color(p.text))
@@ -158,14 +165,19 @@ pub(super) fn actions_ui(ui: &mut Ui, iteration: &CemIteration, height: f32) {
         let dimension = (((at.y - plot.top()) / (row + gap)) as usize).min(2);
         let share = ((at.x - plot.left()) / plot.width()).clamp(0.0, 1.0);
         let h = (share * (horizon - 1) as f32).round() as usize;
-        let (word, unit) = ACTION[dimension];
-        let value = |rows: &[[f32; 3]]| rows.get(h).map_or(f64::NAN, |row| f64::from(row[dimension]));
-        response.on_hover_text_at_pointer(format!(
-            "{word} at h = {h}: μ {}, σ {}\n{unit}",
-            numbers::fixed(value(&iteration.mean), 3),
-            numbers::fixed(value(&iteration.sigma), 3),
-        ));
+        response.on_hover_text_at_pointer(action_tip(iteration, dimension, h));
     }
+}
+
+/// One number of the distribution, in words.
+pub(super) fn action_tip(iteration: &CemIteration, dimension: usize, h: usize) -> String {
+    let (word, unit) = ACTION[dimension];
+    let value = |rows: &[[f32; 3]]| rows.get(h).map_or(f64::NAN, |row| f64::from(row[dimension]));
+    format!(
+        "{word} at h = {h}: μ {}, σ {}\n{unit}",
+        numbers::fixed(value(&iteration.mean), 3),
+        numbers::fixed(value(&iteration.sigma), 3),
+    )
 }
 
 pub(super) fn histogram_ui(ui: &mut Ui, step: &StepRecord, iteration: &CemIteration, height: f32) {

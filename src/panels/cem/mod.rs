@@ -2,13 +2,16 @@
 
 mod charts;
 mod controls;
+mod heat;
 mod settings;
 mod stages;
 
 use egui::{RichText, Role, Sense, Slider, Stroke, Ui, WidgetInfo, vec2};
 
+pub(super) use charts::{TITLE, chart_room};
 use charts::{actions_ui, costs_ui, histogram_ui};
 use controls::controls_ui;
+use heat::heat_map_ui;
 use settings::settings_ui;
 pub use settings::{SettingsForm, keep_to_checkpoint};
 use stages::stages_ui;
@@ -121,7 +124,7 @@ fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 
 fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, iteration: &CemIteration) {
     iteration_ui(ui, state, step, index);
-    numbers_ui(ui, iteration);
+    numbers_ui(ui, state, iteration);
     stages_ui(ui, step);
     let room = ui.available_height();
     // The four charts share what room there is; under their least height the panel scrolls.
@@ -131,7 +134,11 @@ fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, 
         .auto_shrink(false)
         .show(ui, |ui| {
             costs_ui(ui, state, step, index, unit * 1.1);
-            actions_ui(ui, iteration, unit * 2.3);
+            if state.actions_as_map {
+                heat_map_ui(ui, iteration, unit * 2.3);
+            } else {
+                actions_ui(ui, iteration, unit * 2.3);
+            }
             histogram_ui(ui, step, iteration, unit);
             elites_ui(ui, state, iteration);
         });
@@ -204,7 +211,7 @@ pub(super) fn costs(iteration: &CemIteration) -> Costs {
     }
 }
 
-fn numbers_ui(ui: &mut Ui, iteration: &CemIteration) {
+fn numbers_ui(ui: &mut Ui, state: &mut ViewState, iteration: &CemIteration) {
     let costs = costs(iteration);
     let spread = iteration
         .sigma
@@ -215,6 +222,13 @@ fn numbers_ui(ui: &mut Ui, iteration: &CemIteration) {
         / (3 * iteration.sigma.len()).max(1) as f64;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 14.0;
+        let map = widgets::toggle(ui, state.actions_as_map, "Map", "Actions as a heat map");
+        if map
+            .on_hover_text("Draw the actions' μ and σ as a heat map, H x D_a, in place of curves")
+            .clicked()
+        {
+            state.actions_as_map = !state.actions_as_map;
+        }
         let note = "J is a cost: lower is better; the method's reward is −J (Algorithm 2, line 22)";
         widgets::value(
             ui,

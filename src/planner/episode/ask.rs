@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Episode, Event, Models, Progress};
 use crate::planner::goals::Seen;
 use crate::planner::models::{PlannerError, Question, TEMPERATURES};
-use crate::recording::{Outcome, Recording};
+use crate::recording::{Outcome, QuestionRecord, Recording};
 use crate::vlm::History;
 
 impl Episode {
@@ -18,6 +18,7 @@ impl Episode {
         cancel: &AtomicBool,
     ) -> Result<Progress, PlannerError> {
         let mut unreadable = String::new();
+        let (step, first) = (self.state.step, self.state.sub_goals.len());
         for temperature in TEMPERATURES {
             let question = Question {
                 frame: &seen.frame,
@@ -30,10 +31,23 @@ impl Episode {
             let recording = self.recording.clone();
             let again = history.is_some();
             let mut written = String::new();
-            recording.write(|recording| set_answer(recording, again, "", "", &[]));
-            let answer = models.reasoner.reason(&question, &mut |piece| {
+            recording.write(|recording| {
+                set_answer(recording, again, "", "", &[]);
+                // One a re-plan: what is left of a try before this one goes.
+                recording.questions.truncate(recording.replans.len());
+                recording.questions.push(QuestionRecord {
+                    step,
+                    ..QuestionRecord::default()
+                });
+            });
+            let answer = models.reasoner.reason(&question, &mut |piece, token| {
                 written.push_str(piece);
-                recording.write(|recording| set_answer(recording, again, &written, before_list(&written), &[]));
+                recording.write(|recording| {
+                    set_answer(recording, again, &written, before_list(&written), &[]);
+                    if let Some(question) = recording.questions.last_mut() {
+                        question.tokens.extend(token.cloned());
+                    }
+                });
                 observer(Event::Text(piece));
             })?;
             if cancel.load(Ordering::Relaxed) {
@@ -41,6 +55,9 @@ impl Episode {
             }
             recording.write(|recording| {
                 set_answer(recording, again, &answer.text, &answer.reasoning, &answer.unread);
+                if let Some(question) = recording.questions.last_mut() {
+                    question.prompt = answer.prompt;
+                }
             });
             if answer.sub_goals.is_empty() {
                 unreadable = answer.text;
@@ -48,13 +65,14 @@ impl Episode {
             }
             let texts: Vec<String> = answer.sub_goals.iter().map(|sub_goal| sub_goal.text.clone()).collect();
             self.take_list(answer.sub_goals, seen, models, observer)?;
-            if again {
-                recording.write(|recording| {
-                    if let Some(replan) = recording.replans.last_mut() {
-                        replan.sub_goals = texts;
-                    }
-                });
-            }
+            recording.write(|recording| {
+                if let Some(question) = recording.questions.last_mut() {
+                    question.first_sub_goal = Some(first);
+                }
+                if let Some(replan) = recording.replans.last_mut().filter(|_| again) {
+                    replan.sub_goals = texts;
+                }
+            });
             return Ok(Progress::Reasoned);
         }
         Ok(self.finish(Outcome::Unparsed { answer: unreadable }))

@@ -189,6 +189,19 @@ fn a_sub_goal_out_of_time_has_the_vlm_asked_again_with_the_history() {
     assert_eq!(recording.replans.len(), 1);
     assert_eq!(recording.replans[0].reasoning, "Both places are free.");
     assert_eq!(recording.replans[0].sub_goals.len(), 2);
+    // The list of each question and its tokens.
+    let questions = recording.questions.iter();
+    let told: Vec<_> = questions.map(|one| (one.step == 0, one.first_sub_goal)).collect();
+    assert_eq!(told, [(true, Some(0)), (false, Some(2))]);
+    assert_eq!(recording.questions[1].step, recording.replans[0].step);
+    for (question, answer) in recording
+        .questions
+        .iter()
+        .zip([&recording.answer, &recording.replans[0].answer])
+    {
+        let written: String = question.tokens.iter().map(|token| token.text.as_str()).collect();
+        assert_eq!(&written, answer);
+    }
     let ends: Vec<_> = recording.sub_goals.iter().map(|record| record.ended_because).collect();
     let reached = Some(EndedBecause::Reached);
     assert_eq!(ends, [reached, Some(EndedBecause::StepLimit), reached, reached]);
@@ -227,6 +240,10 @@ fn an_unreadable_answer_is_asked_for_once_more() {
     let mut run = Run::new(&["I cannot say", TWO], |_| ());
     assert_eq!(run.advance(), Progress::Reasoned);
     assert_eq!(*run.reasoner.asked.lock().unwrap(), [(0.0, None), (0.7, None)]);
+    // What could not be read leaves no tokens behind.
+    let questions = run.episode.recording().snapshot().questions;
+    let first = questions[0].tokens[0].text.as_str();
+    assert!(questions.len() == 1 && TWO.starts_with(first), "{first}");
     let mut run = Run::new(&["I cannot say"], |_| ());
     assert_eq!(
         run.finish(),

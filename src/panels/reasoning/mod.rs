@@ -1,12 +1,22 @@
-//! The VLM's words, as they are written; objects that a sub-goal names are linked to it.
+//! The VLM's words, as they are written: how sure it was of each, what they belong to, and where they looked. In a
+//! recording without tokens, objects that a sub-goal names are linked to it.
+
+mod answer;
+mod lens;
+mod words;
 
 use egui::{Label, RichText, Sense, Ui};
 
+pub use words::text_of;
+
+use super::attention::{Looked, of_answer, of_sub_goal};
 use super::state::{View, ViewState};
 use crate::engine::{JobKind, Phase};
 use crate::recording::{Outcome, SubGoalRecord};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
+use crate::vlm::Lens;
+use words::pieces;
 
 pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
@@ -34,6 +44,11 @@ pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         }
         return;
     }
+    if !recording.questions.is_empty() || !recording.sub_goals.is_empty() {
+        egui::Frame::NONE
+            .inner_margin(egui::Margin::symmetric(10, 3))
+            .show(ui, |ui| lens::lens_ui(ui, state, view));
+    }
     egui::ScrollArea::vertical()
         .id_salt("reasoning")
         .auto_shrink(false)
@@ -43,21 +58,28 @@ pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 .inner_margin(egui::Margin::symmetric(10, 8))
                 .show(ui, |ui| {
                     ui.spacing_mut().item_spacing.y = 6.0;
+                    refusal_ui(ui, state, view);
                     if unparsed {
                         ui.label(
                             "This answer holds no list that can be read, so nothing was planned. Try another wording.",
                         );
-                        ui.add(Label::new(RichText::new(&recording.answer).monospace()).wrap());
-                        return;
                     }
-                    let text = if recording.reasoning.is_empty() {
-                        &recording.answer
+                    let by_words = has_tokens(view, 0);
+                    if by_words {
+                        answer::answer_ui(ui, state, view, 0);
+                    } else if unparsed {
+                        ui.add(Label::new(RichText::new(&recording.answer).monospace()).wrap());
                     } else {
-                        &recording.reasoning
-                    };
-                    linked_text_ui(ui, text, &recording.sub_goals, state, view);
+                        let text = if recording.reasoning.is_empty() {
+                            &recording.answer
+                        } else {
+                            &recording.reasoning
+                        };
+                        linked_text_ui(ui, text, &recording.sub_goals, state, view);
+                    }
                     unread_ui(ui, &recording.unread);
-                    for replan in &recording.replans {
+                    prompt_ui(ui, view, 0);
+                    for (index, replan) in recording.replans.iter().enumerate() {
                         ui.add_space(2.0);
                         let title = format!("Asked again at step {}", replan.step);
                         let link = ui.link(RichText::new(title).family(semibold()).color(p.warn));
@@ -65,15 +87,52 @@ pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                             state.select_step(replan.step, view);
                         }
                         ui.add(Label::new(RichText::new(&replan.reason).color(p.weak)).wrap());
-                        linked_text_ui(ui, &replan.reasoning, &recording.sub_goals, state, view);
-                        unread_ui(ui, &replan.unread);
-                        written_ui(ui, &replan.answer, replan.step);
+                        if has_tokens(view, index + 1) {
+                            answer::answer_ui(ui, state, view, index + 1);
+                            unread_ui(ui, &replan.unread);
+                        } else {
+                            linked_text_ui(ui, &replan.reasoning, &recording.sub_goals, state, view);
+                            unread_ui(ui, &replan.unread);
+                            written_ui(ui, &replan.answer, replan.step);
+                        }
+                        prompt_ui(ui, view, index + 1);
                     }
-                    if !recording.reasoning.is_empty() {
+                    if !by_words && !unparsed && !recording.reasoning.is_empty() {
                         written_ui(ui, &recording.answer, 0);
                     }
                 });
         });
+}
+
+/// Whether this answer was recorded token by token.
+fn has_tokens(view: &View<'_>, index: usize) -> bool {
+    let question = view.recording.questions.get(index);
+    question.is_some_and(|question| !question.tokens.is_empty())
+}
+
+/// Why the attention that is selected cannot be shown.
+fn refusal_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let p = Palette::of(ui);
+    let looked = if let Some((index, ..)) = view.shown_word(state) {
+        of_answer(state, view, index)
+    } else if let Some(index) = view.shown_sub_goal(state).filter(|_| state.lens != Lens::default()) {
+        of_sub_goal(state, view, index)
+    } else if let Some(index) = view.answer_in_force(state).filter(|_| state.selection.patch.is_some()) {
+        of_answer(state, view, index)
+    } else {
+        return;
+    };
+    if let Looked::Refused(why) = looked {
+        ui.add(Label::new(RichText::new(why).color(p.warn)).wrap());
+    }
+}
+
+/// What the VLM was sent, folded away.
+fn prompt_ui(ui: &mut Ui, view: &View<'_>, index: usize) {
+    let question = view.recording.questions.get(index);
+    if let Some(question) = question.filter(|question| !question.prompt.is_empty()) {
+        folded_ui(ui, "Prompt as sent", &question.prompt, ("prompt", index));
+    }
 }
 
 /// Lines of the list that were left out, since they could not be read.
@@ -88,63 +147,14 @@ fn unread_ui(ui: &mut Ui, unread: &[String]) {
 
 /// All of an answer, folded away.
 fn written_ui(ui: &mut Ui, answer: &str, step: usize) {
-    let title = RichText::new("Answer as written")
-        .size(SMALL)
-        .color(Palette::of(ui).weak);
+    folded_ui(ui, "Answer as written", answer, ("answer", step));
+}
+
+fn folded_ui(ui: &mut Ui, title: &str, text: &str, id: impl std::hash::Hash + std::fmt::Debug) {
+    let title = RichText::new(title).size(SMALL).color(Palette::of(ui).weak);
     egui::CollapsingHeader::new(title)
-        .id_salt(("answer", step))
-        .show(ui, |ui| ui.add(Label::new(RichText::new(answer).monospace()).wrap()));
-}
-
-/// A stretch of the text, and the sub-goal whose object it names.
-#[derive(Debug, PartialEq, Eq)]
-struct Piece<'a> {
-    text: &'a str,
-    sub_goal: Option<usize>,
-}
-
-/// Cuts a text at the objects that sub-goals name; the first sub-goal that names an object owns it.
-fn pieces<'a>(text: &'a str, sub_goals: &[SubGoalRecord]) -> Vec<Piece<'a>> {
-    let lower = text.to_ascii_lowercase();
-    let mut names: Vec<(String, usize)> = Vec::new();
-    for (index, sub_goal) in sub_goals.iter().enumerate() {
-        for object in &sub_goal.objects {
-            let object = object.trim().to_ascii_lowercase();
-            if !object.is_empty() && !names.iter().any(|(name, _)| *name == object) {
-                names.push((object, index));
-            }
-        }
-    }
-    let mut out = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        // The earliest name; of two at one place the longer.
-        let next = names
-            .iter()
-            .filter_map(|(name, index)| lower[at..].find(name.as_str()).map(|from| (from, name.len(), *index)))
-            .min_by_key(|&(from, len, _)| (from, usize::MAX - len));
-        let Some((from, len, index)) = next else {
-            break;
-        };
-        if from > 0 {
-            out.push(Piece {
-                text: &text[at..at + from],
-                sub_goal: None,
-            });
-        }
-        out.push(Piece {
-            text: &text[at + from..at + from + len],
-            sub_goal: Some(index),
-        });
-        at += from + len;
-    }
-    if at < text.len() {
-        out.push(Piece {
-            text: &text[at..],
-            sub_goal: None,
-        });
-    }
-    out
+        .id_salt(id)
+        .show(ui, |ui| ui.add(Label::new(RichText::new(text).monospace()).wrap()));
 }
 
 fn linked_text_ui(ui: &mut Ui, text: &str, sub_goals: &[SubGoalRecord], state: &mut ViewState, view: &View<'_>) {
@@ -174,27 +184,4 @@ fn linked_text_ui(ui: &mut Ui, text: &str, sub_goals: &[SubGoalRecord], state: &
             }
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_link_to_the_first_sub_goal_that_names_them_and_no_text_is_lost() {
-        let sub_goal = |objects: &[&str]| SubGoalRecord {
-            objects: objects.iter().map(ToString::to_string).collect(),
-            ..SubGoalRecord::default()
-        };
-        let sub_goals = [sub_goal(&["red block"]), sub_goal(&["red block", "blue pad", "blue"])];
-        let text = "The Red block goes — onto the blue pad.";
-        let cut = pieces(text, &sub_goals);
-        assert_eq!(cut.iter().map(|piece| piece.text).collect::<String>(), text);
-        let linked: Vec<_> = cut
-            .iter()
-            .filter_map(|piece| piece.sub_goal.map(|index| (piece.text, index)))
-            .collect();
-        assert_eq!(linked, [("Red block", 0), ("blue pad", 1)]);
-        assert_eq!(pieces("nothing", &sub_goals).len(), 1);
-    }
 }

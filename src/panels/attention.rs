@@ -1,0 +1,166 @@
+//! Where the VLM looked, for the panels that show it: what is asked of the models for the selected word, patch and lens,
+//! and what has been answered. Only what is shown depends on it; plans go by the maps in the recording.
+
+use std::ops::Range;
+
+use super::reasoning::text_of;
+use super::state::{MapGrid, View, ViewState};
+use crate::engine::{Answer, Command, Examination, Phase, Question};
+use crate::recording::{AttentionMap, QuestionRecord};
+use crate::vlm::{AttentionQuestion, Lens, TokenAttention};
+
+/// A word of one of the VLM's answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WordAt {
+    /// Index into the recording's questions.
+    pub question: usize,
+    pub tokens: Range<usize>,
+}
+
+/// What the models said to a question of ours.
+#[derive(Clone, Copy, Debug)]
+pub enum Looked<'a> {
+    /// Not answered yet.
+    Waiting,
+    /// Why it cannot be, and what to do.
+    Refused(&'a str),
+    Known(&'a TokenAttention),
+}
+
+/// What the camera's map is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MapOf {
+    SubGoal(usize),
+    Word {
+        text: String,
+        /// The step whose frame the answer is about.
+        step: usize,
+    },
+}
+
+/// The map to be shown in the camera.
+#[derive(Clone, Debug)]
+pub struct ShownMap {
+    pub of: MapOf,
+    /// None while it is asked for, and where it cannot be known.
+    pub map: Option<AttentionMap>,
+}
+
+impl View<'_> {
+    /// The selected word with its question, if the shown recording has it.
+    pub fn shown_word(&self, state: &ViewState) -> Option<(usize, &QuestionRecord, Range<usize>)> {
+        let word = state.selection.word.as_ref()?;
+        let question = self.recording.questions.get(word.question)?;
+        let within = !word.tokens.is_empty() && word.tokens.end <= question.tokens.len();
+        within.then(|| (word.question, question, word.tokens.clone()))
+    }
+
+    /// The answer that was in force at the shown step.
+    pub fn answer_in_force(&self, state: &ViewState) -> Option<usize> {
+        let step = self.shown(state)?.step;
+        let questions = &self.recording.questions;
+        let last = questions.iter().rposition(|question| question.step <= step)?;
+        (!questions[last].tokens.is_empty()).then_some(last)
+    }
+}
+
+/// The map that the camera shows: the selected word's, or the shown sub-goal's. What it needs of the models is asked for.
+pub fn shown_map(state: &mut ViewState, view: &View<'_>) -> Option<ShownMap> {
+    let lens = state.lens;
+    let grid = model_grid(view);
+    if let Some((index, question, tokens)) = view.shown_word(state) {
+        let of = MapOf::Word {
+            text: text_of(&question.tokens[tokens.clone()]),
+            step: question.step,
+        };
+        let map = match of_answer(state, view, index) {
+            Looked::Known(known) => Some(known.map(tokens, lens, grid.unwrap_or(known.grid))),
+            Looked::Waiting | Looked::Refused(_) => None,
+        };
+        return Some(ShownMap { of, map });
+    }
+    let index = view.shown_sub_goal(state)?;
+    let map = if lens == Lens::default() {
+        Some(view.recording.sub_goals[index].map.clone())
+    } else {
+        match of_sub_goal(state, view, index) {
+            Looked::Known(known) => Some(known.map(0..known.tokens, lens, grid.unwrap_or(known.grid))),
+            Looked::Waiting | Looked::Refused(_) => None,
+        }
+    };
+    Some(ShownMap {
+        of: MapOf::SubGoal(index),
+        map,
+    })
+}
+
+/// Attention of every token of an answer; asked for where nobody has.
+pub fn of_answer<'a>(state: &mut ViewState, view: &View<'a>, index: usize) -> Looked<'a> {
+    let question = &view.recording.questions[index];
+    let writing = view.board.phase == Phase::Thinking && index + 1 == view.recording.questions.len();
+    if writing {
+        return Looked::Waiting;
+    }
+    let asked = AttentionQuestion::Answer {
+        prompt: question.prompt.clone(),
+        tokens: question.tokens.iter().map(|token| token.id).collect(),
+    };
+    ask(state, view, asked, question.step)
+}
+
+/// Attention of a sub-goal's own text as it was grounded.
+pub fn of_sub_goal<'a>(state: &mut ViewState, view: &View<'a>, index: usize) -> Looked<'a> {
+    let sub_goal = &view.recording.sub_goals[index];
+    let asked = AttentionQuestion::SubGoal {
+        text: sub_goal.text.clone(),
+        objects: sub_goal.objects.clone(),
+    };
+    ask(state, view, asked, sub_goal.goal_made_at_step)
+}
+
+fn ask<'a>(state: &mut ViewState, view: &View<'a>, asked: AttentionQuestion, step: usize) -> Looked<'a> {
+    let examination = Examination::new(Question::Attention(asked), view.recording, step, state.shown_branch);
+    let topic = examination.question.topic();
+    if let Some(examined) = view.board.examined.get(&topic).filter(|one| one.asked == examination) {
+        return match &examined.answer {
+            Ok(Answer::Attention(known)) => Looked::Known(known),
+            Ok(_) => Looked::Waiting,
+            Err(why) => Looked::Refused(why),
+        };
+    }
+    let command = Command::Examine(examination);
+    let open = |one: &Examination| Command::Examine(one.clone()) == command;
+    if !view.board.examining.iter().any(open) && !state.outbox.contains(&command) {
+        state.outbox.push(command);
+    }
+    Looked::Waiting
+}
+
+/// Height and width of the world model's patch grid.
+fn model_grid(view: &View<'_>) -> Option<[usize; 2]> {
+    let first = view.recording.sub_goals.first()?;
+    Some(first.map.model_grid)
+}
+
+/// The VLM's patch under the middle of the selected one, which may be the world model's.
+pub fn vlm_patch(state: &ViewState, view: &View<'_>, grid: [usize; 2]) -> Option<usize> {
+    let [row, column] = state.selection.patch?;
+    let from = match state.camera.map {
+        MapGrid::Off => return None,
+        MapGrid::Vlm => grid,
+        MapGrid::Model => model_grid(view)?,
+    };
+    let at = |index: usize, from: usize, to: usize| (2 * index + 1) * to / (2 * from).max(1);
+    let [row, column] = [at(row, from[0], grid[0]), at(column, from[1], grid[1])];
+    (row < grid[0] && column < grid[1]).then_some(row * grid[1] + column)
+}
+
+/// What a lens is, for people; nothing where it is the method's own.
+pub fn lens_words(lens: Lens) -> Option<String> {
+    match (lens.layer, lens.head) {
+        (None, None) => None,
+        (Some(layer), None) => Some(format!("layer {}, mean of heads", layer + 1)),
+        (None, Some(head)) => Some(format!("last layer, head {}", head + 1)),
+        (Some(layer), Some(head)) => Some(format!("layer {}, head {}", layer + 1, head + 1)),
+    }
+}

@@ -1,0 +1,109 @@
+//! Imagined against real: two rows of frames, one column a step ahead.
+
+use egui::{
+    Align2, Color32, FontId, Painter, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
+    pos2, vec2,
+};
+
+use super::super::camera::FrameTexture;
+use crate::eval::latent::Imagined;
+use crate::recording::Recording;
+use crate::ui::theme::SMALL;
+use crate::ui::{Palette, numbers};
+
+const GAP: f32 = 4.0;
+/// Between a frame and the next row: its step and its distance.
+const CAPTION: f32 = 16.0;
+const LEAST: f32 = 58.0;
+const MOST: f32 = 170.0;
+
+/// The step whose frame was clicked.
+pub(super) fn strip_ui(
+    ui: &mut Ui,
+    textures: &mut Vec<FrameTexture>,
+    recording: &Recording,
+    step: usize,
+    found: &Imagined,
+) -> Option<usize> {
+    let p = Palette::of(ui);
+    let count = found.states.len();
+    if textures.len() < 2 * count {
+        textures.resize_with(2 * count, FrameTexture::default);
+    }
+    ui.label(
+        RichText::new(format!("Imagined, the nearest of {} frames, over what came", found.frames))
+            .size(SMALL)
+            .color(p.text),
+    )
+    .on_hover_text(
+        "Above: the recorded frame whose latent is nearest to the imagined state ŝ_t+h in the comparison space. Below: the \
+         frame that really came, by the actions that were planned anew at every step. Numbers: distance from the imagined \
+         state. A real frame much farther than the one above it is where the plan's promise was not kept. Click a frame to \
+         see its step.",
+    );
+    let wide = (ui.available_width() - GAP * count as f32) / count.max(1) as f32;
+    let high = (ui.available_height() - 2.0 * CAPTION - 34.0) * 0.5;
+    let side = wide.min(high).clamp(LEAST, MOST);
+    let mut clicked = None;
+    ScrollArea::horizontal().id_salt("strip").show(ui, |ui| {
+        let size = vec2((side + GAP) * count as f32, 16.0 + 2.0 * (side + CAPTION));
+        let (area, _) = ui.allocate_exact_size(size, Sense::hover());
+        for (h, state) in found.states.iter().enumerate() {
+            let left = area.left() + h as f32 * (side + GAP);
+            let font = FontId::proportional(SMALL);
+            let head = pos2(left + side * 0.5, area.top());
+            ui.painter()
+                .text(head, Align2::CENTER_TOP, format!("+{}", h + 1), font, p.weak);
+            let came = step + h + 1;
+            let rows = [
+                (
+                    Some(state.step),
+                    Some(state.distance),
+                    "Imagined",
+                    format!("step {}", state.step),
+                ),
+                (state.real.map(|_| came), state.real, "Real", format!("step {came}")),
+            ];
+            for (row, (shown, distance, word, caption)) in rows.into_iter().enumerate() {
+                let top = area.top() + 16.0 + row as f32 * (side + CAPTION);
+                let rect = Rect::from_min_size(pos2(left, top), vec2(side, side));
+                let response = ui.interact(rect, ui.scope_id().with((row, h)), Sense::click());
+                let frame = shown
+                    .and_then(|step| recording.steps.get(step))
+                    .map(|record| &record.frame);
+                let texture = frame.and_then(|frame| textures[2 * h + row].get(ui.ctx(), frame, true));
+                let painter = ui.painter();
+                match texture {
+                    Some(texture) => {
+                        let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+                        painter.image(texture, rect, uv, Color32::WHITE);
+                    }
+                    None => nothing(painter, p, rect),
+                }
+                let distance = distance.map_or_else(|| "–".to_owned(), numbers::sig3);
+                let name = if shown.is_some() {
+                    format!("{word} +{}: {caption}, distance {distance}", h + 1)
+                } else {
+                    format!("{word} +{}: not yet", h + 1)
+                };
+                response.widget_info(|| WidgetInfo::labeled(Role::Button, shown.is_some(), &name));
+                if response.hovered() || response.has_focus() {
+                    painter.rect_stroke(rect, 0.0, Stroke::new(1.5, p.accent), StrokeKind::Inside);
+                }
+                let under = pos2(rect.center().x, rect.bottom() + 1.0);
+                let small = FontId::proportional(SMALL - 1.0);
+                painter.text(under, Align2::CENTER_TOP, distance, small, p.text);
+                if response.on_hover_text(name).clicked() {
+                    clicked = shown;
+                }
+            }
+        }
+    });
+    clicked
+}
+
+fn nothing(painter: &Painter, p: &Palette, rect: Rect) {
+    painter.rect_filled(rect, 0.0, p.header);
+    let font = FontId::proportional(SMALL);
+    painter.text(rect.center(), Align2::CENTER_CENTER, "not yet", font, p.weak);
+}
