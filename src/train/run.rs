@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::StageKind;
 use super::reins::Reins;
+use super::samples::{Sample, SampleContent, trim_samples};
 use crate::device::resident_bytes;
 
 /// Named numbers of one step.
@@ -68,11 +70,26 @@ pub trait Stage {
     /// # Errors
     /// A file could not be written.
     fn save(&self, folder: &Path) -> Result<(), TrainError>;
+    /// Looks at what the networks make of fixed inputs after `steps` steps; `with_plans` where what takes seconds is worth
+    /// them. It changes nothing that a step depends on.
+    ///
+    /// # Errors
+    /// The data could not be read, or a network failed.
+    fn sample(&self, steps: usize, with_plans: bool) -> Result<SampleContent, TrainError>;
     /// Takes up what [`Stage::save`] wrote.
     ///
     /// # Errors
     /// A file could not be read.
     fn load(&mut self, folder: &Path) -> Result<(), TrainError>;
+}
+
+/// How often a run keeps what.
+#[derive(Clone, Copy, Debug)]
+pub struct Intervals {
+    /// Steps between two checkpoints.
+    pub checkpoints: usize,
+    /// Steps between two samples, of which each checkpoint has one; 0 for none.
+    pub samples: usize,
 }
 
 /// Every step of a run, one JSON object a line.
@@ -91,8 +108,8 @@ const STEP_FILE: &str = "step";
 /// The folder cannot be written, or the loss is not a number.
 pub fn train(
     stage: &mut dyn Stage,
-    folder: &Path,
-    checkpoint_every: usize,
+    (folder, kind): (&Path, StageKind),
+    every: Intervals,
     (cancel, reins): (&AtomicBool, &Reins),
     observe: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<usize, TrainError> {
@@ -104,6 +121,7 @@ pub fn train(
     }
     let log_path = folder.join(LOG);
     trim_log(&log_path, done)?;
+    trim_samples(folder, done)?;
     let mut log = fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -112,6 +130,9 @@ pub fn train(
     let first = done;
     let start = Instant::now();
     let steps = stage.steps();
+    if every.samples > 0 && done == 0 && steps > 0 {
+        take_sample(stage, (folder, kind), 0, false);
+    }
     while done < steps && !cancel.load(Ordering::Relaxed) {
         let began = Instant::now();
         let mut metrics = stage.step(done)?;
@@ -119,6 +140,10 @@ pub fn train(
         done += 1;
         if done % MEMORY_EVERY == 0 || done == first + 1 {
             metrics.extend(resident_bytes().map(|bytes| ("memory_bytes", bytes as f64)));
+        }
+        let keeps = done % every.checkpoints.max(1) == 0 || done == steps;
+        if every.samples > 0 && (done % every.samples == 0 || keeps) {
+            metrics.extend(take_sample(stage, (folder, kind), done, keeps));
         }
         let mut line = serde_json::Map::new();
         line.insert("step".into(), done.into());
@@ -130,7 +155,7 @@ pub fn train(
             // After the line: whoever watches sees where it happened.
             return Err(TrainError::NotANumber { step: done - 1 });
         }
-        if reins.takes_hold() || done % checkpoint_every.max(1) == 0 || done == steps {
+        if reins.takes_hold() || keeps {
             save_checkpoint(stage, folder, done)?;
         }
         let elapsed_secs = start.elapsed().as_secs_f64();
@@ -148,6 +173,23 @@ pub fn train(
         save_checkpoint(stage, folder, done)?;
     }
     Ok(done)
+}
+
+/// Keeps a sample, and gives those of its numbers that belong among the step's. One that fails is missing, and no more: it is
+/// not what a run is for.
+fn take_sample(stage: &dyn Stage, (folder, kind): (&Path, StageKind), step: usize, with_plans: bool) -> Metrics {
+    let began = Instant::now();
+    let made = stage.sample(step, with_plans).and_then(|content| {
+        let metrics = content.metrics();
+        if content != SampleContent::default() {
+            Sample::new(kind, step, began.elapsed().as_secs_f64(), content).write(folder)?;
+        }
+        Ok(metrics)
+    });
+    made.unwrap_or_else(|err| {
+        log::warn!("No sample of step {step}: {err}");
+        Metrics::new()
+    })
 }
 
 /// The newest whole checkpoint of a run: its step and its folder.

@@ -11,6 +11,7 @@ mod measure;
 mod plan;
 mod precision;
 mod resume;
+mod samples;
 mod studio;
 mod support;
 mod train;

@@ -131,11 +131,12 @@ impl Checked {
 
 /// The parts of the configuration that a stage depends on.
 fn sections(stage: Stage) -> Vec<(&'static str, Vec<&'static str>)> {
-    const RUN: [&str; 5] = [
+    const RUN: [&str; 6] = [
         "train.seed",
         "train.betas",
         "train.clip_norm",
         "train.checkpoint_every",
+        "train.samples_every",
         "precision",
     ];
     let mut sections = vec![("Stage", vec![stage.settings()]), ("Optimiser and run", RUN.to_vec())];
