@@ -13,6 +13,8 @@ mod hand;
 mod pictures;
 #[path = "window/planning.rs"]
 mod planning;
+#[path = "window/samples.rs"]
+mod samples;
 #[path = "window/script.rs"]
 mod script;
 #[path = "window/shell.rs"]

@@ -13,6 +13,7 @@ use egui::{
 
 pub use heatmap::Heatmap;
 pub use texture::FrameTexture;
+pub(super) use texture::color_image;
 
 use super::state::{MapGrid, View, ViewState};
 use crate::engine::{JobKind, Phase};

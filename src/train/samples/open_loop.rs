@@ -44,6 +44,7 @@ mod tests {
 
     use super::*;
     use crate::config::preset;
+    use crate::nn::layer_norm;
 
     #[test]
     fn a_predictor_that_stands_still_has_persistence_s_error() {
@@ -52,7 +53,9 @@ mod tests {
         // A residual predictor begins as "nothing changes".
         let predictor = Predictor::new(&config, &device);
         let normal = Distribution::Normal(0.0, 1.0);
-        let latents = Tensor::random([2, 4, config.tokens(), config.dim], normal, &device);
+        // As an encoder's tokens are.
+        let latents = layer_norm(Tensor::<3>::random([8, config.tokens(), config.dim], normal, &device));
+        let latents = latents.reshape([2, 4, config.tokens(), config.dim]);
         let actions = Tensor::random([2, 3, 3], normal, &device);
         let comparison = Tensor::random([config.dim, config.dim + 4], normal, &device);
         let errors = open_loop(&predictor, &latents, &actions, &comparison);
