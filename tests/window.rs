@@ -17,6 +17,8 @@ mod pictures;
 mod planning;
 #[path = "window/reasoning.rs"]
 mod reasoning;
+#[path = "window/samples.rs"]
+mod samples;
 #[path = "window/script.rs"]
 mod script;
 #[path = "window/shell.rs"]

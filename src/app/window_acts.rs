@@ -47,6 +47,11 @@ pub(super) fn do_window_acts(ctx: &Context, state: &mut ViewState, view: &View<'
                     state.shell.warnings.push(what);
                 }
             },
+            WindowAct::SaveText { file, text } => {
+                let path = beside_export(state, &file);
+                let content = FileContent::Text(text);
+                state.outbox.push(Command::Write { path, content });
+            }
             WindowAct::ExportAs(name) => {
                 let path = beside_export(state, name);
                 state.task.export = path.display().to_string();

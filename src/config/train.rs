@@ -181,6 +181,10 @@ pub struct TrainConfig {
     pub clip_norm: f64,
     /// Steps between two checkpoints.
     pub checkpoint_every: usize,
+    /// Steps between two samples of what the networks make of fixed inputs; 0 for none. Training is the same with and
+    /// without.
+    #[serde(default = "hundred")]
+    pub samples_every: usize,
     /// The book of tasks that the language side is trained on: `scene` for the one that the scene names (`tabletop` for
     /// every scene but thinkbench), a book's name, or a RON file.
     #[serde(default = "of_scene")]
@@ -198,6 +202,10 @@ impl TrainConfig {
 
 fn of_scene() -> String {
     TrainConfig::TASKS_OF_SCENE.to_owned()
+}
+
+fn hundred() -> usize {
+    100
 }
 
 fn one() -> usize {

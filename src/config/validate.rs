@@ -219,6 +219,7 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
     }
     rules.rate("train.clip_norm", train.clip_norm);
     rules.whole("train.checkpoint_every", train.checkpoint_every, 1, MAX_STEPS);
+    rules.whole("train.samples_every", train.samples_every, 0, MAX_STEPS);
 
     let one = &train.stage1;
     rules.schedule("train.stage1", one.steps, one.lr.warmup_steps);

@@ -54,6 +54,10 @@ impl ClipSampler {
         }
     }
 
+    pub fn store(&self) -> &Arc<EpisodeStore> {
+        &self.store
+    }
+
     /// Grasps and releases in the sampler's episodes.
     pub fn events(&self) -> usize {
         self.events.len()

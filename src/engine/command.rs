@@ -58,6 +58,8 @@ pub enum TrainingCommand {
     List(PathBuf),
     /// Stop reading the metrics of this run.
     Forget(PathBuf),
+    /// Look at the samples of this run from now on: that of a step, or the newest one.
+    ShowSample { run: PathBuf, step: Option<usize> },
     /// Save a checkpoint after the step at hand, then wait.
     Pause,
     /// Go on after a pause.

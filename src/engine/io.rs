@@ -29,6 +29,7 @@ pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
             Ok(Command::WatchRun(run)) => book.watch(run),
             Ok(Command::Training(TrainingCommand::List(root))) => book.list(root),
             Ok(Command::Training(TrainingCommand::Forget(run))) => book.forget(&run),
+            Ok(Command::Training(TrainingCommand::ShowSample { run, step })) => book.samples.ask(run, step),
             Ok(Command::FindDevices) => find_devices(shared),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

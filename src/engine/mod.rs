@@ -18,6 +18,7 @@ mod metrics;
 mod pace;
 mod planner;
 mod runs;
+mod samples;
 mod series;
 mod session;
 mod slot;
@@ -41,6 +42,7 @@ pub use examine::{Answer, Examination, Examined, Question, Topic};
 pub use metrics::{MetricsReader, Run};
 pub use pace::Priority;
 pub use runs::{RunFacts, RunMetrics, RunState};
+pub use samples::RunSamples;
 pub use series::{Series, Stretch};
 pub use session::{
     Advance, Control, Exporter, OpenSession, Opening, Projection, RunTraining, Session, SessionError, SessionInfo,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::command::Stage;
 use super::metrics::{MetricsReader, Run};
+use super::samples::{RunSamples, SampleBook};
 use crate::train::{RunFile, RunStanding};
 
 /// How often a watched file is looked at.
@@ -74,6 +75,8 @@ pub struct RunMetrics {
     pub watched: BTreeMap<PathBuf, Run>,
     /// The run that this program trains.
     pub here: Option<PathBuf>,
+    /// Of the run that is looked at.
+    pub samples: RunSamples,
 }
 
 /// What was read of a file, and the stamp by which a change is seen.
@@ -92,12 +95,13 @@ pub(super) struct RunBook {
     known: BTreeMap<PathBuf, Known>,
     listed_at: Option<Instant>,
     more: bool,
+    pub samples: SampleBook,
 }
 
 impl RunBook {
     /// How long the io thread may sleep until the next look; none where there is nothing to look at.
     pub fn sleep(&self) -> Option<Duration> {
-        if self.root.is_none() && self.readers.is_empty() {
+        if self.root.is_none() && self.readers.is_empty() && !self.samples.is_asked() {
             return None;
         }
         Some(if self.more { Duration::ZERO } else { POLL })
@@ -138,6 +142,13 @@ impl RunBook {
             metrics.watched.retain(|run, _| kept.contains(run));
             metrics.watched.len() != before
         });
+        if let Some(seen) = self.samples.look() {
+            let mut seen = Some(seen);
+            change(&mut |metrics| {
+                metrics.samples = seen.take().unwrap_or_default();
+                true
+            });
+        }
         if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_EVERY) {
             self.listed_at = Some(Instant::now());
             let mut listed = Some(self.listing(here));

@@ -19,6 +19,23 @@ pub struct GoalBatch {
 /// planning has to tell apart.
 pub fn info_nce(batch: &GoalBatch, mean: Option<Tensor<1>>, temperature: f64) -> Tensor<1> {
     let device = batch.goal.device();
+    let cosines = cosines(batch, mean);
+    let [k, columns] = cosines.dims();
+    let same: Vec<bool> = (0..k)
+        .flat_map(|i| (0..columns).map(move |j| (i, j)))
+        .map(|(i, j)| j < k && i != j && batch.identity[i] == batch.identity[j])
+        .collect();
+    let same = Tensor::<2, Bool>::from_data(TensorData::new(same, [k, columns]), &device);
+    let logits = cosines.div_scalar(temperature).mask_fill(same, -1e4);
+    let eye = Tensor::<2>::eye(k, &device);
+    let diagonal = |logits: Tensor<2>| (log_softmax(logits, 1) * eye.clone()).sum() / k as f64;
+    let square = logits.clone().slice([0..k, 0..k]);
+    let to_states = log_softmax(logits, 1).slice([0..k, 0..k]) * eye.clone();
+    (to_states.sum() / k as f64 + diagonal(square.transpose())) * -0.5
+}
+
+/// Cosines of the goals with the achieved states, then with the start states, `[K, K + S]`; about `mean` where there is one.
+pub fn cosines(batch: &GoalBatch, mean: Option<Tensor<1>>) -> Tensor<2> {
     let mean = mean.map(Tensor::unsqueeze::<2>);
     let unit = |x: Tensor<2>| {
         let centred = match &mean {
@@ -28,24 +45,8 @@ pub fn info_nce(batch: &GoalBatch, mean: Option<Tensor<1>>, temperature: f64) ->
         let norm = centred.clone().square().sum_dim(1).sqrt().clamp_min(1e-8);
         centred / norm
     };
-    let [k, _] = batch.goal.dims();
-    let goal = unit(batch.goal.clone());
-    let states = unit(Tensor::cat(vec![batch.achieved.clone(), batch.start.clone()], 0));
-    let [columns, _] = states.dims();
-    let same: Vec<bool> = (0..k)
-        .flat_map(|i| (0..columns).map(move |j| (i, j)))
-        .map(|(i, j)| j < k && i != j && batch.identity[i] == batch.identity[j])
-        .collect();
-    let same = Tensor::<2, Bool>::from_data(TensorData::new(same, [k, columns]), &device);
-    let logits = goal
-        .matmul(states.transpose())
-        .div_scalar(temperature)
-        .mask_fill(same, -1e4);
-    let eye = Tensor::<2>::eye(k, &device);
-    let diagonal = |logits: Tensor<2>| (log_softmax(logits, 1) * eye.clone()).sum() / k as f64;
-    let square = logits.clone().slice([0..k, 0..k]);
-    let to_states = log_softmax(logits, 1).slice([0..k, 0..k]) * eye.clone();
-    (to_states.sum() / k as f64 + diagonal(square.transpose())) * -0.5
+    let states = Tensor::cat(vec![batch.achieved.clone(), batch.start.clone()], 0);
+    unit(batch.goal.clone()).matmul(unit(states).transpose())
 }
 
 /// Mean squared distance of goals to the states that were achieved in the comparison space, `comparison` `[D, D + 4]`.

@@ -4,5 +4,5 @@
 mod loss;
 mod model;
 
-pub use loss::{GoalBatch, goal_regression, info_nce};
+pub use loss::{GoalBatch, cosines, goal_regression, info_nce};
 pub use model::Gpi;

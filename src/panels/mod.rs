@@ -70,4 +70,4 @@ pub use tables::Table;
 pub use task_bar::{examples_ui, task_bar_ui};
 pub use timeline::timeline_ui;
 pub use toasts::{Toasts, toasts_ui};
-pub use training::{TrainingForm, training_ui};
+pub use training::{SamplesView, TrainingForm, training_ui};

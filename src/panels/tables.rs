@@ -78,7 +78,7 @@ pub(super) fn plot_menu(response: &Response, shell: &mut Shell, pane: Option<Pan
     });
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::weights::draft_beside;
+use crate::weights::{DiskWriter, draft_beside};
 
 /// Why a file was not written; an older one of that name is still whole.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub(super) fn write_atomically(
         err,
     };
     let mut file = draft_beside(path).map_err(failed)?;
-    let mut buffered = io::BufWriter::new(file.as_file_mut());
+    let mut buffered = io::BufWriter::new(DiskWriter::new(file.as_file_mut(), path));
     fill(&mut buffered)?;
     buffered.flush().map_err(failed)?;
     drop(buffered);

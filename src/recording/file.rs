@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Recording, StepRecord};
-use crate::weights::{WeightsError, write_file};
+use crate::weights::{DiskWriter, WeightsError, write_file};
 
 /// What names of recordings end with.
 pub const EXTENSION: &str = "tjrec";
@@ -76,6 +76,8 @@ pub enum RecordingFileError {
 pub struct RecordingWriter {
     path: PathBuf,
     file: File,
+    /// Bytes of whole blocks.
+    length: u64,
     /// As the file says it is.
     written: Recording,
 }
@@ -97,6 +99,7 @@ impl RecordingWriter {
         let mut writer = Self {
             path: path.to_owned(),
             file,
+            length: 0,
             written: Recording::default(),
         };
         writer.add(&header())?;
@@ -122,7 +125,17 @@ impl RecordingWriter {
     }
 
     fn add(&mut self, bytes: &[u8]) -> Result<(), RecordingFileError> {
-        self.file.write_all(bytes).map_err(io("write", &self.path))
+        match DiskWriter::new(&mut self.file, &self.path).write_all(bytes) {
+            Ok(()) => {
+                self.length += bytes.len() as u64;
+                Ok(())
+            }
+            Err(err) => {
+                // Half a block is of no use. Where not even that can be taken back, a reader leaves it out.
+                let _ = self.file.set_len(self.length);
+                Err(io("write", &self.path)(err))
+            }
+        }
     }
 }
 
@@ -295,6 +308,7 @@ mod tests {
         StageSecs, SubGoalRecord, TokenRecord,
     };
     use crate::sim::Frame;
+    use crate::weights::FullDisk;
 
     fn frame(size: usize, shade: usize) -> Frame {
         Frame {
@@ -548,6 +562,40 @@ mod tests {
         std::fs::write(&cut, &damaged).unwrap();
         let opened = open(&cut).unwrap();
         assert_eq!((&opened.recording, opened.cut_at), (&ends[1].1, Some(ends[1].0 as u64)));
+    }
+
+    #[test]
+    fn a_full_disk_leaves_what_was_whole_and_no_half_block() {
+        let folder = tempfile::tempdir().unwrap();
+        for writes in 1..4 {
+            let path = folder.path().join(format!("{writes}.tjrec"));
+            let disk = FullDisk::after(&path, writes);
+            let mut writer = RecordingWriter::create(&path).unwrap();
+            let results: Vec<bool> = (0..4).map(|moment| writer.update(&episode(moment)).is_ok()).collect();
+            // The header takes the first of the writes.
+            assert!(
+                results.iter().enumerate().all(|(i, ok)| *ok == (i + 1 < writes)),
+                "{results:?}"
+            );
+            drop(disk);
+            if writes > 1 {
+                let opened = open(&path).unwrap();
+                assert_eq!((&opened.recording, opened.cut_at), (&episode(writes - 2), None));
+            }
+            // With room again it goes on: what is new is what the file does not say yet.
+            writer.update(&episode(3)).unwrap();
+            assert_eq!(open(&path).unwrap().recording, episode(3));
+        }
+        let path = folder.path().join("saved.tjrec");
+        save(&episode(1), &path).unwrap();
+        let _disk = FullDisk::after(&path, 0);
+        let said = save(&episode(2), &path).unwrap_err().to_string();
+        assert!(said.contains("Could not write"), "{said}");
+        assert_eq!(
+            open(&path).unwrap().recording,
+            episode(1),
+            "the older one is still there"
+        );
     }
 
     #[test]

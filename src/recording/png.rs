@@ -25,13 +25,13 @@ pub fn pack([width, height]: [usize; 2], rgb: &[u8], compression: CompressionTyp
     Ok(png)
 }
 
-pub(super) fn serialize<S: Serializer>(frame: &Frame, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(frame: &Frame, serializer: S) -> Result<S::Ok, S::Error> {
     let pixels: Vec<u8> = frame.pixels().flatten().collect();
     let png = pack([frame.width, frame.height], &pixels, CompressionType::Fast).map_err(S::Error::custom)?;
     serializer.serialize_bytes(&png)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Frame, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Frame, D::Error> {
     deserializer.deserialize_byte_buf(Png)
 }
 

@@ -10,6 +10,7 @@ pub mod optimizer;
 mod reins;
 mod run;
 mod run_file;
+mod samples;
 pub mod schedule;
 mod stage1;
 mod stage1b;
@@ -23,8 +24,12 @@ pub use curves::curves;
 pub use estimate::TrainingMemory;
 pub use kind::{StageKind, UnknownStage};
 pub use reins::Reins;
-pub use run::{Metrics, Progress, Stage, TrainError, newest_checkpoint, train};
+pub use run::{Intervals, Metrics, Progress, Stage, TrainError, newest_checkpoint, train};
 pub use run_file::{RunFile, RunStanding};
+pub use samples::{
+    AnswerSample, LatentKind, MapSample, MaskedClip, MaskedFrame, Masks, OpenLoopError, Pairs, PlanSample, ProbeErrors,
+    Sample, SampleContent, Spectrum, TokenRole, sample_changed, sampled_steps,
+};
 pub use stage1::Stage1;
 pub use stage1b::{LatentCache, Stage1b};
 pub use stage2::Stage2;

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::StageKind;
 use super::reins::Reins;
+use super::samples::{Sample, SampleContent, trim_samples};
 use crate::device::resident_bytes;
+use crate::weights::{DiskWriter, write_file};
 
 /// Named numbers of one step.
 pub type Metrics = Vec<(&'static str, f64)>;
@@ -68,11 +71,26 @@ pub trait Stage {
     /// # Errors
     /// A file could not be written.
     fn save(&self, folder: &Path) -> Result<(), TrainError>;
+    /// Looks at what the networks make of fixed inputs after `steps` steps; `with_plans` where what takes seconds is worth
+    /// them. It changes nothing that a step depends on.
+    ///
+    /// # Errors
+    /// The data could not be read, or a network failed.
+    fn sample(&self, steps: usize, with_plans: bool) -> Result<SampleContent, TrainError>;
     /// Takes up what [`Stage::save`] wrote.
     ///
     /// # Errors
     /// A file could not be read.
     fn load(&mut self, folder: &Path) -> Result<(), TrainError>;
+}
+
+/// How often a run keeps what.
+#[derive(Clone, Copy, Debug)]
+pub struct Intervals {
+    /// Steps between two checkpoints.
+    pub checkpoints: usize,
+    /// Steps between two samples, of which each checkpoint has one; 0 for none.
+    pub samples: usize,
 }
 
 /// Every step of a run, one JSON object a line.
@@ -91,8 +109,8 @@ const STEP_FILE: &str = "step";
 /// The folder cannot be written, or the loss is not a number.
 pub fn train(
     stage: &mut dyn Stage,
-    folder: &Path,
-    checkpoint_every: usize,
+    (folder, kind): (&Path, StageKind),
+    every: Intervals,
     (cancel, reins): (&AtomicBool, &Reins),
     observe: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<usize, TrainError> {
@@ -104,7 +122,8 @@ pub fn train(
     }
     let log_path = folder.join(LOG);
     trim_log(&log_path, done)?;
-    let mut log = fs::OpenOptions::new()
+    trim_samples(folder, done)?;
+    let log = fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(&log_path)
@@ -112,6 +131,9 @@ pub fn train(
     let first = done;
     let start = Instant::now();
     let steps = stage.steps();
+    if every.samples > 0 && done == 0 && steps > 0 {
+        take_sample(stage, (folder, kind), 0, false);
+    }
     while done < steps && !cancel.load(Ordering::Relaxed) {
         let began = Instant::now();
         let mut metrics = stage.step(done)?;
@@ -120,17 +142,24 @@ pub fn train(
         if done % MEMORY_EVERY == 0 || done == first + 1 {
             metrics.extend(resident_bytes().map(|bytes| ("memory_bytes", bytes as f64)));
         }
+        let keeps = done % every.checkpoints.max(1) == 0 || done == steps;
+        if every.samples > 0 && (done % every.samples == 0 || keeps) {
+            metrics.extend(take_sample(stage, (folder, kind), done, keeps));
+        }
         let mut line = serde_json::Map::new();
         line.insert("step".into(), done.into());
         line.insert("secs".into(), step_secs.into());
         line.extend(metrics.iter().map(|&(name, value)| (name.to_owned(), value.into())));
-        writeln!(log, "{}", serde_json::Value::Object(line)).map_err(|err| TrainError::io("write", &log_path, err))?;
+        let line = format!("{}\n", serde_json::Value::Object(line));
+        DiskWriter::new(&log, &log_path)
+            .write_all(line.as_bytes())
+            .map_err(|err| TrainError::io("write", &log_path, err))?;
         let is_loss = |(name, value): &(&str, f64)| *name == "loss" && !value.is_finite();
         if metrics.iter().any(is_loss) {
             // After the line: whoever watches sees where it happened.
             return Err(TrainError::NotANumber { step: done - 1 });
         }
-        if reins.takes_hold() || done % checkpoint_every.max(1) == 0 || done == steps {
+        if reins.takes_hold() || keeps {
             save_checkpoint(stage, folder, done)?;
         }
         let elapsed_secs = start.elapsed().as_secs_f64();
@@ -148,6 +177,23 @@ pub fn train(
         save_checkpoint(stage, folder, done)?;
     }
     Ok(done)
+}
+
+/// Keeps a sample, and gives those of its numbers that belong among the step's. One that fails is missing, and no more: it is
+/// not what a run is for.
+fn take_sample(stage: &dyn Stage, (folder, kind): (&Path, StageKind), step: usize, with_plans: bool) -> Metrics {
+    let began = Instant::now();
+    let made = stage.sample(step, with_plans).and_then(|content| {
+        let metrics = content.metrics();
+        if content != SampleContent::default() {
+            Sample::new(kind, step, began.elapsed().as_secs_f64(), content).write(folder)?;
+        }
+        Ok(metrics)
+    });
+    made.unwrap_or_else(|err| {
+        log::warn!("No sample of step {step}: {err}");
+        Metrics::new()
+    })
 }
 
 /// The newest whole checkpoint of a run: its step and its folder.
@@ -171,8 +217,15 @@ fn save_checkpoint(stage: &dyn Stage, folder: &Path, step: usize) -> Result<(), 
         }
     }
     fs::create_dir_all(&draft).map_err(|err| TrainError::io("create", &draft, err))?;
-    stage.save(&draft)?;
-    fs::write(draft.join(STEP_FILE), step.to_string()).map_err(|err| TrainError::io("write", &draft, err))?;
+    let filled = stage.save(&draft).and_then(|()| {
+        let path = draft.join(STEP_FILE);
+        write_file(&path, step.to_string().as_bytes()).map_err(|err| TrainError::io("write", &path, err))
+    });
+    if let Err(err) = filled {
+        // Half a checkpoint only takes the room that is missing.
+        let _ = fs::remove_dir_all(&draft);
+        return Err(err);
+    }
     fs::rename(&draft, &place).map_err(|err| TrainError::io("move", &draft, err))?;
     // Two are kept: should the newest turn out to be damaged, the one before it is there.
     let mut kept: Vec<(usize, PathBuf)> = fs::read_dir(folder)
@@ -205,7 +258,114 @@ fn trim_log(path: &Path, done: usize) -> Result<(), TrainError> {
         })
         .flat_map(|line| [line, "\n"])
         .collect();
-    let draft = path.with_extension("jsonl.tmp");
-    fs::write(&draft, kept).map_err(|err| TrainError::io("write", &draft, err))?;
-    fs::rename(&draft, path).map_err(|err| TrainError::io("move", &draft, err))
+    write_file(path, kept.as_bytes()).map_err(|err| TrainError::io("write", path, err))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{LatentKind, Spectrum, sampled_steps};
+    use super::*;
+    use crate::weights::FullDisk;
+
+    /// Counts, and keeps its count.
+    struct Counter(usize);
+
+    impl Stage for Counter {
+        fn steps(&self) -> usize {
+            6
+        }
+
+        fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
+            assert_eq!(step, self.0, "it goes on where its checkpoint was made");
+            self.0 += 1;
+            Ok(vec![("loss", 1.0 / self.0 as f64)])
+        }
+
+        fn save(&self, folder: &Path) -> Result<(), TrainError> {
+            let path = folder.join("count");
+            write_file(&path, self.0.to_string().as_bytes()).map_err(|err| TrainError::io("write", &path, err))
+        }
+
+        fn sample(&self, steps: usize, _with_plans: bool) -> Result<SampleContent, TrainError> {
+            let content = SampleContent {
+                spectra: Spectrum::of_rows(LatentKind::Pooled, &[0.0, 1.0, 2.0, 0.0, 1.0, 5.0], 2)
+                    .into_iter()
+                    .collect(),
+                ..SampleContent::default()
+            };
+            assert_eq!(steps, self.0);
+            Ok(content)
+        }
+
+        fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
+            let path = folder.join("count");
+            let text = fs::read_to_string(&path).map_err(|err| TrainError::io("read", &path, err))?;
+            self.0 = text.parse().map_err(|err| TrainError::io("read", &path, err))?;
+            Ok(())
+        }
+    }
+
+    fn run(folder: &Path) -> Result<usize, TrainError> {
+        let every = Intervals {
+            checkpoints: 2,
+            samples: 3,
+        };
+        let cancel = AtomicBool::new(false);
+        train(
+            &mut Counter(0),
+            (folder, StageKind::One),
+            every,
+            (&cancel, &Reins::default()),
+            &mut |_| (),
+        )
+    }
+
+    fn logged(folder: &Path) -> Vec<u64> {
+        let text = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["step"].as_u64().unwrap()).collect()
+    }
+
+    #[test]
+    fn samples_come_before_the_first_step_at_intervals_and_with_each_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(run(folder.path()).unwrap(), 6);
+        assert_eq!(sampled_steps(folder.path()), [0, 2, 3, 4, 6]);
+        let text = fs::read_to_string(folder.path().join(LOG)).unwrap();
+        assert_eq!(text.lines().filter(|line| line.contains("effective_rank")).count(), 4);
+    }
+
+    /// Wherever the disk is full: an error, or a sample that is missing; what was kept before is whole, nothing lies half
+    /// beside it, and with room again the run ends as any other.
+    #[test]
+    fn a_full_disk_ends_a_run_and_takes_nothing_that_was_kept() {
+        let mut ended_early = 0;
+        for writes in 0..24 {
+            let folder = tempfile::tempdir().unwrap();
+            let at = folder.path();
+            let disk = FullDisk::after(at, writes);
+            let first = run(at);
+            drop(disk);
+            if let Err(err) = &first {
+                ended_early += 1;
+                assert!(err.to_string().contains("Could not write"), "{err}");
+            }
+            if let Some((step, checkpoint)) = newest_checkpoint(at) {
+                let mut kept = Counter(0);
+                kept.load(&checkpoint).unwrap();
+                assert_eq!(kept.0, step, "after {writes} writes");
+            }
+            let names = fs::read_dir(at).unwrap().map(|entry| entry.unwrap().file_name());
+            let half: Vec<_> = names.filter(|name| name.to_string_lossy().ends_with(".tmp")).collect();
+            assert!(half.is_empty(), "after {writes} writes: {half:?}");
+            for step in sampled_steps(at) {
+                assert_eq!(Sample::read(at, step).unwrap().step, step);
+            }
+            assert_eq!(run(at).unwrap(), 6);
+            assert_eq!(logged(at), [1, 2, 3, 4, 5, 6], "after {writes} writes");
+        }
+        assert!((10..24).contains(&ended_early), "{ended_early}");
+    }
 }

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 
 use super::gradients::{Batch, gradients};
 use super::run::{Metrics, Stage, TrainError};
+use super::samples::{SampleContent, look, masks};
 use super::schedule::{ema_momentum, learning_rate};
 use super::world_loss::{Terms, WorldLoss};
 use super::world_trainer::{WorldRates, WorldTrainer, in_training};
@@ -88,6 +89,24 @@ impl Stage for Stage1 {
             ("ema_tau", rates.tau),
         ]);
         Ok(metrics)
+    }
+
+    /// Spectra and read-out of what planning sees, the target encoder's latents; and the masks of the step before.
+    fn sample(&self, steps: usize, _with_plans: bool) -> Result<SampleContent, TrainError> {
+        let plain = self.device.clone().inner();
+        let model = computing_in(&self.model(), self.config.precision);
+        let seen = look(
+            &model.target_encoder,
+            self.clips.store(),
+            self.config.train.seed,
+            &plain,
+        )?;
+        let parts = self.config.train.stage1.accumulation;
+        let masks = masks(&self.config, &self.clips, steps.saturating_sub(1) * parts)?;
+        Ok(SampleContent {
+            masks: Some(masks),
+            ..seen
+        })
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {

@@ -13,6 +13,7 @@ use half::f16;
 use super::gradients::{Batch, gradients};
 use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
+use super::samples::{OpenLoopError, SampleContent, open_loop, plan};
 use super::schedule::learning_rate;
 use crate::config::Config;
 use crate::data::{ClipSampler, EpisodeStore, StoreError};
@@ -21,6 +22,9 @@ use crate::world_model::{LatentStats, Predictor, WorldModel, pixels};
 
 /// Share of the peak rate that is left at the end.
 const RATE_FLOOR: f64 = 0.01;
+/// Of a sample: rollouts, and how many steps ahead they go.
+const ROLLOUTS: usize = 32;
+const AHEAD: usize = 8;
 
 /// The target encoder's tokens of every frame of a store, `[E, T+1, N, D]`, in half precision.
 pub struct LatentCache {
@@ -108,6 +112,8 @@ pub struct Stage1b {
     variance: f64,
     predictor: Predictor,
     optimizer: ModuleOptimizer,
+    /// What stays as it is, for plans.
+    frozen: (WorldModel, LatentStats),
 }
 
 impl Stage1b {
@@ -137,12 +143,39 @@ impl Stage1b {
             variance,
             predictor,
             optimizer,
+            frozen: (model.clone(), stats.clone()),
         }
     }
 
     /// The predictor as it is now, outside of any gradient's graph.
     pub fn predictor(&self) -> Predictor {
         self.predictor.valid()
+    }
+
+    /// Rollouts over the last episodes, as far as a sample looks ahead.
+    fn open_loop(&self) -> Vec<OpenLoopError> {
+        let ahead = AHEAD.min(self.store.steps());
+        let first = self.store.episodes().saturating_sub(ROLLOUTS);
+        let starts: Vec<(usize, usize)> = (first..self.store.episodes())
+            .map(|episode| (episode, 7 * episode % (self.store.steps() - ahead + 1)))
+            .collect();
+        let (n, d, b) = (
+            self.config.world_model.tokens(),
+            self.config.world_model.dim,
+            starts.len(),
+        );
+        let (mut latents, mut actions) = (Vec::new(), Vec::new());
+        for &(episode, t) in &starts {
+            latents.extend(self.cache.clip(episode, t, ahead + 1).iter().map(|&x| f32::from(x)));
+            actions.extend((t..t + ahead).flat_map(|t| self.store.action(episode, t)));
+        }
+        let plain = self.device.clone().inner();
+        open_loop(
+            &computing_in(&self.predictor(), self.config.precision),
+            &Tensor::from_data(TensorData::new(latents, [b, ahead + 1, n, d]), &plain),
+            &Tensor::from_data(TensorData::new(actions, [b, ahead, 3]), &plain),
+            &self.comparison.clone().inner(),
+        )
     }
 
     /// Batch `index` of the run.
@@ -254,6 +287,26 @@ impl Stage for Stage1b {
         self.predictor = self.optimizer.step(rate, self.predictor.clone(), gradients);
         metrics.push(("learning_rate", rate));
         Ok(metrics)
+    }
+
+    fn sample(&self, _steps: usize, with_plans: bool) -> Result<SampleContent, TrainError> {
+        let (frozen, stats) = &self.frozen;
+        let plans = if with_plans {
+            let model = WorldModel {
+                predictor: self.predictor(),
+                ..frozen.clone()
+            };
+            let model = computing_in(&model, self.config.precision);
+            let plain = self.device.clone().inner();
+            plan(model, stats, &self.config, &self.store.meta().scene, &plain)?
+        } else {
+            Vec::new()
+        };
+        Ok(SampleContent {
+            open_loop: self.open_loop(),
+            plans,
+            ..SampleContent::default()
+        })
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {

@@ -20,12 +20,13 @@ use rand::RngExt;
 use super::gradients::{Batch, gradients};
 use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
+use super::samples::{Pairs, SampleContent};
 use super::schedule::learning_rate;
 use super::world_loss::WorldLoss;
 use super::world_trainer::{WorldRates, WorldTrainer, in_training};
 use crate::config::{Config, SimilarityKind};
 use crate::data::{ClipSampler, GoalScenes};
-use crate::gpi::{GoalBatch, Gpi, goal_regression, info_nce};
+use crate::gpi::{GoalBatch, Gpi, cosines, goal_regression, info_nce};
 use crate::nn::{computing_in, wide};
 use crate::random::{Stream, rng};
 use crate::sim::Frame;
@@ -36,6 +37,8 @@ use crate::vlm::{TokenBatch, Vlm, VlmModel};
 use crate::world_model::{LatentStats, WorldModel, pixels};
 
 const RATE_FLOOR: f64 = 0.02;
+/// Scenes of a sample.
+const FRESH: usize = 4;
 /// Weight of the flags in the comparison space of the regression: a goal is first of all somewhere.
 const FLAGS: f32 = 0.1;
 
@@ -53,6 +56,7 @@ enum Seen {
 }
 
 struct CachedGoal {
+    text: String,
     achieved: Seen,
     encoded: Encoded,
     /// `[D_VLM]`.
@@ -68,6 +72,8 @@ pub struct Stage2 {
     /// The VLM with its adapters.
     adapted: VlmModel,
     scenes: Vec<Scene>,
+    /// Scenes that no step draws, for samples.
+    fresh: Vec<Scene>,
     /// What InfoNCE takes off the latents, see [`centre`].
     mean: Option<Tensor<1>>,
     comparison: Tensor<2>,
@@ -108,6 +114,10 @@ impl Stage2 {
                 cache(&config, frozen.as_ref(), &grounds, source, index as u64, device)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let fresh = if config.train.samples_every > 0 { FRESH } else { 0 };
+        let fresh = (stage.scenes_total..stage.scenes_total + fresh)
+            .map(|index| cache(&config, frozen.as_ref(), &grounds, source, index as u64, device))
+            .collect::<Result<Vec<_>, _>>()?;
         let grid = [config.world_model.grid(); 2];
         device.seed(config.train.seed);
         let device = device.clone().autodiff();
@@ -132,6 +142,7 @@ impl Stage2 {
             vlm,
             adapted,
             scenes,
+            fresh,
             gpi,
             optimizers,
             joint,
@@ -192,39 +203,29 @@ impl Stage2 {
         }
     }
 
-    /// Batch `index` of the run; the VLM's side goes through its adapters in a step `with_lora`.
-    fn batch(&self, index: usize, with_lora: bool) -> Result<Batch, TrainError> {
-        let stage = &self.config.train.stage2;
+    /// What the losses compare, of numbered scenes, and the seconds that their latents took.
+    fn goal_batch(
+        &self,
+        scenes: &[(usize, &Scene)],
+        with_lora: bool,
+        world: Option<&WorldModel>,
+    ) -> Result<(GoalBatch, f64), TrainError> {
         let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
-        let count = if with_lora { stage.lora_scenes } else { stage.scenes };
         let began = Instant::now();
-        let mut dice = rng(self.config.train.seed, Stream::Clips, index as u64, 2);
-        let picked: Vec<usize> = (0..count).map(|_| dice.random_range(0..self.scenes.len())).collect();
-        let goals: Vec<&CachedGoal> = picked.iter().flat_map(|&i| &self.scenes[i].goals).collect();
+        let goals: Vec<&CachedGoal> = scenes.iter().flat_map(|(_, scene)| &scene.goals).collect();
         let k = goals.len();
-        let precision = self.config.precision;
-        let world = self
-            .joint
-            .as_ref()
-            .map(|joint| computing_in(joint.trainer.model(), precision));
-        let starts: Vec<&Seen> = picked.iter().map(|&i| &self.scenes[i].start).collect();
-        let start = self.latents(&starts, world.as_ref());
+        let starts: Vec<&Seen> = scenes.iter().map(|(_, scene)| &scene.start).collect();
+        let start = self.latents(&starts, world);
         let scene_of: Vec<i64> = (0..)
-            .zip(&picked)
-            .flat_map(|(row, &i)| vec![row; self.scenes[i].goals.len()])
+            .zip(scenes)
+            .flat_map(|(row, (_, scene))| vec![row; scene.goals.len()])
             .collect();
         let scene_of = Tensor::<1, Int>::from_data(TensorData::new(scene_of, [k]), &self.device);
         let present = start.clone().select(0, scene_of);
-        let achieved = self.latents(
-            &goals.iter().map(|goal| &goal.achieved).collect::<Vec<_>>(),
-            world.as_ref(),
-        );
-        // In joint mode latents are computed here and not looked up: only the clips below are loaded.
-        let mut loader_secs = if world.is_none() {
-            began.elapsed().as_secs_f64()
-        } else {
-            0.0
-        };
+        let achieved: Vec<&Seen> = goals.iter().map(|goal| &goal.achieved).collect();
+        let achieved = self.latents(&achieved, world);
+        let latents_secs = began.elapsed().as_secs_f64();
+        let precision = self.config.precision;
         let (embedding, map) = if with_lora {
             self.ground(&computing_in(&self.adapted, precision), &goals)?
         } else {
@@ -245,11 +246,29 @@ impl Stage2 {
             achieved: pool(achieved),
             start: pool(start),
             // A scene may be drawn twice; its sub-goals are then each other's equals.
-            identity: picked
+            identity: scenes
                 .iter()
-                .flat_map(|&i| (0..self.scenes[i].goals.len()).map(move |g| ((i as u64) << 32) | g as u64))
+                .flat_map(|(i, scene)| (0..scene.goals.len()).map(move |g| ((*i as u64) << 32) | g as u64))
                 .collect(),
         };
+        Ok((batch, latents_secs))
+    }
+
+    /// Batch `index` of the run; the VLM's side goes through its adapters in a step `with_lora`.
+    fn batch(&self, index: usize, with_lora: bool) -> Result<Batch, TrainError> {
+        let stage = &self.config.train.stage2;
+        let count = if with_lora { stage.lora_scenes } else { stage.scenes };
+        let mut dice = rng(self.config.train.seed, Stream::Clips, index as u64, 2);
+        let picked: Vec<usize> = (0..count).map(|_| dice.random_range(0..self.scenes.len())).collect();
+        let precision = self.config.precision;
+        let world = self
+            .joint
+            .as_ref()
+            .map(|joint| computing_in(joint.trainer.model(), precision));
+        let scenes: Vec<(usize, &Scene)> = picked.iter().map(|&i| (i, &self.scenes[i])).collect();
+        let (batch, latents_secs) = self.goal_batch(&scenes, with_lora, world.as_ref())?;
+        // In joint mode latents are computed here and not looked up: only the clips below are loaded.
+        let mut loader_secs = if world.is_none() { latents_secs } else { 0.0 };
         let l_nce = info_nce(&batch, self.mean.clone(), self.config.gpi.temperature);
         let l_goal = goal_regression(&batch, self.comparison.clone());
         let mut loss = l_nce.clone() * stage.lambda_gpi + l_goal.clone() * self.config.gpi.lambda_goal;
@@ -316,6 +335,36 @@ impl Stage for Stage2 {
             metrics.push(("learning_rate_lora", rate(stage.lr_lora)));
         }
         Ok(metrics)
+    }
+
+    /// Goals of scenes that no step draws, against the states that they are told from.
+    fn sample(&self, steps: usize, _with_plans: bool) -> Result<SampleContent, TrainError> {
+        let stage = &self.config.train.stage2;
+        let precision = self.config.precision;
+        let world = self
+            .joint
+            .as_ref()
+            .map(|joint| computing_in(joint.trainer.model(), precision));
+        let scenes: Vec<(usize, &Scene)> = self.fresh.iter().enumerate().collect();
+        // Adapters that have not been trained change nothing.
+        let adapted = steps + stage.lora_steps > stage.steps;
+        let (batch, _) = self.goal_batch(&scenes, adapted, world.as_ref())?;
+        let cosines = cosines(&batch, self.mean.clone());
+        let [_, columns] = cosines.dims();
+        let labels = scenes.iter().flat_map(|(scene, of)| {
+            let goals = of.goals.iter();
+            goals.map(move |goal| format!("{}: {}", scene + 1, goal.text))
+        });
+        Ok(SampleContent {
+            pairs: Some(Pairs {
+                labels: labels.collect(),
+                identity: batch.identity,
+                columns,
+                cosines: cosines.into_data().iter::<f32>().collect(),
+                temperature: self.config.gpi.temperature,
+            }),
+            ..SampleContent::default()
+        })
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {
@@ -423,6 +472,7 @@ fn cache(
                 encoded.tokens.truncate(span.end);
             }
             Ok(CachedGoal {
+                text: goal.text.clone(),
                 achieved,
                 encoded,
                 embedding: grounding.embedding,

@@ -17,6 +17,7 @@ use super::facts::{FactsHead, facts_losses};
 use super::gradients::{Batch, gradients};
 use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
+use super::samples::{SampleContent, answers};
 use super::schedule::learning_rate;
 use crate::config::Config;
 use crate::data::{Facts, Instructions, fact_classes};
@@ -26,7 +27,7 @@ use crate::sim::tasks::Phrasing;
 use crate::vlm::batch::{Encoded, buckets};
 use crate::vlm::loss::losses_of;
 use crate::vlm::pixels::pixels;
-use crate::vlm::{Example, History, SpanTarget, TokenBatch, VlmModel, VlmTokenizer, plan_prompt, replan_prompt};
+use crate::vlm::{Example, History, SpanTarget, TokenBatch, Vlm, VlmModel, VlmTokenizer, plan_prompt, replan_prompt};
 
 /// Batches whose examples are drawn together and sorted by length.
 const POOL: usize = 8;
@@ -211,6 +212,20 @@ impl Stage for StageVlm {
         self.facts = optimizer_facts.step(rate, self.facts.clone(), of_facts);
         metrics.push(("learning_rate", rate));
         Ok(metrics)
+    }
+
+    /// Nothing before the first text: facts alone teach no answer.
+    fn sample(&self, steps: usize, _with_plans: bool) -> Result<SampleContent, TrainError> {
+        if steps < self.config.train.vlm.facts_steps {
+            return Ok(SampleContent::default());
+        }
+        let vlm = Vlm::new(&self.model, self.tokenizer.clone())
+            .map_err(|err| TrainError::Data(err.to_string()))?
+            .computing_in(self.config.precision);
+        Ok(SampleContent {
+            answers: answers(&vlm, &self.instructions, &self.config)?,
+            ..SampleContent::default()
+        })
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {

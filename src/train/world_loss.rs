@@ -2,7 +2,7 @@
 //! minimises it alone, stage 2 in its joint mode beside the loss of the goal projection interface.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand::{Rng, RngExt};
+use rand::RngExt;
 
 use super::run::{Metrics, TrainError};
 use crate::config::Config;
@@ -35,22 +35,19 @@ impl WorldLoss<'_> {
     /// # Errors
     /// The configuration's masks never fit.
     pub fn terms(&self, batch: &ClipBatch, step: usize) -> Result<Terms, TrainError> {
-        let mut dice = rng(self.config.train.seed, Stream::Masks, step as u64, 0);
-        if dice.random::<f64>() < self.config.train.stage1.mask.causal_share {
-            Ok(self.causal_terms(batch, step, &mut dice))
-        } else {
-            self.masked_terms(batch, step, &mut dice)
+        match shown(self.config, [batch.batch, batch.clip_len], step)? {
+            Shown::Causal { at } => Ok(self.causal_terms(batch, step, at)),
+            Shown::Blocks(blocks) => Ok(self.masked_terms(batch, step, &blocks)),
         }
     }
 
     /// Frame t and its action to frame t + 1, as it is met in planning, with the terms on whole frames.
-    fn causal_terms(&self, batch: &ClipBatch, step: usize, dice: &mut impl Rng) -> Terms {
+    fn causal_terms(&self, batch: &ClipBatch, step: usize, at: usize) -> Terms {
         let [b, t] = [batch.batch, batch.clip_len];
         let losses = &self.config.train.stage1.losses;
         let (n, d) = (self.config.world_model.tokens(), self.config.world_model.dim);
         let size = self.config.world_model.image_size;
         let plain = self.device.clone().inner();
-        let at = dice.random_range(0..t - 1);
         let frames: Tensor<5> = pixels(&batch.frames, [b, t, 3, size, size], &plain);
         let pick = |i: usize| frames.clone().slice([0..b, i..i + 1]).reshape([b, 3, size, size]);
         let seen = Tensor::cat(vec![pick(at), pick(at + 1)], 0).autodiff();
@@ -108,22 +105,21 @@ impl WorldLoss<'_> {
 
     /// Block masks over the whole clip (method, 4.6). Terms on whole frames have no place here: the online encoder sees
     /// part of each.
-    fn masked_terms(&self, batch: &ClipBatch, step: usize, dice: &mut impl Rng) -> Result<Terms, TrainError> {
+    fn masked_terms(&self, batch: &ClipBatch, step: usize, blocks: &Blocks) -> Terms {
         let [b, t] = [batch.batch, batch.clip_len];
         let stage = &self.config.train.stage1;
         let model = &self.config.world_model;
         let (n, d, size) = (model.tokens(), model.dim, model.image_size);
         let plain = self.device.clone().inner();
-        let masks = (0..b)
-            .map(|_| block_mask(&stage.mask, model.grid(), t, dice))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|err| TrainError::Data(err.to_string()))?;
-        let acceptance = b as f64 / masks.iter().map(|mask| mask.draws).sum::<usize>() as f64;
-        let (visible, target_at) = stack(&masks, dice);
+        let Blocks {
+            visible,
+            target: target_at,
+            acceptance,
+        } = blocks;
         let frames: Tensor<5> = pixels(&batch.frames, [b, t, 3, size, size], &plain);
         let targets = wide(self.model.target_encoder.forward_clips(frames.clone())).autodiff();
         let index = |rows: &[Vec<usize>]| indices(rows, self.device);
-        let (visible_index, target_index) = (index(&visible), index(&target_at));
+        let (visible_index, target_index) = (index(visible), index(target_at));
         let context = wide(
             self.model
                 .encoder
@@ -132,7 +128,7 @@ impl WorldLoss<'_> {
         let base = model
             .predictor
             .residual
-            .then(|| last_context(&context, &visible, &target_at, n));
+            .then(|| last_context(&context, visible, target_at, n));
         let actions = Tensor::from_data(TensorData::new(batch.actions.clone(), [b, t - 1, 3]), self.device);
         let predicted = self.model.predictor.predict(
             context.clone(),
@@ -149,15 +145,56 @@ impl WorldLoss<'_> {
         let [_, kept, _] = context.dims();
         let key = (self.config.train.seed, step as u64);
         let l_reg = sigreg(stage.losses.sigreg, centre(context.reshape([b * kept, d])), key);
-        Ok(Terms {
+        Terms {
             loss: l_pred.clone() + l_reg.clone() * stage.losses.lambda_reg,
             named: vec![
                 ("masked_prediction", number(l_pred)),
                 ("masked_sigreg", number(l_reg)),
-                ("mask_acceptance", acceptance),
+                ("mask_acceptance", *acceptance),
             ],
-        })
+        }
     }
+}
+
+/// What a step shows of its clips.
+pub(super) enum Shown {
+    /// Frame `at`; the one after it is the target.
+    Causal {
+        at: usize,
+    },
+    Blocks(Blocks),
+}
+
+/// Tokens of each clip, `t * N + n`.
+pub(super) struct Blocks {
+    pub visible: Vec<Vec<usize>>,
+    pub target: Vec<Vec<usize>>,
+    /// Share of drawn masks that lay in their range.
+    pub acceptance: f64,
+}
+
+/// What batch `step` of a run shows of `clips` of that length: a function of the run's seed and the step.
+///
+/// # Errors
+/// The configuration's masks never fit.
+pub(super) fn shown(config: &Config, [clips, length]: [usize; 2], step: usize) -> Result<Shown, TrainError> {
+    let mask = &config.train.stage1.mask;
+    let mut dice = rng(config.train.seed, Stream::Masks, step as u64, 0);
+    if dice.random::<f64>() < mask.causal_share {
+        let at = dice.random_range(0..length - 1);
+        return Ok(Shown::Causal { at });
+    }
+    let masks = (0..clips)
+        .map(|_| block_mask(mask, config.world_model.grid(), length, &mut dice))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|err| TrainError::Data(err.to_string()))?;
+    let acceptance = clips as f64 / masks.iter().map(|mask| mask.draws).sum::<usize>() as f64;
+    let (visible, target) = stack(&masks, &mut dice);
+    Ok(Shown::Blocks(Blocks {
+        visible,
+        target,
+        acceptance,
+    }))
 }
 
 fn number(x: Tensor<1>) -> f64 {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::WeightsError;
+use super::{DiskWriter, WeightsError};
 
 /// Writes a file whole: a reader, or a crash, never meets half of it.
 ///
@@ -68,7 +68,7 @@ fn written_beside(path: &Path, bytes: &[u8]) -> std::io::Result<tempfile::NamedT
         .prefix(".writing-")
         .suffix(".tmp")
         .tempfile_in(parent(path))?;
-    file.write_all(bytes)?;
+    DiskWriter::new(&mut file, path).write_all(bytes)?;
     file.as_file().sync_all()?;
     readable(file.as_file())?;
     Ok(file)

@@ -11,6 +11,7 @@
 
 mod atomic;
 mod checkpoint;
+mod disk;
 mod layout;
 mod load;
 mod read;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 
 pub use atomic::{draft_beside, make_parent, replace_folder, write_file, write_new};
 pub use checkpoint::{Checkpoint, content_hash};
+pub use disk::{DiskWriter, FullDisk};
 pub use load::{apply, load, load_as};
 pub use read::{NamedTensor, Tensors};
 pub use remap::Remap;

@@ -13,6 +13,7 @@ mod plan;
 mod precision;
 mod reasoning;
 mod resume;
+mod samples;
 mod studio;
 mod support;
 mod train;

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
-    BoardView, Command, Engine, Phase, Stage, TrainingCommand, TrainingRequest, TrainingState, Until,
+    BoardView, Command, Engine, Level, Phase, Stage, TrainingCommand, TrainingRequest, TrainingState, Until,
 };
 use thinkjepa::planner::Switches;
+use thinkjepa::recording::file;
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
 use thinkjepa::train::{RunFile, RunStanding, newest_checkpoint};
+use thinkjepa::weights::FullDisk;
 
 use crate::support::{TASK, config, planned_headless, with_list};
 
@@ -112,6 +114,85 @@ fn the_window_makes_the_plan_of_the_command_line_to_the_byte() {
     assert!(engine.send(Command::Reset { seed: 8 }));
     until(&engine, "reset", |board| board.phase == Phase::Idle);
     assert!(engine.recording().task.is_empty() && engine.live().unwrap().frame != scene.frame);
+}
+
+/// The disk of recordings is full after a few steps, then that of exports: both are said, the episode ends as it would have,
+/// what was written is whole, and another disk takes all of it.
+#[test]
+fn a_full_disk_is_said_and_takes_nothing_from_the_episode() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    with_list(&at("tiny"));
+    let settings = StudioSettings {
+        checkpoint: at("tiny"),
+        scene: DEMO_SCENE.to_owned(),
+        seed: 7,
+        device: DeviceChoice::Cpu,
+        recordings: Some(at("recordings")),
+    };
+    let disk = FullDisk::after(&at("recordings"), 3);
+    let engine = start(settings, Arc::new(|| ())).unwrap();
+    until(&engine, "idle", |board| board.phase == Phase::Idle);
+    assert!(engine.send(Command::Plan {
+        task: TASK.to_owned(),
+        seed: 7,
+        then: Some(Until::End),
+    }));
+    until(&engine, "finished", |board| board.phase == Phase::Finished);
+    let said = |words: &str| {
+        engine
+            .board()
+            .log
+            .iter()
+            .any(|line| line.level == Level::Warning && line.text.contains(words))
+    };
+    assert!(
+        said("The file ends here; Export writes the whole episode"),
+        "{:?}",
+        engine.board().log
+    );
+    drop(disk);
+    let whole = engine.recording();
+    let files: Vec<_> = std::fs::read_dir(at("recordings"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 1);
+    let kept = file::open(&files[0]).unwrap();
+    assert_eq!(kept.cut_at, None, "half a block was left");
+    let steps = kept.recording.steps.len();
+    assert!(steps < whole.steps.len() && kept.recording.task == TASK);
+    // The newest step of a recording is filled in later.
+    let done = steps.saturating_sub(1);
+    assert_eq!(kept.recording.steps[..done], whole.steps[..done]);
+
+    std::fs::create_dir(at("out")).unwrap();
+    for name in ["plan.json", "episode.gif", "episode.tjrec"] {
+        let disk = FullDisk::after(&at("out"), 0);
+        assert!(engine.send(Command::Export(at("out").join(name))));
+        until(&engine, "refused", |board| {
+            board
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.what.contains(name))
+        });
+        let failure = engine.board().failure.unwrap();
+        assert_eq!(
+            (failure.level, failure.kept.as_str()),
+            (Level::Warning, "The episode was not touched.")
+        );
+        assert_eq!(
+            std::fs::read_dir(at("out")).unwrap().count(),
+            0,
+            "{name}: something was left behind"
+        );
+        drop(disk);
+        assert!(!exported(&engine, &at("out").join(name)).is_empty());
+        std::fs::remove_file(at("out").join(name)).unwrap();
+    }
+    let saved = at("out").join("again.tjrec");
+    exported(&engine, &saved);
+    assert_eq!(file::open(&saved).unwrap().recording, *whole);
 }
 
 /// Stage `vlm` needs no episodes: it is paused with a checkpoint, goes on, is stopped with nothing kept of the last steps,

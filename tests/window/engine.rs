@@ -368,6 +368,61 @@ fn a_window_that_drives_itself_plans_runs_and_exports() {
     assert!(window.query_by_label_contains("Reached after").is_some());
 }
 
+/// As of a minimised window: no event is taken, nothing is drawn, and all that happened is there in the end.
+#[test]
+fn workers_never_wait_for_a_window_that_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = script::engine(Arc::new(|| ()));
+    let begun = Instant::now();
+    // It only looks, and so takes no event as `until` would.
+    let look = |what: &str, done: &dyn Fn() -> bool| {
+        while !done() {
+            assert!(begun.elapsed() < PATIENCE, "{what}: {:?}", engine.board());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    look("opening", &|| engine.board().phase == Phase::Idle);
+    let run = folder.path().join("unseen");
+    std::fs::create_dir(&run).unwrap();
+    let request = TrainingRequest {
+        stage: Stage::One,
+        preset: "nano".to_owned(),
+        settings: BTreeMap::new(),
+        run: run.clone(),
+        steps: None,
+        from: None,
+        device: None,
+    };
+    assert!(engine.send(Command::StartTraining(request)));
+    assert!(engine.send(Command::WatchRun(run.clone())));
+    let mut steps = 0;
+    for episode in 0..60 {
+        let task = format!("stack {episode}");
+        assert!(engine.send(Command::Plan {
+            task: task.clone(),
+            seed: 7,
+            then: Some(Until::End),
+        }));
+        look("an episode", &|| {
+            engine.board().phase == Phase::Finished && engine.recording().task == task
+        });
+        steps += engine.recording().steps.len();
+    }
+    assert!(steps > 500, "{steps}");
+    look("the training", &|| {
+        matches!(engine.board().training, TrainingState::Finished { .. })
+    });
+    look("its curve", &|| {
+        engine.with_metrics(|metrics| {
+            metrics
+                .watched
+                .get(&run)
+                .is_some_and(|run| run.series.get("loss").is_some_and(|loss| loss.len() == 1000))
+        })
+    });
+    assert!(engine.drain_events(), "what woke it is still there");
+}
+
 #[test]
 fn files_are_written_while_the_planner_works() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -11,7 +11,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
 use thinkjepa::engine::{Command, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState};
-use thinkjepa::panels::Workspace;
+use thinkjepa::panels::{WindowAct, Workspace};
 use thinkjepa::recording::Recording;
 
 use super::{Desk, builder, draw, script, window};
@@ -273,4 +273,39 @@ fn a_run_is_started_watched_paused_resumed_and_stopped_by_its_buttons() {
         matches!(training(studio), TrainingState::Finished { .. })
     });
     until(&mut window, "all of the curve", &|studio| known(studio) == 1000);
+}
+
+#[test]
+fn a_right_click_on_a_chart_offers_its_numbers_its_axis_and_smoothing() {
+    let mut desk = desk();
+    desk.metrics.watched.insert("runs/first".into(), run(400, 1.0, None));
+    let mut window = window(desk);
+    window.run_steps(3);
+    let choose = |window: &mut Harness<'_, Desk>, word: &str| {
+        window.get_by_label("Chart of loss, 1 run").click_secondary();
+        window.run_steps(4);
+        window.get_by_label(word).click();
+        window.run_steps(4);
+    };
+    choose(&mut window, "Save this chart as CSV");
+    let acts = std::mem::take(&mut window.state_mut().state.shell.acts);
+    let [WindowAct::SaveText { file, text }] = acts.as_slice() else {
+        panic!("{acts:?}");
+    };
+    assert_eq!((file.as_str(), text.lines().count()), ("training-loss.csv", 401));
+    // The axis of this chart alone, and back.
+    choose(&mut window, "Linear y axis");
+    assert_eq!(
+        window.state().state.training.logarithmic,
+        [("loss".to_owned(), false)].into()
+    );
+    choose(&mut window, "Logarithmic y axis");
+    assert_eq!(
+        window.state().state.training.logarithmic,
+        [("loss".to_owned(), true)].into()
+    );
+    choose(&mut window, "Smooth over 100 steps");
+    assert_eq!(window.state().state.training.smoothing, 100.0);
+    choose(&mut window, "No smoothing");
+    assert_eq!(window.state().state.training.smoothing, 0.0);
 }

@@ -127,6 +127,11 @@ impl ReadOut {
         Self::fit(training, Features::Pooled, EVERY, line)
     }
 
+    /// The same where episodes have few frames, far apart: each of them is fitted.
+    pub fn of_few_pooled(training: &[Encoded]) -> Option<Self> {
+        Self::fit(training, Features::Pooled, 1, line)
+    }
+
     /// A line from all tokens; none of too few episodes.
     pub fn of_tokens(training: &[Encoded]) -> Option<Self> {
         Self::fit(training, Features::Tokens, EVERY, line)

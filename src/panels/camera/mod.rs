@@ -13,6 +13,7 @@ use egui::{
 
 pub use heatmap::Heatmap;
 pub use texture::FrameTexture;
+pub(super) use texture::color_image;
 
 use super::attention::{MapOf, ShownMap, lens_words, shown_map};
 use super::reasoning::text_of;

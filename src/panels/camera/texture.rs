@@ -42,7 +42,7 @@ impl FrameTexture {
 }
 
 /// Planar to interleaved.
-fn color_image(frame: &Frame) -> Option<ColorImage> {
+pub(in crate::panels) fn color_image(frame: &Frame) -> Option<ColorImage> {
     let plane = frame.width * frame.height;
     if plane == 0 || frame.rgb.len() != 3 * plane {
         return None;

@@ -13,9 +13,11 @@ use egui_plot::{
 };
 
 use super::group::{Group, explained};
+use super::menu::{self, ChartAct, InSight, chart_menu};
 use super::runs::name_of;
 use super::state::TrainingForm;
 use crate::engine::{Run, RunMetrics, Series, Stretch};
+use crate::panels::state::ViewState;
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, chart, faces, numbers, widgets};
 
@@ -64,7 +66,13 @@ impl Style {
     }
 }
 
-pub(super) fn charts_ui(ui: &mut Ui, form: &mut TrainingForm, metrics: &RunMetrics) {
+pub(super) fn charts_ui(ui: &mut Ui, state: &mut ViewState, metrics: &RunMetrics) {
+    let mut acts = Vec::new();
+    groups_ui(ui, &mut state.training, metrics, &mut acts);
+    menu::perform(state, acts);
+}
+
+fn groups_ui(ui: &mut Ui, form: &mut TrainingForm, metrics: &RunMetrics, acts: &mut Vec<ChartAct>) {
     ui.spacing_mut().item_spacing.y = 0.0;
     faces::header_ui(ui, "Metrics", |ui| header_ui(ui, form));
     let drawn = form.drawn(metrics);
@@ -99,7 +107,7 @@ pub(super) fn charts_ui(ui: &mut Ui, form: &mut TrainingForm, metrics: &RunMetri
             for group in Group::ALL {
                 let of_group: Vec<&String> = names.iter().copied().filter(|name| Group::of(name) == group).collect();
                 if !of_group.is_empty() {
-                    group_ui(ui, form, group, &of_group, &drawn);
+                    group_ui(ui, form, group, &of_group, &drawn, acts);
                 }
             }
         });
@@ -136,11 +144,21 @@ fn header_ui(ui: &mut Ui, form: &mut TrainingForm) {
 }
 
 /// The loss wide, everything else in two columns.
-fn group_ui(ui: &mut Ui, form: &TrainingForm, group: Group, names: &[&String], drawn: &[Drawn<'_>]) {
-    let style = Style {
-        by_time: form.by_time,
-        logarithmic: form.log_scale && group.is_logarithmic(),
-        smoothing: form.smoothing,
+fn group_ui(
+    ui: &mut Ui,
+    form: &TrainingForm,
+    group: Group,
+    names: &[&String],
+    drawn: &[Drawn<'_>],
+    acts: &mut Vec<ChartAct>,
+) {
+    let style = |name: &str| {
+        let chosen = form.logarithmic.get(name).copied();
+        Style {
+            by_time: form.by_time,
+            logarithmic: chosen.unwrap_or(form.log_scale && group.is_logarithmic()),
+            smoothing: form.smoothing,
+        }
     };
     let header = CollapsingHeader::new(RichText::new(group.title()).family(semibold()));
     header
@@ -151,19 +169,19 @@ fn group_ui(ui: &mut Ui, form: &TrainingForm, group: Group, names: &[&String], d
             names.sort_by_key(|name| (name.as_str() != "loss", name.as_str()));
             let (wide, rest) = names.split_at(usize::from(names[0] == "loss"));
             for name in wide {
-                chart_ui(ui, name, drawn, style, 280.0);
+                chart_ui(ui, name, drawn, style(name), 280.0, acts);
             }
             for pair in rest.chunks(2) {
                 ui.columns(2, |columns| {
                     for (column, name) in columns.iter_mut().zip(pair) {
-                        chart_ui(column, name, drawn, style, 140.0);
+                        chart_ui(column, name, drawn, style(name), 140.0, acts);
                     }
                 });
             }
         });
 }
 
-fn chart_ui(ui: &mut Ui, name: &str, drawn: &[Drawn<'_>], mut style: Style, height: f32) {
+fn chart_ui(ui: &mut Ui, name: &str, drawn: &[Drawn<'_>], mut style: Style, height: f32, acts: &mut Vec<ChartAct>) {
     let p = Palette::of(ui);
     let known: Vec<Drawn<'_>> = drawn
         .iter()
@@ -221,7 +239,22 @@ fn chart_ui(ui: &mut Ui, name: &str, drawn: &[Drawn<'_>], mut style: Style, heig
     shown
         .response
         .widget_info(|| WidgetInfo::labeled(Role::Image, true, label.clone()));
-    values_ui(ui, &shown, name, &known, style);
+    let bounds = shown.transform.bounds();
+    let in_sight = known.iter().map(|(path, run, _)| {
+        let step = |x| style.step(run, x).unwrap_or(x);
+        (*path, *run, step(bounds.min()[0])..=step(bounds.max()[0]))
+    });
+    let in_sight: Vec<InSight<'_>> = in_sight.collect();
+    chart_menu(
+        &shown.response,
+        name,
+        (style.logarithmic, style.smoothing),
+        &in_sight,
+        acts,
+    );
+    if !shown.response.context_menu_opened() {
+        values_ui(ui, &shown, name, &known, style);
+    }
 }
 
 /// The chart's name, each run's newest value, and where one was no number.

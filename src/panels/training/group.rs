@@ -37,6 +37,8 @@ impl Group {
             | "pooled_deviation"
             | "mask_acceptance"
             | "effective_rank"
+            | "effective_rank_tokens"
+            | "goals_found"
             | "facts_right" => Self::Latents,
             "ema_tau" => Self::Schedules,
             "gradient_norm" => Self::Gradients,
@@ -77,6 +79,14 @@ pub(super) fn explained(name: &str) -> &'static str {
         "mask_acceptance" => "Share of drawn block masks whose masked share lay within its range (method, 4.6).",
         "effective_rank" => {
             "exp(H(p)) of the normalised spectrum p of the latents' covariance: how many directions are in use, 1 to D."
+        }
+        "effective_rank_tokens" => "The same of the tokens, each about the mean of its position.",
+        "probe_gripper_m" => {
+            "Mean |error| per axis, metres, of the gripper's x and y as a ridge regression reads them from pooled latents; no loss sees it."
+        }
+        "probe_blocks_m" => "The same of the blocks.",
+        "goals_found" => {
+            "Share of goals of fresh scenes that are nearest to the state in which their sub-goal is achieved, by cosine."
         }
         "info_nce" => "L_GPI: symmetric InfoNCE over goals and achieved states at temperature tau_c (method, 4.7).",
         "goal_regression" => "Squared distance of goals to the states that were achieved, in the comparison space.",

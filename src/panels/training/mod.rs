@@ -1,16 +1,19 @@
 //! The training workspace: runs and the form of a new one on the left, the curves of the runs that are watched beside
-//! them.
+//! them, and samples of one of them on the right.
 
 mod charts;
 mod form;
 mod group;
+mod menu;
 mod runs;
+mod samples;
 mod state;
 
 use std::path::PathBuf;
 
 use egui::{Frame, ScrollArea, Ui};
 
+pub use samples::SamplesView;
 pub use state::TrainingForm;
 
 use super::state::{View, ViewState};
@@ -54,7 +57,13 @@ pub fn training_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics:
                 .show(ui, |ui| form::form_ui(ui, state, view, metrics));
         });
     });
+    egui::Panel::right("training-samples")
+        .default_size(380.0)
+        .size_range(260.0..=640.0)
+        .resizable(true)
+        .frame(Frame::NONE.fill(p.panel))
+        .show(ui, |ui| samples::samples_ui(ui, state, metrics));
     egui::CentralPanel::no_frame()
         .frame(Frame::NONE.fill(p.panel))
-        .show(ui, |ui| charts::charts_ui(ui, &mut state.training, metrics));
+        .show(ui, |ui| charts::charts_ui(ui, state, metrics));
 }

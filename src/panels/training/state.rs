@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::samples::SamplesView;
 use crate::config::{self, Config, Edited, Field};
 use crate::engine::{Priority, Stage};
 use crate::train::TrainingMemory;
@@ -26,11 +27,14 @@ pub struct TrainingForm {
     /// A run that is to be watched.
     pub path: String,
     pub log_scale: bool,
+    /// Charts whose axis was chosen for them alone.
+    pub logarithmic: BTreeMap<String, bool>,
     /// Time constant of the smoothed line, steps; 0 shows the values themselves.
     pub smoothing: f64,
     /// Seconds of training on the x axis, instead of steps.
     pub by_time: bool,
     pub hidden: BTreeSet<PathBuf>,
+    pub samples: SamplesView,
     colors: BTreeMap<PathBuf, usize>,
     /// The folder of runs was asked for.
     pub listed: bool,
@@ -60,9 +64,11 @@ impl Default for TrainingForm {
             priority: Priority::default(),
             path: String::new(),
             log_scale: true,
+            logarithmic: BTreeMap::new(),
             smoothing: 0.0,
             by_time: false,
             hidden: BTreeSet::new(),
+            samples: SamplesView::default(),
             colors: BTreeMap::new(),
             listed: false,
         }
@@ -131,11 +137,12 @@ impl Checked {
 
 /// The parts of the configuration that a stage depends on.
 fn sections(stage: Stage) -> Vec<(&'static str, Vec<&'static str>)> {
-    const RUN: [&str; 5] = [
+    const RUN: [&str; 6] = [
         "train.seed",
         "train.betas",
         "train.clip_norm",
         "train.checkpoint_every",
+        "train.samples_every",
         "precision",
     ];
     let mut sections = vec![("Stage", vec![stage.settings()]), ("Optimiser and run", RUN.to_vec())];

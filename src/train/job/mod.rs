@@ -16,7 +16,7 @@ use burn::tensor::Device;
 
 pub use from::configuration;
 
-use super::{Progress, Reins, RunFile, RunStanding, StageKind, TrainError};
+use super::{Intervals, Progress, Reins, RunFile, RunStanding, StageKind, TrainError};
 use crate::config::Config;
 use crate::data::StoreError;
 use crate::sim::SceneError;
@@ -174,12 +174,16 @@ fn run_steps(
     cancel: &AtomicBool,
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<usize, JobError> {
-    let every = job.config.train.checkpoint_every;
     let _lock = lock(&job.run)?;
+    let train = &job.config.train;
+    let every = Intervals {
+        checkpoints: train.checkpoint_every,
+        samples: train.samples_every,
+    };
     let mut tell = |progress: &Progress<'_>| observe(&JobProgress::Step(progress.clone()));
     let mut file = RunFile::begun(job.stage, &job.config.name, stage.steps(), job.from.as_deref());
     file.write(&job.run)?;
-    let result = super::train(stage, &job.run, every, (cancel, &job.reins), &mut tell);
+    let result = super::train(stage, (&job.run, job.stage), every, (cancel, &job.reins), &mut tell);
     file.standing = match &result {
         Ok(done) if *done == file.steps => RunStanding::Finished,
         Ok(_) => RunStanding::Stopped,

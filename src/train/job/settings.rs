@@ -22,7 +22,7 @@ pub(super) fn of_run(run: &Path) -> Result<Option<Config>, JobError> {
 }
 
 /// What the outcome of no stage depends on. The name says where the settings came from.
-const NEVER: [&str; 3] = ["name", "plan", "train.checkpoint_every"];
+const NEVER: [&str; 4] = ["name", "plan", "train.checkpoint_every", "train.samples_every"];
 
 /// What the outcome of this stage does not depend on. Whatever is not named here is compared.
 fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
@@ -159,13 +159,14 @@ mod tests {
     #[test]
     fn a_run_is_compared_in_what_its_own_stage_depends_on() {
         use StageKind::{One, OneB, Two, Vlm};
-        let changes: [(&str, &[StageKind]); 22] = [
+        let changes: [(&str, &[StageKind]); 23] = [
             ("precision=\"bf16\"", &StageKind::ALL),
             ("train.seed=9", &StageKind::ALL),
             ("train.betas=[0.8,0.9]", &StageKind::ALL),
             ("train.tasks=thinkbench", &[Vlm, Two]),
             ("train.clip_norm=0.7", &StageKind::ALL),
             ("train.checkpoint_every=7", &[]),
+            ("train.samples_every=7", &[]),
             ("plan.horizon=3", &[]),
             ("plan.cost.term=content", &[]),
             ("world_model.encoder.depth=3", &[One, OneB, Two]),
