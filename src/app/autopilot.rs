@@ -9,13 +9,16 @@ use egui::{ColorImage, Context, ViewportCommand};
 
 use super::measure::UiTimes;
 use crate::engine::{BoardView, Command, Level, Phase};
-use crate::panels::{View, ViewState};
+use crate::panels::{Pane, View, ViewState};
 use crate::recording::Recording;
 use crate::recording::png::{self, CompressionType};
 use crate::weights::write_file;
 
 /// Steps that the episode is ahead of a picture that looks back.
 const AHEAD: usize = 3;
+
+/// Frames after which a pane has asked what it wants to know.
+const SETTLED: usize = 30;
 
 /// What the window does by itself, in this order.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +37,10 @@ pub struct Script {
 #[derive(Clone, Debug)]
 pub struct Picture {
     pub path: PathBuf,
-    /// Looking back at this step while the episode goes on; at its end if none.
+    /// Looking back at this step, while the episode goes on or in an opened one; at its end if none.
     pub step: Option<usize>,
+    /// Brought to the front; what they ask the models about the step is waited for.
+    pub panes: Vec<Pane>,
 }
 
 /// What came of a window.
@@ -75,6 +80,8 @@ pub struct Autopilot {
     stage: Stage,
     picture: Arc<Mutex<Option<Arc<ColorImage>>>>,
     looked_back: bool,
+    /// Frames since then.
+    settled: usize,
     asked: bool,
     taken: bool,
     pub problem: Option<String>,
@@ -88,6 +95,7 @@ impl Autopilot {
             stage,
             picture: Arc::default(),
             looked_back: false,
+            settled: 0,
             asked: false,
             taken: false,
             problem: None,
@@ -150,7 +158,9 @@ impl Autopilot {
                 }
             }
             Stage::Picture => {
-                if self.script.picture.is_some() && view.board.phase != Phase::Opening {
+                let asks = self.script.picture.as_ref().map(|picture| !picture.panes.is_empty());
+                let models = || view.board.info.is_some();
+                if view.board.phase != Phase::Opening && asks.is_some_and(|asks| !asks || models()) {
                     self.ask_for_picture(ctx, state, view);
                 }
                 if self.script.picture.is_none() || self.asked {
@@ -170,10 +180,23 @@ impl Autopilot {
 
     /// Of the next frame. The frame before it looks back, if that is wanted.
     fn ask_for_picture(&mut self, ctx: &Context, state: &mut ViewState, view: &View<'_>) {
-        let step = self.script.picture.as_ref().and_then(|picture| picture.step);
-        if let (Some(step), false) = (step, std::mem::replace(&mut self.looked_back, true)) {
-            state.select_step(step, view);
+        let Some(picture) = &self.script.picture else {
             return;
+        };
+        if !std::mem::replace(&mut self.looked_back, true) {
+            for &pane in &picture.panes {
+                state.shell.panes.show(pane);
+            }
+            if let Some(step) = picture.step {
+                state.select_step(step, view);
+            }
+            return;
+        }
+        if !picture.panes.is_empty() && !self.asked {
+            self.settled += 1;
+            if self.settled < SETTLED || !view.board.examining.is_empty() {
+                return;
+            }
         }
         if std::mem::replace(&mut self.asked, true) {
             return;

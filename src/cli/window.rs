@@ -15,6 +15,7 @@ use crate::app::{AppOptions, Ending, LEAST_SIZE, Picture, Script, UiTimes, remem
 use crate::device::DeviceChoice;
 use crate::engine::Command;
 use crate::eval::Machine;
+use crate::panels::Pane;
 use crate::sim::DEMO_SCENE;
 use crate::studio::{StudioSettings, start};
 use crate::weights::write_file;
@@ -70,9 +71,12 @@ pub struct Window {
     /// Write a picture of the window, a PNG
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
-    /// Take the picture while the episode goes on, looking back at this step, not at the end
-    #[arg(long, value_name = "N", requires_all = ["picture", "run"])]
+    /// Take the picture looking back at this step, not at the end; with --run while the episode goes on
+    #[arg(long, value_name = "N", requires = "picture")]
     picture_step: Option<usize>,
+    /// Bring this pane to the front for the picture, such as latent; may be given more than once
+    #[arg(long, value_name = "PANE", requires = "picture", value_parser = pane)]
+    picture_pane: Vec<Pane>,
     /// Write what a frame of the window took while the episode was planned, as JSON
     #[arg(long, value_name = "FILE", requires_all = ["run", "quit"])]
     times: Option<PathBuf>,
@@ -90,6 +94,13 @@ fn size(text: &str) -> Result<[f32; 2], String> {
     parsed
         .filter(|size| size[0] >= width && size[1] >= height)
         .ok_or_else(|| format!("expected a width and a height such as 1600x1000, at least {width}x{height}"))
+}
+
+fn pane(title: &str) -> Result<Pane, String> {
+    Pane::named(title).ok_or_else(|| {
+        let titles: Vec<String> = Pane::ALL.iter().map(|pane| pane.title().to_lowercase()).collect();
+        format!("expected one of {}", titles.join(", "))
+    })
 }
 
 impl Subcommand for Window {
@@ -118,6 +129,7 @@ impl Subcommand for Window {
             picture: self.picture.clone().map(|path| Picture {
                 path,
                 step: self.picture_step,
+                panes: self.picture_pane.clone(),
             }),
             exports: self.export.clone(),
             quit: self.quit,
@@ -283,6 +295,7 @@ pub(super) fn open_demo(console: &Console) -> CliResult {
             export: Vec::new(),
             picture: None,
             picture_step: None,
+            picture_pane: Vec::new(),
             times: None,
             quit: false,
         };

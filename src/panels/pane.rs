@@ -26,6 +26,11 @@ macro_rules! panes {
                 }
             }
 
+            /// The pane of that title, however it is written.
+            pub fn named(title: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|pane| pane.title().eq_ignore_ascii_case(title))
+            }
+
             pub fn ui(self, ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 match self {
                     $(Self::$name => $ui(ui, state, view),)*
