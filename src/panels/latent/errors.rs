@@ -106,7 +106,7 @@ pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) -> R
     let axes = Axes::new(plot, 0.4..=horizon as f64 + 0.6, 0.0..=top);
     let painter = ui.painter();
     axes.y_grid(painter, p, &chart::ticks(0.0..=top, 4));
-    let kinds = [("shuffled", shuffled, p.accent), ("still", &found.still[..], p.edge)];
+    let kinds = [("shuffled", shuffled, p.accent), ("still", &found.still[..], p.weak)];
     for (kind, (_, values, color)) in kinds.iter().enumerate() {
         for (h, &value) in values.iter().enumerate() {
             let from = (h + 1) as f64 - 0.32 + 0.32 * kind as f64;
@@ -117,7 +117,7 @@ pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) -> R
     axes.frame(painter, p);
     axes.x_labels(painter, p, &chart::integer_ticks(1.0..=horizon as f64, 10));
     let mut at = pos2(plot.right() - 165.0, plot.top() - TITLE);
-    for (word, color) in [("shuffled", p.accent), ("still", p.edge), ("moved", p.text)] {
+    for (word, color) in [("shuffled", p.accent), ("still", p.weak), ("moved", p.text)] {
         at.x += chart::legend_entry(painter, p, at, color, word);
     }
     if let Some(at) = response.hover_pos().filter(|at| plot.contains(*at)) {

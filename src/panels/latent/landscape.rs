@@ -192,7 +192,7 @@ fn legend_ui(ui: &mut Ui, shade: Shade, [low, high]: [f32; 2], chosen: bool, exp
     ] {
         if there {
             mark(painter, p, pos2(x + 5.0, middle));
-            x = write(x + 14.0, word, p.text) + 12.0;
+            x = write(x + 16.0, word, p.text) + 12.0;
         }
     }
     let square = Rect::from_center_size(pos2(x + 5.0, middle), vec2(9.0, 9.0));

@@ -184,6 +184,9 @@ fn header_ui(ui: &mut Ui, known: &Known) {
 
 /// What can be chosen about the view.
 fn options_ui(ui: &mut Ui, form: &mut LatentForm) {
+    if matches!(form.face, Face::Sensitivity | Face::Imagined) {
+        return;
+    }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 3.0;
         match form.face {
