@@ -183,6 +183,10 @@ impl Autopilot {
         let Some(picture) = &self.script.picture else {
             return;
         };
+        // A recording is not there at once.
+        if !self.looked_back && picture.step.is_some_and(|step| view.last_step() < step) {
+            return;
+        }
         if !std::mem::replace(&mut self.looked_back, true) {
             for &pane in &picture.panes {
                 state.shell.panes.show(pane);

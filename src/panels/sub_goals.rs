@@ -29,9 +29,9 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         if let Some(last) = view.recording.replans.last() {
             let count = view.recording.replans.len();
             let text = if count == 1 {
-                "Re-planned once".to_owned()
+                "1 re-plan".to_owned()
             } else {
-                format!("Re-planned {count} times")
+                format!("{count} re-plans")
             };
             widgets::chip(ui, &text, p.warn, p.warn_fill)
                 .on_hover_text(format!("Last at step {}: {}", last.step, last.reason));
