@@ -174,6 +174,8 @@ impl Drawn<'_> {
 
     fn job(&self, p: &Palette, width: f32) -> LayoutJob {
         let color = match self.word.sub_goal {
+            // Not every colour of a sub-goal can be read on a strong mark.
+            _ if self.strength.is_some_and(|strength| strength > 0.3) => p.text,
             // In the list, the number alone has the sub-goal's colour: all of the line belongs to it.
             Some(index) if self.word.is_number() || !self.word.listed => p.sub_goal(index),
             _ if self.word.is_sign() => p.weak,
