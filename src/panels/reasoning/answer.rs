@@ -36,9 +36,10 @@ pub(super) fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, ind
         // A ground that a word brought along would lie over the end of the word before it.
         let under = ui.painter().add(Shape::Noop);
         let mut ground = Vec::new();
+        // Rows are as high as their words.
+        let height = std::mem::take(&mut ui.spacing_mut().interact_size.y);
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(0.0, 2.0);
-            ui.spacing_mut().interact_size.y = 0.0;
             for word in line {
                 let share = shares.as_ref().map(|shares| shares[number]);
                 number += 1;
@@ -66,6 +67,7 @@ pub(super) fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, ind
                 }
             }
         });
+        ui.spacing_mut().interact_size.y = height;
         ui.painter().set(under, Shape::Vec(ground));
     }
 }
@@ -103,7 +105,7 @@ fn most_ui(ui: &mut Ui, state: &ViewState, lines: &[Vec<Word>], shares: &[f32]) 
     let named: Vec<String> = ranked
         .iter()
         .take(NAMED)
-        .map(|(word, share)| format!("{} {}", word.text.trim(), percent(*share)))
+        .map(|(word, share)| format!("“{}” {}", word.text.trim(), percent(*share)))
         .collect();
     let [row, column] = state.selection.patch.unwrap_or_default();
     let text = format!(
