@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::branches::Branches;
 use super::breakpoint::Fired;
 use super::event::{Event, EventSender};
-use super::examine::{Examination, Examined, Topic};
+use super::examine::{Asked, Examination, Examined, Topic};
 use super::session::SessionInfo;
 use super::slot::lock;
 use crate::config::PlanConfig;
@@ -274,8 +274,9 @@ impl Board {
         });
     }
 
-    pub(super) fn set_examining(&self, open: Vec<Examination>) {
-        self.change(|state| state.view.examining = Arc::new(open));
+    /// Shows what is asked and not answered, as it is at this moment: window and worker both change it.
+    pub(super) fn show_asked(&self, asked: &Asked) {
+        self.change(|state| state.view.examining = Arc::new(asked.open()));
     }
 
     pub(super) fn put_examined(&self, examined: Examined) {

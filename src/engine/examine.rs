@@ -176,9 +176,10 @@ impl Asked {
         !self.0.stop.swap(false, Ordering::AcqRel)
     }
 
-    /// Stops the work at hand; nobody waits for it any more.
+    /// Stops the work at hand and forgets what waits: whatever interrupts planning comes first.
     pub fn interrupt(&self) {
-        let state = lock(&self.0.state);
+        let mut state = lock(&self.0.state);
+        state.waiting.clear();
         if state.at_work.is_some() {
             self.0.stop.store(true, Ordering::Release);
         }
@@ -229,5 +230,8 @@ mod tests {
         assert!(asked.ask(about(4)));
         asked.take(Topic::Latent);
         assert!(asked.end(), "an interruption of nothing stops nothing later");
+        asked.ask(about(5));
+        asked.interrupt();
+        assert_eq!(asked.take(Topic::Latent), None, "what waited is not worked on either");
     }
 }

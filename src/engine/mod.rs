@@ -139,6 +139,7 @@ impl Engine {
         }
         if command.interrupts() {
             self.shared.asked.interrupt();
+            self.shared.board.show_asked(&self.shared.asked);
         }
         let (queue, cancel) = match &command {
             Command::Export(_)
@@ -175,7 +176,7 @@ impl Engine {
         if !told {
             asked.withdraw(topic);
         }
-        self.shared.board.set_examining(asked.open());
+        self.shared.board.show_asked(asked);
         told
     }
 

@@ -53,7 +53,10 @@ pub fn ask(
     let wanted = Examination::new(question, recording, step, state.shown_branch);
     let newest = view.board.examined.get(&topic).cloned();
     let current = newest.as_ref().is_some_and(|newest| newest.asked == wanted);
-    let under_way = view.board.examining.contains(&wanted);
+    // While a run is followed, every step would stop the answer to the one before it: that one is let come first.
+    let following = state.selection.step.is_none() && view.board.phase.is_planning();
+    let same = |asked: &Examination| *asked == wanted || following && asked.question == wanted.question;
+    let under_way = view.board.examining.iter().any(same);
     let now = ui.input(|input| input.time);
     let asking = asking(state);
     if asking.wanted.as_ref().is_none_or(|(before, _)| *before != wanted) {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use egui::Response;
 
 use super::cem::costs;
+use super::latent::latent_table;
 use super::pane::Pane;
 use super::shell::{Shell, WindowAct};
 use super::state::{View, ViewState};
@@ -22,15 +23,18 @@ pub enum Table {
         visible: bool,
     },
     Training,
+    /// What the Latent pane shows.
+    Latent,
 }
 
 impl Table {
-    pub const EACH: [Self; 5] = [
+    pub const EACH: [Self; 6] = [
         Self::Similarity { visible: false },
         Self::Similarity { visible: true },
         Self::Costs { visible: false },
         Self::Costs { visible: true },
         Self::Training,
+        Self::Latent,
     ];
 
     pub fn title(self) -> &'static str {
@@ -40,6 +44,7 @@ impl Table {
             Self::Costs { visible: false } => "Save the CEM costs as CSV, all steps",
             Self::Costs { visible: true } => "Save the CEM costs as CSV, this step",
             Self::Training => "Save the training curves as CSV",
+            Self::Latent => "Save the numbers of the Latent pane as CSV",
         }
     }
 
@@ -48,6 +53,7 @@ impl Table {
             Self::Similarity { .. } => "similarity.csv",
             Self::Costs { .. } => "cem-costs.csv",
             Self::Training => "training.csv",
+            Self::Latent => "latent.csv",
         }
     }
 
@@ -60,6 +66,7 @@ impl Table {
                 cem_costs(view, visible.then_some(shown))
             }
             Self::Training => training(metrics),
+            Self::Latent => latent_table(view),
         }
     }
 }

@@ -105,3 +105,33 @@ fn flatten(name: &str, value: &Value, entries: &mut Vec<(String, String)>) {
         value => entries.push((name.to_owned(), value.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::preset;
+    use crate::recording::SettingChange;
+
+    #[test]
+    fn settings_are_told_as_they_were_at_a_step() {
+        let begun = preset("nano").unwrap().plan;
+        let turned = |step: usize, from: usize, to: usize| SettingChange {
+            step,
+            field: "plan.cem.population".to_owned(),
+            from: from.into(),
+            to: to.into(),
+        };
+        let before = begun.cem.population;
+        let recording = Recording {
+            settings: Some(begun),
+            changes: vec![turned(2, before, 11), turned(5, 11, 13)],
+            ..Recording::default()
+        };
+        let at = |step: usize| recording.plan_config_at(step).unwrap().cem.population;
+        assert_eq!(
+            [at(0), at(1), at(2), at(4), at(5), at(99)],
+            [before, before, 11, 11, 13, 13]
+        );
+        assert_eq!(Recording::default().plan_config_at(0), None);
+    }
+}

@@ -11,10 +11,13 @@ use thinkjepa::engine::{Command, Examination, Examined, Phase, Question};
 use thinkjepa::eval::latent::{LatentQuestion, Rest};
 use thinkjepa::recording::Recording;
 
-use super::{Desk, synthetic, window};
+use super::{Desk, builder, draw, synthetic};
 
 fn latent(recording: Recording, phase: Phase) -> Harness<'static, Desk> {
-    let mut window = window(Desk::new(recording, phase));
+    // Frames as short as on a screen: the selection rests for several of them.
+    let mut window = builder()
+        .with_step_dt(1.0 / 60.0)
+        .build_ui_state(draw, Desk::new(recording, phase));
     window.run();
     window.get_by_label("Latent pane").click();
     window.run_steps(4);
@@ -23,7 +26,7 @@ fn latent(recording: Recording, phase: Phase) -> Harness<'static, Desk> {
 
 /// Draws until the selection has rested long enough; the questions that went out.
 fn asked(window: &mut Harness<'static, Desk>) -> Vec<Examination> {
-    window.run_steps(4);
+    window.run_steps(14);
     let sent = window.state_mut().take();
     let questions = sent.into_iter().map(|command| match command {
         Command::Examine(question) => question,
@@ -118,9 +121,37 @@ fn the_selected_step_is_asked_about_once_and_the_older_answer_stays_until_the_ne
 }
 
 #[test]
+fn while_a_run_is_followed_the_answer_to_an_older_step_is_let_come() {
+    let mut window = latent(synthetic::recording(), Phase::Running);
+    let newest = look(&mut window);
+    let recording = window.state().recording.clone();
+    let older = |step: usize| Examination::new(newest.question.clone(), &recording, step, None);
+    window.state_mut().board.examined = Arc::default();
+    window.state_mut().board.examining = Arc::new(vec![older(10)]);
+    assert_eq!(asked(&mut window), []);
+    // Another view is another question, and so is a step that the user goes to.
+    window.get_by_label("After the first action: As planned").click();
+    assert_eq!(asked(&mut window).len(), 1);
+    window.get_by_label("After the first action: Held").click();
+    assert_eq!(asked(&mut window), []);
+    window.key_press(Key::ArrowLeft);
+    window.key_press(Key::ArrowLeft);
+    window.run_steps(2);
+    let selected = window.state().state.selection.step.expect("a step of the past");
+    assert!(selected < 11);
+    window.state_mut().board.examining = Arc::new(vec![older(2)]);
+    let questions = asked(&mut window);
+    assert_eq!(
+        questions.iter().map(|question| question.step).collect::<Vec<_>>(),
+        [selected]
+    );
+}
+
+#[test]
 fn every_view_draws_its_answer() {
     let mut window = latent(synthetic::recording(), Phase::Opened);
     window.key_press(Key::Home);
+    asked(&mut window);
     for (button, words) in [
         ("Patches", "Principal components of 4 x 4 patches at step 0"),
         (

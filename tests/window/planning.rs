@@ -185,17 +185,17 @@ fn a_plan_tells_its_stages_and_an_open_loop_step_where_it_is_from() {
     let mut window = window(desk);
     window.run();
     assert!(
-        window.query_by_label("plan of step 8, draw 2").is_some(),
+        window.query_by_label("step 8, draw 2").is_some(),
         "also from the frame that came after"
     );
     window.key_press(Key::ArrowLeft);
     window.run();
-    assert!(window.query_by_label("plan of step 8, draw 2").is_some());
+    assert!(window.query_by_label("step 8, draw 2").is_some());
     let stages = "Stages: encode 10 ms, sample 20 ms, roll out 500 ms, score 60 ms, refit 30 ms";
     assert!(window.query_by_label(stages).is_some());
     window.key_press(Key::Home);
     window.run();
-    assert!(window.query_by_label("plan of step 0").is_some());
+    assert!(window.query_by_label("step 0").is_some());
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl<S: Session> Planner<S> {
                 took: begun.elapsed(),
             });
         }
-        shared.board.set_examining(shared.asked.open());
+        shared.board.show_asked(&shared.asked);
     }
 
     fn recording_of(&self, asked: &Examination) -> Option<Arc<Recording>> {

@@ -1,6 +1,8 @@
 //! Open-loop error: what the model imagines from a step under the actions that were executed, against the frames that
 //! really came, beside "nothing changes".
 
+use burn::tensor::Tensor;
+
 use super::LatentError;
 use super::moment::{Moment, squared};
 use crate::planner::cost::{pool, read};
@@ -63,7 +65,7 @@ pub(super) fn open_loop(moment: &mut Moment) -> Result<OpenLoop, LatentError> {
     let mut errors = [Errors::default(), Errors::default(), Errors::default()];
     let content = present.dims()[2];
     let model = moment.model;
-    let place = |tokens: &burn::tensor::Tensor<3>| read(model.proprioception(pool(tokens.clone())));
+    let place = |tokens: &Tensor<3>| read(model.proprioception(pool(tokens.clone())));
     for (imagined, real) in imagined.iter().zip(&came) {
         let three = [imagined, &present, real].map(Clone::clone);
         let compared = moment.compared(&space, &three)?;

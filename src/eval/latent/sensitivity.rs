@@ -1,6 +1,7 @@
 //! Sensitivity to actions: how far the imagined future under the executed actions lies from the one under other actions. A
 //! model that ignores its actions imagines the same future under all of them, and no planner can choose among them.
 
+use burn::tensor::Tensor;
 use rand::RngExt;
 
 use super::LatentError;
@@ -9,7 +10,6 @@ use crate::planner::PlannerError;
 use crate::planner::cost::LatentSpace;
 use crate::random::{Stream, rng};
 use crate::sim::Action;
-use burn::tensor::Tensor;
 
 /// Shuffled futures that the mean is taken over.
 pub const SHUFFLES: usize = 8;

@@ -39,22 +39,30 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         ui,
         title,
         |ui| {
-            if let Some(step) = step.filter(|step| step.plan_secs > 0.0) {
+            // Tabs stand in the same strip: the cost's name is what there is always room for.
+            let planned = step.filter(|step| step.plan_secs > 0.0);
+            if let Some(step) = planned.filter(|_| ui.available_width() > 120.0) {
                 let text = numbers::duration(std::time::Duration::from_secs_f64(step.plan_secs));
                 ui.label(RichText::new(text).size(SMALL).color(p.text))
                     .on_hover_text("Wall time of this step's plan");
+            }
+            if let Some(step) = planned.filter(|_| ui.available_width() > 150.0) {
                 let again = if step.draw > 0 {
                     format!(", draw {}", step.draw + 1)
                 } else {
                     String::new()
                 };
-                let text = RichText::new(format!("plan of step {}{again}", step.step)).size(SMALL);
+                let text = RichText::new(format!("step {}{again}", step.step)).size(SMALL);
                 let plan = ui.label(text.color(if open_loop.is_some() { p.warn } else { p.weak }));
-                if let Some(from) = open_loop {
-                    plan.on_hover_text(format!(
-                        "The shown step was not planned: its action is a later one of step {from}'s plan, executed open loop."
-                    ));
-                }
+                plan.on_hover_text(open_loop.map_or_else(
+                    || "The step that this plan was made for".to_owned(),
+                    |from| {
+                        format!(
+                            "The shown step was not planned: its action is a later one of step {from}'s plan, executed \
+                             open loop."
+                        )
+                    },
+                ));
                 ui.add_space(10.0);
             }
             if let Some(info) = &view.board.info {
@@ -124,7 +132,7 @@ fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 
 fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, iteration: &CemIteration) {
     iteration_ui(ui, state, step, index);
-    numbers_ui(ui, state, iteration);
+    numbers_ui(ui, iteration);
     stages_ui(ui, step);
     let room = ui.available_height();
     // The four charts share what room there is; under their least height the panel scrolls.
@@ -134,6 +142,7 @@ fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, 
         .auto_shrink(false)
         .show(ui, |ui| {
             costs_ui(ui, state, step, index, unit * 1.1);
+            map_toggle_ui(ui, &mut state.actions_as_map);
             if state.actions_as_map {
                 heat_map_ui(ui, iteration, unit * 2.3);
             } else {
@@ -142,6 +151,25 @@ fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, 
             histogram_ui(ui, step, iteration, unit);
             elites_ui(ui, state, iteration);
         });
+}
+
+/// Stands in the row of the title that comes next, and takes no room of its own.
+fn map_toggle_ui(ui: &mut Ui, on: &mut bool) {
+    let row = ui.available_rect_before_wrap();
+    let rect = egui::Rect::from_min_max(
+        egui::pos2(row.right() - 60.0, row.top() + 4.0),
+        egui::pos2(row.right() - 8.0, row.top() + 22.0),
+    );
+    let layout = egui::Layout::right_to_left(egui::Align::Center);
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(layout));
+    ui.spacing_mut().interact_size.y = 18.0;
+    let map = widgets::toggle(&mut ui, *on, "Map", "Actions as a heat map");
+    if map
+        .on_hover_text("Draw μ and σ of the actions as a heat map, H x D_a, in place of curves")
+        .clicked()
+    {
+        *on = !*on;
+    }
 }
 
 fn iteration_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize) {
@@ -211,7 +239,7 @@ pub(super) fn costs(iteration: &CemIteration) -> Costs {
     }
 }
 
-fn numbers_ui(ui: &mut Ui, state: &mut ViewState, iteration: &CemIteration) {
+fn numbers_ui(ui: &mut Ui, iteration: &CemIteration) {
     let costs = costs(iteration);
     let spread = iteration
         .sigma
@@ -222,13 +250,6 @@ fn numbers_ui(ui: &mut Ui, state: &mut ViewState, iteration: &CemIteration) {
         / (3 * iteration.sigma.len()).max(1) as f64;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 14.0;
-        let map = widgets::toggle(ui, state.actions_as_map, "Map", "Actions as a heat map");
-        if map
-            .on_hover_text("Draw the actions' μ and σ as a heat map, H x D_a, in place of curves")
-            .clicked()
-        {
-            state.actions_as_map = !state.actions_as_map;
-        }
         let note = "J is a cost: lower is better; the method's reward is −J (Algorithm 2, line 22)";
         widgets::value(
             ui,

@@ -1,6 +1,6 @@
 //! Two charts by steps ahead: the open-loop error beside persistence, and how much the imagined future minds its actions.
 
-use egui::{Color32, RichText, Stroke, Ui, pos2};
+use egui::{Color32, Response, RichText, Stroke, Ui, pos2};
 
 use super::super::cem::{TITLE, chart_room};
 use crate::eval::latent::{OpenLoop, Part, Sensitivity};
@@ -34,7 +34,7 @@ struct Curve<'a> {
     dashed: bool,
 }
 
-pub(super) fn open_loop_ui(ui: &mut Ui, part: Part, step: usize, found: &OpenLoop) {
+pub(super) fn open_loop_ui(ui: &mut Ui, part: Part, step: usize, found: &OpenLoop) -> Response {
     let p = Palette::of(ui);
     let (errors, known) = (found.errors(part), found.known());
     let word = PARTS[part as usize].1.to_lowercase();
@@ -73,14 +73,15 @@ pub(super) fn open_loop_ui(ui: &mut Ui, part: Part, step: usize, found: &OpenLoo
     ];
     let tip = "By steps ahead h: the state imagined from this step under the executed actions against the frame that came, \
                and this step's own state in its place";
-    curves_ui(ui, &title, &name, tip, found.horizon, &curves);
+    let response = curves_ui(ui, &title, &name, tip, found.horizon, &curves);
     if known < found.horizon {
         let text = format!("{known} of {} steps have followed so far.", found.horizon);
         ui.label(RichText::new(text).size(SMALL).color(p.weak));
     }
+    response
 }
 
-pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) {
+pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) -> Response {
     let p = Palette::of(ui);
     let ratio = found.ratio().map_or_else(|| "–".to_owned(), numbers::sig3);
     ui.horizontal(|ui| {
@@ -105,7 +106,7 @@ pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) {
     let axes = Axes::new(plot, 0.4..=horizon as f64 + 0.6, 0.0..=top);
     let painter = ui.painter();
     axes.y_grid(painter, p, &chart::ticks(0.0..=top, 4));
-    let kinds = [("shuffled", shuffled, p.accent), ("still", &found.still[..], p.edge)];
+    let kinds = [("shuffled", shuffled, p.accent), ("still", &found.still[..], p.weak)];
     for (kind, (_, values, color)) in kinds.iter().enumerate() {
         for (h, &value) in values.iter().enumerate() {
             let from = (h + 1) as f64 - 0.32 + 0.32 * kind as f64;
@@ -116,7 +117,7 @@ pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) {
     axes.frame(painter, p);
     axes.x_labels(painter, p, &chart::integer_ticks(1.0..=horizon as f64, 10));
     let mut at = pos2(plot.right() - 165.0, plot.top() - TITLE);
-    for (word, color) in [("shuffled", p.accent), ("still", p.edge), ("moved", p.text)] {
+    for (word, color) in [("shuffled", p.accent), ("still", p.weak), ("moved", p.text)] {
         at.x += chart::legend_entry(painter, p, at, color, word);
     }
     if let Some(at) = response.hover_pos().filter(|at| plot.contains(*at)) {
@@ -126,7 +127,7 @@ pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) {
                 .get(h)
                 .map_or_else(|| "–".to_owned(), |&value| numbers::sig3(value))
         };
-        response.on_hover_text_at_pointer(format!(
+        response.clone().on_hover_text_at_pointer(format!(
             "h = {}\nshuffled {}\nstill {}\nmoved {}",
             h + 1,
             value(shuffled),
@@ -139,9 +140,10 @@ pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) {
         (executed, _) if executed < horizon => {
             format!("{executed} of {horizon} actions were executed, the others are those that were planned.")
         }
-        _ => return,
+        _ => return response,
     };
     ui.label(RichText::new(text).size(SMALL).color(p.weak));
+    response
 }
 
 fn points(values: &[f64]) -> Vec<[f64; 2]> {
@@ -155,7 +157,7 @@ fn highest<'a>(all: impl IntoIterator<Item = &'a [f64]>) -> f64 {
     values.fold(0.0, f64::max).max(1e-9) * 1.08
 }
 
-fn curves_ui(ui: &mut Ui, title: &str, name: &str, tip: &str, horizon: usize, curves: &[Curve<'_>]) {
+fn curves_ui(ui: &mut Ui, title: &str, name: &str, tip: &str, horizon: usize, curves: &[Curve<'_>]) -> Response {
     let p = Palette::of(ui);
     let height = (ui.available_height() - 60.0).clamp(110.0, 260.0);
     let (plot, response) = chart_room(ui, title, height, 18.0, name, tip);
@@ -182,6 +184,7 @@ fn curves_ui(ui: &mut Ui, title: &str, name: &str, tip: &str, horizon: usize, cu
             format!("\n{} {value}", curve.name)
         };
         let lines: String = curves.iter().map(line).collect();
-        response.on_hover_text_at_pointer(format!("h = {h}{lines}"));
+        response.clone().on_hover_text_at_pointer(format!("h = {h}{lines}"));
     }
+    response
 }

@@ -1,7 +1,8 @@
 //! The landscape as a map of cells, with marks for the actions that were chosen.
 
 use egui::{
-    Align2, Color32, FontId, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, FontId, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::Shade;
@@ -41,7 +42,13 @@ pub(super) const SHADES: [(Shade, &str, &str); 2] = [
 const LABELS: f32 = 30.0;
 
 /// `chosen`: the first action of CEM's last mean.
-pub(super) fn landscape_ui(ui: &mut Ui, shade: Shade, step: usize, found: &Landscape, chosen: Option<Action>) {
+pub(super) fn landscape_ui(
+    ui: &mut Ui,
+    shade: Shade,
+    step: usize,
+    found: &Landscape,
+    chosen: Option<Action>,
+) -> Response {
     let p = Palette::of(ui);
     let values = match shade {
         Shade::Similarity => &found.similarity,
@@ -56,7 +63,7 @@ pub(super) fn landscape_ui(ui: &mut Ui, shade: Shade, step: usize, found: &Lands
     let side = (ui.available_width() - LABELS - 8.0)
         .min(ui.available_height() - 62.0)
         .max(120.0);
-    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), side + 22.0), Sense::hover());
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), side + 22.0), Sense::click());
     let left = area.center().x + (LABELS - side) * 0.5;
     let rect = Rect::from_min_size(pos2(left, area.top() + 2.0), vec2(side, side));
     let count = found.axis.len();
@@ -130,7 +137,7 @@ pub(super) fn landscape_ui(ui: &mut Ui, shade: Shade, step: usize, found: &Lands
         let column = (((at.x - rect.left()) / cell) as usize).min(count - 1);
         let row = (((rect.bottom() - at.y) / cell) as usize).min(count - 1);
         let cell = row * count + column;
-        response.on_hover_text_at_pointer(format!(
+        response.clone().on_hover_text_at_pointer(format!(
             "dx {}, dy {}, grip {}\nsim(s_t+{}, g_{}) {}\nJ {}",
             numbers::fixed(found.axis[column].into(), 2),
             numbers::fixed(found.axis[row].into(), 2),
@@ -142,6 +149,7 @@ pub(super) fn landscape_ui(ui: &mut Ui, shade: Shade, step: usize, found: &Lands
         ));
     }
     legend_ui(ui, shade, [low, high], chosen.is_some(), found.expert.is_some());
+    response
 }
 
 fn numbers_ui(ui: &mut Ui, found: &Landscape) {
@@ -184,7 +192,7 @@ fn legend_ui(ui: &mut Ui, shade: Shade, [low, high]: [f32; 2], chosen: bool, exp
     ] {
         if there {
             mark(painter, p, pos2(x + 5.0, middle));
-            x = write(x + 14.0, word, p.text) + 12.0;
+            x = write(x + 16.0, word, p.text) + 12.0;
         }
     }
     let square = Rect::from_center_size(pos2(x + 5.0, middle), vec2(9.0, 9.0));

@@ -5,13 +5,16 @@ mod errors;
 mod landscape;
 mod patches;
 mod strip;
+mod table;
 
 use egui::{RichText, ScrollArea, Ui};
 
 use super::camera::FrameTexture;
 use super::examine::{Asking, Known, ask};
+use super::pane::Pane;
 use super::state::{View, ViewState};
-use crate::engine::{Answer, Examined, Question};
+use super::tables::{Table, plot_menu};
+use crate::engine::{Answer, Examined, Question, Topic};
 use crate::eval::latent::{Centre, LatentAnswer, LatentQuestion, Part, Rest};
 use crate::recording::Recording;
 use crate::ui::theme::SMALL;
@@ -146,6 +149,15 @@ pub fn latent_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     );
 }
 
+/// The newest answer as CSV; none where there is none.
+pub(super) fn latent_table(view: &View<'_>) -> Option<String> {
+    let newest = view.board.examined.get(&Topic::Latent)?;
+    let Ok(Answer::Latent(answer)) = &newest.answer else {
+        return None;
+    };
+    Some(table::table(newest.asked.step, answer))
+}
+
 /// Which step is drawn, and whether a newer answer is on its way.
 fn header_ui(ui: &mut Ui, known: &Known) {
     let p = Palette::of(ui);
@@ -172,6 +184,9 @@ fn header_ui(ui: &mut Ui, known: &Known) {
 
 /// What can be chosen about the view.
 fn options_ui(ui: &mut Ui, form: &mut LatentForm) {
+    if matches!(form.face, Face::Sensitivity | Face::Imagined) {
+        return;
+    }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 3.0;
         match form.face {
@@ -209,25 +224,28 @@ fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, newest: Option
         .auto_shrink(false)
         .show(ui, |ui| {
             let form = &mut state.latent;
-            match (form.face, answer) {
+            let plot = match (form.face, answer) {
                 (Face::Landscape, LatentAnswer::Landscape(found)) => {
                     let plan = recording.steps.get(step).and_then(|record| record.cem.last());
                     let chosen = plan.and_then(|plan| plan.mean.first()).copied();
-                    landscape::landscape_ui(ui, form.shade, step, found, chosen);
+                    landscape::landscape_ui(ui, form.shade, step, found, chosen)
                 }
                 (Face::Patches, LatentAnswer::Patches(found)) => {
                     let frame = recording.steps.get(step).map(|record| &record.frame);
-                    patches::patches_ui(ui, &mut form.frame, frame, step, found);
+                    patches::patches_ui(ui, &mut form.frame, frame, step, found)
                 }
                 (Face::OpenLoop, LatentAnswer::OpenLoop(found)) => errors::open_loop_ui(ui, form.part, step, found),
                 (Face::Sensitivity, LatentAnswer::Sensitivity(found)) => errors::sensitivity_ui(ui, step, found),
                 (Face::Imagined, LatentAnswer::Imagined(found)) => {
-                    if let Some(wanted) = strip::strip_ui(ui, &mut form.thumbnails, recording, step, found) {
+                    let (strip, wanted) = strip::strip_ui(ui, &mut form.thumbnails, recording, step, found);
+                    if let Some(wanted) = wanted {
                         state.select_step(wanted, view);
                     }
+                    strip
                 }
                 // The answer is still that of another view.
-                _ => working(ui),
-            }
+                _ => return working(ui),
+            };
+            plot_menu(&plot, &mut state.shell, Some(Pane::Latent), &[Table::Latent]);
         });
 }

@@ -1,6 +1,6 @@
 //! The patch tokens as colours over the frame that they were made from.
 
-use egui::{Color32, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Color32, Rect, Response, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::camera::FrameTexture;
 use crate::eval::latent::{Centre, Patches};
@@ -24,7 +24,13 @@ pub(super) const CENTRES: [(Centre, &str, &str); 2] = [
 /// How much of the frame the colours cover.
 const COVER: f32 = 0.72;
 
-pub(super) fn patches_ui(ui: &mut Ui, texture: &mut FrameTexture, frame: Option<&Frame>, step: usize, found: &Patches) {
+pub(super) fn patches_ui(
+    ui: &mut Ui,
+    texture: &mut FrameTexture,
+    frame: Option<&Frame>,
+    step: usize,
+    found: &Patches,
+) -> Response {
     let p = Palette::of(ui);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 10.0;
@@ -40,7 +46,7 @@ pub(super) fn patches_ui(ui: &mut Ui, texture: &mut FrameTexture, frame: Option<
         );
     });
     let side = ui.available_width().min(ui.available_height() - 6.0).max(120.0);
-    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), side), Sense::hover());
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), side), Sense::click());
     let rect = Rect::from_center_size(area.center(), vec2(side, side));
     let painter = ui.painter();
     if let Some(texture) = frame.and_then(|frame| texture.get(ui.ctx(), frame, true)) {
@@ -65,9 +71,10 @@ pub(super) fn patches_ui(ui: &mut Ui, texture: &mut FrameTexture, frame: Option<
         let column = ((inside.x / cell.x) as usize).min(columns - 1);
         if let Some(rgb) = found.rgb.get(row * columns + column) {
             let [first, second, third] = rgb.map(|value| numbers::fixed(f64::from(4.0 * value - 2.0), 1));
-            response.on_hover_text_at_pointer(format!(
+            response.clone().on_hover_text_at_pointer(format!(
                 "Patch row {row}, column {column}\nComponents {first}, {second}, {third} standard deviations from the mean"
             ));
         }
     }
+    response
 }

@@ -1,8 +1,8 @@
 //! Imagined against real: two rows of frames, one column a step ahead.
 
 use egui::{
-    Align2, Color32, FontId, Painter, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
-    pos2, vec2,
+    Align2, Color32, FontId, Label, Painter, Rect, Response, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo, pos2, vec2,
 };
 
 use super::super::camera::FrameTexture;
@@ -24,21 +24,18 @@ pub(super) fn strip_ui(
     recording: &Recording,
     step: usize,
     found: &Imagined,
-) -> Option<usize> {
+) -> (Response, Option<usize>) {
     let p = Palette::of(ui);
     let count = found.states.len();
     if textures.len() < 2 * count {
         textures.resize_with(2 * count, FrameTexture::default);
     }
-    ui.label(
-        RichText::new(format!("Imagined, the nearest of {} frames, over what came", found.frames))
-            .size(SMALL)
-            .color(p.text),
-    )
-    .on_hover_text(
+    let title = format!("Imagined, the nearest of {} frames, over what came", found.frames);
+    let title = ui.add(Label::new(RichText::new(title).size(SMALL).color(p.text)).sense(Sense::click()));
+    let title = title.on_hover_text(
         "Above: the recorded frame whose latent is nearest to the imagined state ŝ_t+h in the comparison space. Below: the \
-         frame that really came, by the actions that were planned anew at every step. Numbers: distance from the imagined \
-         state. A real frame much farther than the one above it is where the plan's promise was not kept. Click a frame to \
+         frame that really came, by the actions that were planned anew at every step. Numbers: the step, and the distance \
+         from the imagined state. A real frame much farther than the one above it is where the plan's promise was not kept. Click a frame to \
          see its step.",
     );
     let wide = (ui.available_width() - GAP * count as f32) / count.max(1) as f32;
@@ -92,14 +89,15 @@ pub(super) fn strip_ui(
                 }
                 let under = pos2(rect.center().x, rect.bottom() + 1.0);
                 let small = FontId::proportional(SMALL - 1.0);
-                painter.text(under, Align2::CENTER_TOP, distance, small, p.text);
+                let words = shown.map_or_else(|| distance.clone(), |shown| format!("{shown} · {distance}"));
+                painter.text(under, Align2::CENTER_TOP, words, small, p.text);
                 if response.on_hover_text(name).clicked() {
                     clicked = shown;
                 }
             }
         }
     });
-    clicked
+    (title, clicked)
 }
 
 fn nothing(painter: &Painter, p: &Palette, rect: Rect) {

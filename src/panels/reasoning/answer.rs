@@ -168,7 +168,7 @@ impl Drawn<'_> {
     }
 
     fn name(&self, share: Option<f32>) -> String {
-        let chances: Vec<String> = self.tokens().iter().map(|token| chance(token)).collect();
+        let chances: Vec<String> = self.tokens().iter().map(chance).collect();
         let looked = share.map_or_else(String::new, |share| format!(", {} on the patch", percent(share)));
         let shown = if self.selected { ", shown in the camera" } else { "" };
         format!("Word {}, {}{looked}{shown}", self.word.text.trim(), chances.join(", "))
@@ -253,7 +253,7 @@ fn chance(token: &TokenRecord) -> String {
 fn probability(p: f32) -> String {
     match p {
         p if p < 0.005 => "< 0.01".to_owned(),
-        p if p >= 0.995 && p < 1.0 => "> 0.99".to_owned(),
+        p if (0.995..1.0).contains(&p) => "> 0.99".to_owned(),
         p => numbers::fixed(f64::from(p), 2),
     }
 }
