@@ -258,9 +258,13 @@ fn probability(p: f32) -> String {
     }
 }
 
-/// A token's text where its blanks matter.
+/// A token's text by itself.
 fn visible(text: &str) -> String {
-    format!("“{}”", text.replace('\n', "⏎"))
+    match (text.trim(), text.contains('\n')) {
+        ("", true) => "a new line".to_owned(),
+        ("", false) => "a blank".to_owned(),
+        (shown, _) => format!("“{shown}”"),
+    }
 }
 
 #[cfg(test)]
@@ -271,6 +275,14 @@ mod tests {
     fn a_probability_never_reads_as_more_certain_than_it_is() {
         let read: Vec<String> = [1.0, 0.9951, 0.994, 0.93, 0.5, 0.006, 0.0001].map(probability).into();
         assert_eq!(read, ["1.00", "> 0.99", "0.99", "0.93", "0.50", "0.01", "< 0.01"]);
+    }
+
+    #[test]
+    fn a_token_is_seen_also_where_it_is_blank() {
+        assert_eq!(
+            [" green", " ", "]\n", "\n"].map(visible),
+            ["“green”", "a blank", "“]”", "a new line"]
+        );
     }
 
     #[test]
