@@ -157,7 +157,7 @@ fn row_ui<T>(ui: &mut Ui, row: &Row<T>, entry: &mut Entry, value: &mut Option<T>
         ui.checkbox(&mut entry.on, before)
             .accessible_name(row.name)
             .on_hover_text(tip);
-        let field = widgets::field(ui, &mut entry.text, 44.0, "", &format!("{}: value", row.name));
+        let field = widgets::field(ui, &mut entry.text, 52.0, "", &format!("{}: value", row.name));
         // Whoever types a value wants it.
         entry.on |= field.changed();
         ui.label(after);

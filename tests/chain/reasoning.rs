@@ -1,6 +1,6 @@
 //! What the shipped checkpoint says of its own words: how sure it was, and where in the frame each one looked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::device::DeviceChoice;
@@ -115,7 +115,8 @@ fn another_checkpoint_does_not_speak_for_the_recordings_own() {
     planned(&mut window);
     with_list(&at("tiny"));
     let mut window = Window::open(at("tiny"), DeviceChoice::Cpu, &at("others"));
-    window.open_recording(Path::new(&at("recordings/episode-0001.tjrec")));
+    let recorded = at("recordings/episode-0001.tjrec");
+    assert!(window.engine().send(Command::OpenRecording(recorded)));
     window.until("opened", |window| window.phase() == Phase::Opened);
     window.0.run_steps(3);
     window

@@ -198,7 +198,7 @@ fn a_patch_marks_the_words_that_looked_at_it() {
     window.run();
     answer(&mut window, says);
     // The fifth token looks at the fifth patch, all others about equally elsewhere.
-    let most = "Patch row 0, column 4: most looked at by free 30.0 %, The 0.500 %, red 0.500 %";
+    let most = "Patch row 0, column 4: most looked at by “free” 30.0 %, “The” 0.500 %, “red” 0.500 %";
     assert!(window.query_by_label(most).is_some());
     assert!(
         window

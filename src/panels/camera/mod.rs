@@ -27,7 +27,9 @@ use crate::vlm::Lens;
 
 pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
-    faces::header_ui(ui, "Camera", |ui| header_controls_ui(ui, state, view));
+    let looked = shown_map(state, view);
+    let known = looked.as_ref().is_none_or(|looked| looked.map.is_some());
+    faces::header_ui(ui, "Camera", |ui| header_controls_ui(ui, state, view, known));
     let Some(step) = view.shown(state) else {
         match view.board.jobs.iter().find(|job| job.kind == JobKind::Plan) {
             Some(job) => {
@@ -47,7 +49,6 @@ pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         }
         return;
     };
-    let looked = shown_map(state, view);
     let footer_height = 30.0;
     let room = ui.available_size() - vec2(0.0, footer_height);
     let (area, response) = ui.allocate_exact_size(room.max(vec2(32.0, 32.0)), Sense::click());
@@ -55,7 +56,7 @@ pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     footer_ui(ui, state, looked.as_ref());
 }
 
-fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, map_is_known: bool) {
     let p = Palette::of(ui);
     if view.is_past(state) {
         let (step, last) = (view.shown(state).map_or(0, |step| step.step), view.last_step());
@@ -70,7 +71,7 @@ fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         ui.label(RichText::new(text).size(SMALL).color(color));
     }
     ui.add_space(6.0);
-    map_title_ui(ui, state, view);
+    map_title_ui(ui, state, view, map_is_known);
     if let Some(step) = view.shown(state) {
         let vacuum = if step.vacuum { "Holding" } else { "Empty gripper" };
         ui.label(RichText::new(vacuum).size(SMALL).color(p.weak))
@@ -79,7 +80,7 @@ fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 }
 
 /// What the map is of, where it is not the sub-goal's own, and the way back to that.
-fn map_title_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+fn map_title_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, known: bool) {
     if state.camera.map == MapGrid::Off {
         return;
     }
@@ -106,6 +107,9 @@ fn map_title_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     said.extend(lens_words(state.lens));
     if said.is_empty() {
         return;
+    }
+    if !known {
+        said.push("not known".to_owned());
     }
     let mut text = said.join(" · ");
     if let Some(first) = text.get(..1) {

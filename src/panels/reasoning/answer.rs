@@ -36,9 +36,10 @@ pub(super) fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, ind
         // A ground that a word brought along would lie over the end of the word before it.
         let under = ui.painter().add(Shape::Noop);
         let mut ground = Vec::new();
+        // Rows are as high as their words.
+        let height = std::mem::take(&mut ui.spacing_mut().interact_size.y);
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(0.0, 2.0);
-            ui.spacing_mut().interact_size.y = 0.0;
             for word in line {
                 let share = shares.as_ref().map(|shares| shares[number]);
                 number += 1;
@@ -66,6 +67,7 @@ pub(super) fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, ind
                 }
             }
         });
+        ui.spacing_mut().interact_size.y = height;
         ui.painter().set(under, Shape::Vec(ground));
     }
 }
@@ -103,7 +105,7 @@ fn most_ui(ui: &mut Ui, state: &ViewState, lines: &[Vec<Word>], shares: &[f32]) 
     let named: Vec<String> = ranked
         .iter()
         .take(NAMED)
-        .map(|(word, share)| format!("{} {}", word.text.trim(), percent(*share)))
+        .map(|(word, share)| format!("“{}” {}", word.text.trim(), percent(*share)))
         .collect();
     let [row, column] = state.selection.patch.unwrap_or_default();
     let text = format!(
@@ -166,7 +168,7 @@ impl Drawn<'_> {
     }
 
     fn name(&self, share: Option<f32>) -> String {
-        let chances: Vec<String> = self.tokens().iter().map(|token| chance(token)).collect();
+        let chances: Vec<String> = self.tokens().iter().map(chance).collect();
         let looked = share.map_or_else(String::new, |share| format!(", {} on the patch", percent(share)));
         let shown = if self.selected { ", shown in the camera" } else { "" };
         format!("Word {}, {}{looked}{shown}", self.word.text.trim(), chances.join(", "))
@@ -174,6 +176,8 @@ impl Drawn<'_> {
 
     fn job(&self, p: &Palette, width: f32) -> LayoutJob {
         let color = match self.word.sub_goal {
+            // Not every colour of a sub-goal can be read on a strong mark.
+            _ if self.strength.is_some_and(|strength| strength > 0.3) => p.text,
             // In the list, the number alone has the sub-goal's colour: all of the line belongs to it.
             Some(index) if self.word.is_number() || !self.word.listed => p.sub_goal(index),
             _ if self.word.is_sign() => p.weak,
@@ -249,14 +253,18 @@ fn chance(token: &TokenRecord) -> String {
 fn probability(p: f32) -> String {
     match p {
         p if p < 0.005 => "< 0.01".to_owned(),
-        p if p >= 0.995 && p < 1.0 => "> 0.99".to_owned(),
+        p if (0.995..1.0).contains(&p) => "> 0.99".to_owned(),
         p => numbers::fixed(f64::from(p), 2),
     }
 }
 
-/// A token's text where its blanks matter.
+/// A token's text by itself.
 fn visible(text: &str) -> String {
-    format!("“{}”", text.replace('\n', "⏎"))
+    match (text.trim(), text.contains('\n')) {
+        ("", true) => "a new line".to_owned(),
+        ("", false) => "a blank".to_owned(),
+        (shown, _) => format!("“{shown}”"),
+    }
 }
 
 #[cfg(test)]
@@ -267,6 +275,14 @@ mod tests {
     fn a_probability_never_reads_as_more_certain_than_it_is() {
         let read: Vec<String> = [1.0, 0.9951, 0.994, 0.93, 0.5, 0.006, 0.0001].map(probability).into();
         assert_eq!(read, ["1.00", "> 0.99", "0.99", "0.93", "0.50", "0.01", "< 0.01"]);
+    }
+
+    #[test]
+    fn a_token_is_seen_also_where_it_is_blank() {
+        assert_eq!(
+            [" green", " ", "]\n", "\n"].map(visible),
+            ["“green”", "a blank", "“]”", "a new line"]
+        );
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             faces::empty_ui(
                 ui,
                 "What the VLM thinks before it writes its list.",
-                "Words that name an object link to its sub-goal.",
+                "Type a task and press Enter.",
             );
         }
         return;
