@@ -134,7 +134,7 @@ pub(super) fn desk(stage: Stage) -> Desk {
         run.push("probe_blocks_m".to_owned(), f64::from(step), 0.2 + 10.0 / f64::from(step));
     }
     desk.metrics.watched.insert("runs/other".into(), run);
-    desk.metrics.samples = shown("runs/other", stage, &[0, 100, 200, 300], 300);
+    desk.metrics.samples = shown("runs/other", stage, &[1, 100, 200, 300], 300);
     desk
 }
 
@@ -161,20 +161,20 @@ fn the_run_that_goes_on_is_sampled_and_its_steps_are_leafed_through() {
     window.run_steps(2);
     assert_eq!(asked(&mut window), [("runs/other".into(), Some(200))]);
     // Another one comes; who looks at the past stays there.
-    window.state_mut().metrics.samples = shown("runs/other", Stage::One, &[0, 100, 200, 300, 400], 200);
+    window.state_mut().metrics.samples = shown("runs/other", Stage::One, &[1, 100, 200, 300, 400], 200);
     window.run_steps(2);
     assert!(has(&window, "After step 200") && asked(&mut window).is_empty());
     window.get_by_label("Sample before this one").click();
     window.run_steps(2);
     window.get_by_label("Sample before this one").click();
     window.run_steps(2);
-    window.state_mut().metrics.samples.shown = Some(Arc::new(sample(Stage::One, 0)));
+    window.state_mut().metrics.samples.shown = Some(Arc::new(sample(Stage::One, 1)));
     window.run_steps(2);
-    assert!(has(&window, "Before the first step of stage 1"));
+    assert!(has(&window, "After step 1 of stage 1"));
     window.get_by_label("Newest sample").click();
     window.run_steps(2);
     let steps: Vec<Option<usize>> = asked(&mut window).into_iter().map(|(_, step)| step).collect();
-    assert_eq!(steps, [Some(100), Some(0), None]);
+    assert_eq!(steps, [Some(100), Some(1), None]);
     // A run that is not watched any more is left for one that is.
     window.state_mut().metrics.watched.remove(std::path::Path::new("runs/other"));
     window.run_steps(2);
