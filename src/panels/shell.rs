@@ -36,7 +36,10 @@ pub enum WindowAct {
     /// The numbers of a plot as CSV: all, or what the plot shows.
     SaveTable(Table),
     /// A file of text that a menu has made.
-    SaveText { file: String, text: String },
+    SaveText {
+        file: String,
+        text: String,
+    },
     /// Unfold the export form with this file's name in it.
     ExportAs(&'static str),
     /// What a recent file or a button asks of the engine.

@@ -556,7 +556,10 @@ mod tests {
             let mut writer = RecordingWriter::create(&path).unwrap();
             let results: Vec<bool> = (0..4).map(|moment| writer.update(&episode(moment)).is_ok()).collect();
             // The header takes the first of the writes.
-            assert!(results.iter().enumerate().all(|(i, ok)| *ok == (i + 1 < writes)), "{results:?}");
+            assert!(
+                results.iter().enumerate().all(|(i, ok)| *ok == (i + 1 < writes)),
+                "{results:?}"
+            );
             drop(disk);
             if writes > 1 {
                 let opened = open(&path).unwrap();
@@ -571,7 +574,11 @@ mod tests {
         let _disk = FullDisk::after(&path, 0);
         let said = save(&episode(2), &path).unwrap_err().to_string();
         assert!(said.contains("Could not write"), "{said}");
-        assert_eq!(open(&path).unwrap().recording, episode(1), "the older one is still there");
+        assert_eq!(
+            open(&path).unwrap().recording,
+            episode(1),
+            "the older one is still there"
+        );
     }
 
     #[test]

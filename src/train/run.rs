@@ -320,7 +320,9 @@ mod tests {
 
     fn logged(folder: &Path) -> Vec<u64> {
         let text = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
-        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines.map(|line| line["step"].as_u64().unwrap()).collect()
     }
 

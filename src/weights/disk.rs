@@ -98,7 +98,10 @@ mod tests {
         assert_eq!(err.kind(), ErrorKind::StorageFull);
         assert_eq!(in_full, b"abcdabcdab");
         DiskWriter::new(&mut in_other, other).write_all(b"abcd").unwrap();
-        assert!(DiskWriter::new(&mut in_full, full).write_all(b"e").is_err(), "it stays full");
+        assert!(
+            DiskWriter::new(&mut in_full, full).write_all(b"e").is_err(),
+            "it stays full"
+        );
         drop(disk);
         DiskWriter::new(&mut in_full, full).write_all(b"e").unwrap();
     }

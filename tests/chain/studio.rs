@@ -139,11 +139,24 @@ fn a_full_disk_is_said_and_takes_nothing_from_the_episode() {
         then: Some(Until::End),
     }));
     until(&engine, "finished", |board| board.phase == Phase::Finished);
-    let said = |words: &str| engine.board().log.iter().any(|line| line.level == Level::Warning && line.text.contains(words));
-    assert!(said("The file ends here; Export writes the whole episode"), "{:?}", engine.board().log);
+    let said = |words: &str| {
+        engine
+            .board()
+            .log
+            .iter()
+            .any(|line| line.level == Level::Warning && line.text.contains(words))
+    };
+    assert!(
+        said("The file ends here; Export writes the whole episode"),
+        "{:?}",
+        engine.board().log
+    );
     drop(disk);
     let whole = engine.recording();
-    let files: Vec<_> = std::fs::read_dir(at("recordings")).unwrap().map(|file| file.unwrap().path()).collect();
+    let files: Vec<_> = std::fs::read_dir(at("recordings"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
     assert_eq!(files.len(), 1);
     let kept = file::open(&files[0]).unwrap();
     assert_eq!(kept.cut_at, None, "half a block was left");
@@ -157,10 +170,22 @@ fn a_full_disk_is_said_and_takes_nothing_from_the_episode() {
     for name in ["plan.json", "episode.gif", "episode.tjrec"] {
         let disk = FullDisk::after(&at("out"), 0);
         assert!(engine.send(Command::Export(at("out").join(name))));
-        until(&engine, "refused", |board| board.failure.as_ref().is_some_and(|failure| failure.what.contains(name)));
+        until(&engine, "refused", |board| {
+            board
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.what.contains(name))
+        });
         let failure = engine.board().failure.unwrap();
-        assert_eq!((failure.level, failure.kept.as_str()), (Level::Warning, "The episode was not touched."));
-        assert_eq!(std::fs::read_dir(at("out")).unwrap().count(), 0, "{name}: something was left behind");
+        assert_eq!(
+            (failure.level, failure.kept.as_str()),
+            (Level::Warning, "The episode was not touched.")
+        );
+        assert_eq!(
+            std::fs::read_dir(at("out")).unwrap().count(),
+            0,
+            "{name}: something was left behind"
+        );
         drop(disk);
         assert!(!exported(&engine, &at("out").join(name)).is_empty());
         std::fs::remove_file(at("out").join(name)).unwrap();

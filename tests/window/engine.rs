@@ -400,9 +400,16 @@ fn workers_never_wait_for_a_window_that_takes_nothing() {
         steps += engine.recording().steps.len();
     }
     assert!(steps > 500, "{steps}");
-    look("the training", &|| matches!(engine.board().training, TrainingState::Finished { .. }));
+    look("the training", &|| {
+        matches!(engine.board().training, TrainingState::Finished { .. })
+    });
     look("its curve", &|| {
-        engine.with_metrics(|metrics| metrics.watched.get(&run).is_some_and(|run| run.series.get("loss").is_some_and(|loss| loss.len() == 1000)))
+        engine.with_metrics(|metrics| {
+            metrics
+                .watched
+                .get(&run)
+                .is_some_and(|run| run.series.get("loss").is_some_and(|loss| loss.len() == 1000))
+        })
     });
     assert!(engine.drain_events(), "what woke it is still there");
 }

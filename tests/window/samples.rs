@@ -98,7 +98,10 @@ pub(super) fn sample(stage: Stage, step: usize) -> Sample {
         },
         Stage::Two => SampleContent {
             pairs: Some(Pairs {
-                labels: vec!["1: pick up the red block".to_owned(), "1: pick up the blue block".to_owned()],
+                labels: vec![
+                    "1: pick up the red block".to_owned(),
+                    "1: pick up the blue block".to_owned(),
+                ],
                 identity: vec![0, 1],
                 columns: 3,
                 cosines: vec![0.9, 0.2, 0.1, 0.7, 0.5, 0.1],
@@ -127,11 +130,17 @@ pub(super) fn desk(stage: Stage) -> Desk {
         training::facts("runs/first", RunState::Stopped, 300),
         training::facts("runs/other", RunState::Elsewhere, 300),
     ];
-    desk.metrics.watched.insert("runs/first".into(), training::run(300, 1.3, None));
+    desk.metrics
+        .watched
+        .insert("runs/first".into(), training::run(300, 1.3, None));
     let mut run = training::run(300, 1.0, None);
     for step in [100, 200, 300] {
         run.push("probe_gripper_m".to_owned(), f64::from(step), 4.0 / f64::from(step));
-        run.push("probe_blocks_m".to_owned(), f64::from(step), 0.2 + 10.0 / f64::from(step));
+        run.push(
+            "probe_blocks_m".to_owned(),
+            f64::from(step),
+            0.2 + 10.0 / f64::from(step),
+        );
     }
     desk.metrics.watched.insert("runs/other".into(), run);
     desk.metrics.samples = shown("runs/other", stage, &[1, 100, 200, 300], 300);
@@ -176,10 +185,17 @@ fn the_run_that_goes_on_is_sampled_and_its_steps_are_leafed_through() {
     let steps: Vec<Option<usize>> = asked(&mut window).into_iter().map(|(_, step)| step).collect();
     assert_eq!(steps, [Some(100), Some(1), None]);
     // A run that is not watched any more is left for one that is.
-    window.state_mut().metrics.watched.remove(std::path::Path::new("runs/other"));
+    window
+        .state_mut()
+        .metrics
+        .watched
+        .remove(std::path::Path::new("runs/other"));
     window.run_steps(2);
     assert_eq!(asked(&mut window), [("runs/first".into(), None)]);
-    assert!(has(&window, "This run has no sample"), "what is known is of the other run");
+    assert!(
+        has(&window, "This run has no sample"),
+        "what is known is of the other run"
+    );
 }
 
 #[test]

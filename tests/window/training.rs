@@ -10,7 +10,9 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
-use thinkjepa::engine::{Command, FileContent, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState};
+use thinkjepa::engine::{
+    Command, FileContent, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState,
+};
 use thinkjepa::panels::Workspace;
 use thinkjepa::recording::Recording;
 
@@ -299,12 +301,21 @@ fn a_right_click_on_a_chart_offers_its_numbers_its_axis_and_smoothing() {
     let Some((path, text)) = written else {
         panic!("{sent:?}");
     };
-    assert!(path.ends_with("training-loss.csv") && text.lines().count() == 401, "{path:?}");
+    assert!(
+        path.ends_with("training-loss.csv") && text.lines().count() == 401,
+        "{path:?}"
+    );
     // The axis of this chart alone, and back.
     choose(&mut window, "Linear y axis");
-    assert_eq!(window.state().state.training.logarithmic, [("loss".to_owned(), false)].into());
+    assert_eq!(
+        window.state().state.training.logarithmic,
+        [("loss".to_owned(), false)].into()
+    );
     choose(&mut window, "Logarithmic y axis");
-    assert_eq!(window.state().state.training.logarithmic, [("loss".to_owned(), true)].into());
+    assert_eq!(
+        window.state().state.training.logarithmic,
+        [("loss".to_owned(), true)].into()
+    );
     choose(&mut window, "Smooth over 100 steps");
     assert_eq!(window.state().state.training.smoothing, 100.0);
     choose(&mut window, "No smoothing");

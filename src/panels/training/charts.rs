@@ -181,14 +181,7 @@ fn group_ui(
         });
 }
 
-fn chart_ui(
-    ui: &mut Ui,
-    name: &str,
-    drawn: &[Drawn<'_>],
-    mut style: Style,
-    height: f32,
-    acts: &mut Vec<ChartAct>,
-) {
+fn chart_ui(ui: &mut Ui, name: &str, drawn: &[Drawn<'_>], mut style: Style, height: f32, acts: &mut Vec<ChartAct>) {
     let p = Palette::of(ui);
     let known: Vec<Drawn<'_>> = drawn
         .iter()
@@ -252,7 +245,13 @@ fn chart_ui(
         (*path, *run, step(bounds.min()[0])..=step(bounds.max()[0]))
     });
     let in_sight: Vec<InSight<'_>> = in_sight.collect();
-    chart_menu(&shown.response, name, (style.logarithmic, style.smoothing), &in_sight, acts);
+    chart_menu(
+        &shown.response,
+        name,
+        (style.logarithmic, style.smoothing),
+        &in_sight,
+        acts,
+    );
     if !shown.response.context_menu_opened() {
         values_ui(ui, &shown, name, &known, style);
     }

@@ -7,9 +7,9 @@ use std::path::Path;
 use egui::{Response, Ui};
 
 use crate::engine::Run;
+use crate::panels::WindowAct;
 use crate::panels::state::ViewState;
 use crate::panels::tables::{Table, quoted};
-use crate::panels::WindowAct;
 
 /// Time constants that are offered, steps.
 const SMOOTHING: [f64; 4] = [0.0, 10.0, 100.0, 1000.0];
@@ -48,7 +48,11 @@ pub(super) fn chart_menu(
         offer(ui, "Save this chart as CSV, visible range", &|| save(true));
         offer(ui, Table::Training.title(), &|| ChartAct::SaveAll);
         ui.separator();
-        let axis = if logarithmic { "Linear y axis" } else { "Logarithmic y axis" };
+        let axis = if logarithmic {
+            "Linear y axis"
+        } else {
+            "Logarithmic y axis"
+        };
         offer(ui, axis, &|| ChartAct::Logarithmic {
             name: name.to_owned(),
             on: !logarithmic,
@@ -115,7 +119,10 @@ mod tests {
         }
         let runs = [(Path::new("runs/a, b"), &run, 2.0..=9.0)];
         let all = csv("loss", &runs, false);
-        assert_eq!(all, "run,step,value\n\"runs/a, b\",1,0.5\n\"runs/a, b\",2,\n\"runs/a, b\",3,0.25\n");
+        assert_eq!(
+            all,
+            "run,step,value\n\"runs/a, b\",1,0.5\n\"runs/a, b\",2,\n\"runs/a, b\",3,0.25\n"
+        );
         let seen = csv("loss", &runs, true);
         assert_eq!(seen, "run,step,value\n\"runs/a, b\",2,\n\"runs/a, b\",3,0.25\n");
     }

@@ -20,7 +20,11 @@ pub(super) fn answers_ui(ui: &mut Ui, pictures: &mut Pictures, answers: &[Answer
     let p = Palette::of(ui);
     title_ui(ui, "Answers", ANSWERS);
     let same = answers.iter().filter(|answer| answer.same_list).count();
-    line_ui(ui, format!("{same} of {} lists are the teacher's", answers.len()), ANSWERS);
+    line_ui(
+        ui,
+        format!("{same} of {} lists are the teacher's", answers.len()),
+        ANSWERS,
+    );
     for (number, answer) in answers.iter().enumerate() {
         ui.add_space(4.0);
         ui.horizontal_top(|ui| {
@@ -41,14 +45,23 @@ pub(super) fn answers_ui(ui: &mut Ui, pictures: &mut Pictures, answers: &[Answer
                 ui.label(RichText::new(word).size(SMALL).color(color));
                 for map in &answer.maps {
                     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-                    let text = format!("{}: {} on its objects, even {}", map.text, percent(map.mass), percent(map.chance));
+                    let text = format!(
+                        "{}: {} on its objects, even {}",
+                        map.text,
+                        percent(map.mass),
+                        percent(map.chance)
+                    );
                     line_ui(ui, text, MAPS);
                 }
             });
         });
         for (who, text) in [("Model", &answer.answer), ("Teacher", &answer.teacher)] {
             ui.label(RichText::new(who).size(SMALL).color(p.weak));
-            ui.add(Label::new(RichText::new(text).size(SMALL).color(p.text)).wrap().selectable(true));
+            ui.add(
+                Label::new(RichText::new(text).size(SMALL).color(p.text))
+                    .wrap()
+                    .selectable(true),
+            );
         }
     }
 }
@@ -61,8 +74,12 @@ pub(super) fn plans_ui(ui: &mut Ui, plans: &[PlanSample]) {
             let steps = numbers::grouped(plan.steps as i64);
             (format!("{}: reached after {steps} steps", plan.what), p.good)
         } else {
-            (format!("{}: not reached within {} steps", plan.what, plan.budget), p.warn)
+            (
+                format!("{}: not reached within {} steps", plan.what, plan.budget),
+                p.warn,
+            )
         };
-        ui.label(RichText::new(text).size(SMALL).color(color)).on_hover_text(PLANS);
+        ui.label(RichText::new(text).size(SMALL).color(color))
+            .on_hover_text(PLANS);
     }
 }

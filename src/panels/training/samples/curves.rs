@@ -65,7 +65,13 @@ pub(super) fn probe_ui(ui: &mut Ui, probe: &ProbeErrors, run: Option<&Run>, step
         },
     ];
     if curves.iter().any(|curve| curve.points.len() > 1) {
-        chart_ui(ui, "Read-out errors over steps, metres", &curves, Some(step as f64), PROBE);
+        chart_ui(
+            ui,
+            "Read-out errors over steps, metres",
+            &curves,
+            Some(step as f64),
+            PROBE,
+        );
     }
 }
 
@@ -113,7 +119,12 @@ fn chart_ui(ui: &mut Ui, name: &str, curves: &[Curve<'_>], marked: Option<f64>, 
         pos2(rect.left() + 40.0, rect.top() + 18.0),
         pos2(rect.right() - 8.0, rect.bottom() - 18.0),
     );
-    let points = || curves.iter().flat_map(|curve| &curve.points).filter(|point| point[1].is_finite());
+    let points = || {
+        curves
+            .iter()
+            .flat_map(|curve| &curve.points)
+            .filter(|point| point[1].is_finite())
+    };
     let levels = curves.iter().filter_map(|curve| curve.level);
     let highest = points().map(|point| point[1]).chain(levels).fold(0.0, f64::max);
     let (from, to) = (
@@ -135,7 +146,12 @@ fn chart_ui(ui: &mut Ui, name: &str, curves: &[Curve<'_>], marked: Option<f64>, 
         axes.line(painter, &curve.points, Stroke::new(1.6, curve.color), false);
         if let Some(level) = curve.level {
             let across = [[from, level], [to, level]];
-            axes.line(painter, &across, Stroke::new(1.0, curve.color.gamma_multiply(0.7)), true);
+            axes.line(
+                painter,
+                &across,
+                Stroke::new(1.0, curve.color.gamma_multiply(0.7)),
+                true,
+            );
         }
         legend.x += chart::legend_entry(painter, p, legend, curve.color, curve.word);
     }

@@ -167,7 +167,11 @@ fn sample_ui(ui: &mut Ui, pictures: &mut Pictures, sample: &Sample, curves: Opti
     let p = Palette::of(ui);
     let at = numbers::grouped(sample.step as i64);
     let took = std::time::Duration::try_from_secs_f64(sample.secs).unwrap_or_default();
-    let text = format!("After step {at} of stage {} · took {}", sample.stage, numbers::duration(took));
+    let text = format!(
+        "After step {at} of stage {} · took {}",
+        sample.stage,
+        numbers::duration(took)
+    );
     ui.label(RichText::new(text).size(SMALL).color(p.weak)).on_hover_text(
         "A sample only reads: the run has the same weights with and without. What it takes counts as no time of a step.",
     );

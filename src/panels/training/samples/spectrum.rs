@@ -51,9 +51,15 @@ pub(super) fn spectra_ui(ui: &mut Ui, spectra: &[Spectrum]) {
     );
     let axes = Axes::new(plot, 1.0..=count as f64, -DECADES..=0.0);
     let painter = ui.painter();
-    let marks: Vec<(f64, String)> = [(0.0, "1"), (-1.0, "0.1"), (-2.0, "0.01"), (-3.0, "1e−3"), (-4.0, "1e−4")]
-        .map(|(at, text)| (at, text.to_owned()))
-        .to_vec();
+    let marks: Vec<(f64, String)> = [
+        (0.0, "1"),
+        (-1.0, "0.1"),
+        (-2.0, "0.01"),
+        (-3.0, "1e−3"),
+        (-4.0, "1e−4"),
+    ]
+    .map(|(at, text)| (at, text.to_owned()))
+    .to_vec();
     axes.y_grid(painter, p, &marks);
     axes.x_labels(painter, p, &chart::integer_ticks(1.0..=count as f64, 6));
     axes.frame(painter, p);
