@@ -237,6 +237,7 @@ fn each_stage_shows_its_own() {
             &[
                 "1 of 2 goals are nearest to their own state; mean rank 1.50 of 3, worst 2",
                 "Cosines of 2 goals with 3 states",
+                "1: pick up the blue block, rank 2",
             ],
         ),
     ];
