@@ -494,6 +494,7 @@ mod tests {
             "depth",
             "max_replans",
             "seed",
+            "samples_every",
             // Of stages 1, 1b, vlm and 2.
             "warmup_steps",
             "warmup_steps",

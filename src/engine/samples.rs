@@ -47,27 +47,25 @@ impl SampleBook {
     /// Looks at the folder; what is there now, where it is not what was there before.
     pub fn look(&mut self) -> Option<RunSamples> {
         let (run, step) = self.asked.as_ref()?;
-        let before = self.known.clone();
-        self.known.steps = sampled_steps(run);
-        let steps = &self.known.steps;
+        let steps = sampled_steps(run);
+        let mut changed = steps != self.known.steps;
         // One that is gone is replaced by the nearest before it.
         let wanted = match step {
             Some(step) => steps.iter().rfind(|at| *at <= step).or(steps.first()),
             None => steps.last(),
         };
-        let Some(&wanted) = wanted else {
-            (self.known.shown, self.known.problem, self.stamp) = (None, None, None);
-            return (self.known != before).then(|| self.known.clone());
-        };
-        let stamp = sample_changed(run, wanted).map(|changed| (wanted, changed));
-        if stamp.is_none() || stamp != self.stamp {
+        let stamp = wanted.and_then(|&wanted| Some((wanted, sample_changed(run, wanted)?)));
+        if stamp != self.stamp {
+            changed = true;
             self.stamp = stamp;
-            match Sample::read(run, wanted) {
-                Ok(sample) => (self.known.shown, self.known.problem) = (Some(Arc::new(sample)), None),
-                Err(err) => (self.known.shown, self.known.problem) = (None, Some(err.to_string())),
-            }
+            let read = stamp.map(|(wanted, _)| Sample::read(run, wanted)).transpose();
+            (self.known.shown, self.known.problem) = match read {
+                Ok(sample) => (sample.map(Arc::new), None),
+                Err(err) => (None, Some(err.to_string())),
+            };
         }
-        (self.known != before).then(|| self.known.clone())
+        self.known.steps = steps;
+        changed.then(|| self.known.clone())
     }
 }
 

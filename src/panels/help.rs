@@ -139,7 +139,8 @@ pub fn manual_ui(ui: &mut Ui, state: &mut ViewState) {
                     "panes",
                     Pane::ALL.iter().map(|&pane| [pane.title(), about(pane), ""]),
                 );
-                let training = "Ctrl+2 shows training: the form of a run, its state, and every number it writes.";
+                let training = "Ctrl+2 shows training: the form of a run, its state, every number it writes, and samples of \
+                                what its networks make of fixed inputs, at any of its steps.";
                 text_ui(ui, training);
                 title_ui(ui, "Quantities");
                 table_ui(

@@ -89,7 +89,7 @@ pub trait Stage {
 pub struct Intervals {
     /// Steps between two checkpoints.
     pub checkpoints: usize,
-    /// Steps between two samples, of which each checkpoint has one; 0 for none.
+    /// Steps between two samples, of which the first step and each checkpoint have one; 0 for none.
     pub samples: usize,
 }
 
@@ -131,9 +131,6 @@ pub fn train(
     let first = done;
     let start = Instant::now();
     let steps = stage.steps();
-    if every.samples > 0 && done == 0 && steps > 0 {
-        take_sample(stage, (folder, kind), 0, false);
-    }
     while done < steps && !cancel.load(Ordering::Relaxed) {
         let began = Instant::now();
         let mut metrics = stage.step(done)?;
@@ -143,7 +140,8 @@ pub fn train(
             metrics.extend(resident_bytes().map(|bytes| ("memory_bytes", bytes as f64)));
         }
         let keeps = done % every.checkpoints.max(1) == 0 || done == steps;
-        if every.samples > 0 && (done % every.samples == 0 || keeps) {
+        // None before the first step: parameters are drawn when they are first read, and a step reads them in its own order.
+        if every.samples > 0 && (done == 1 || done % every.samples == 0 || keeps) {
             metrics.extend(take_sample(stage, (folder, kind), done, keeps));
         }
         let mut line = serde_json::Map::new();
@@ -329,12 +327,12 @@ mod tests {
     }
 
     #[test]
-    fn samples_come_before_the_first_step_at_intervals_and_with_each_checkpoint() {
+    fn samples_come_after_the_first_step_at_intervals_and_with_each_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(run(folder.path()).unwrap(), 6);
-        assert_eq!(sampled_steps(folder.path()), [0, 2, 3, 4, 6]);
+        assert_eq!(sampled_steps(folder.path()), [1, 2, 3, 4, 6]);
         let text = fs::read_to_string(folder.path().join(LOG)).unwrap();
-        assert_eq!(text.lines().filter(|line| line.contains("effective_rank")).count(), 4);
+        assert_eq!(text.lines().filter(|line| line.contains("effective_rank")).count(), 5);
     }
 
     /// Wherever the disk is full: an error, or a sample that is missing; what was kept before is whole, nothing lies half

@@ -56,6 +56,8 @@ impl LatentCache {
                 .target_encoder
                 .forward(pixels(&bytes, [frames, 3, size, size], device));
             width = tokens.dims()[1] * tokens.dims()[2];
+            // All of it at once: growing, it would stand in memory twice.
+            values.reserve_exact(episodes * frames * width - values.len());
             values.extend(tokens.into_data().iter::<f32>().map(f16::from_f32));
             progress(episode + 1, episodes);
         }

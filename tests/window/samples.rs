@@ -143,7 +143,7 @@ pub(super) fn desk(stage: Stage) -> Desk {
         );
     }
     desk.metrics.watched.insert("runs/other".into(), run);
-    desk.metrics.samples = shown("runs/other", stage, &[0, 100, 200, 300], 300);
+    desk.metrics.samples = shown("runs/other", stage, &[1, 100, 200, 300], 300);
     desk
 }
 
@@ -170,20 +170,20 @@ fn the_run_that_goes_on_is_sampled_and_its_steps_are_leafed_through() {
     window.run_steps(2);
     assert_eq!(asked(&mut window), [("runs/other".into(), Some(200))]);
     // Another one comes; who looks at the past stays there.
-    window.state_mut().metrics.samples = shown("runs/other", Stage::One, &[0, 100, 200, 300, 400], 200);
+    window.state_mut().metrics.samples = shown("runs/other", Stage::One, &[1, 100, 200, 300, 400], 200);
     window.run_steps(2);
     assert!(has(&window, "After step 200") && asked(&mut window).is_empty());
     window.get_by_label("Sample before this one").click();
     window.run_steps(2);
     window.get_by_label("Sample before this one").click();
     window.run_steps(2);
-    window.state_mut().metrics.samples.shown = Some(Arc::new(sample(Stage::One, 0)));
+    window.state_mut().metrics.samples.shown = Some(Arc::new(sample(Stage::One, 1)));
     window.run_steps(2);
-    assert!(has(&window, "Before the first step of stage 1"));
+    assert!(has(&window, "After step 1 of stage 1"));
     window.get_by_label("Newest sample").click();
     window.run_steps(2);
     let steps: Vec<Option<usize>> = asked(&mut window).into_iter().map(|(_, step)| step).collect();
-    assert_eq!(steps, [Some(100), Some(0), None]);
+    assert_eq!(steps, [Some(100), Some(1), None]);
     // A run that is not watched any more is left for one that is.
     window
         .state_mut()
@@ -237,6 +237,7 @@ fn each_stage_shows_its_own() {
             &[
                 "1 of 2 goals are nearest to their own state; mean rank 1.50 of 3, worst 2",
                 "Cosines of 2 goals with 3 states",
+                "1: pick up the blue block, rank 2",
             ],
         ),
     ];

@@ -10,8 +10,10 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
-use thinkjepa::engine::{Command, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState};
-use thinkjepa::panels::{WindowAct, Workspace};
+use thinkjepa::engine::{
+    Command, FileContent, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState,
+};
+use thinkjepa::panels::Workspace;
 use thinkjepa::recording::Recording;
 
 use super::{Desk, builder, draw, script, window};
@@ -288,11 +290,21 @@ fn a_right_click_on_a_chart_offers_its_numbers_its_axis_and_smoothing() {
         window.run_steps(4);
     };
     choose(&mut window, "Save this chart as CSV");
-    let acts = std::mem::take(&mut window.state_mut().state.shell.acts);
-    let [WindowAct::SaveText { file, text }] = acts.as_slice() else {
-        panic!("{acts:?}");
+    let sent = window.state_mut().take();
+    let written = sent.iter().find_map(|command| match command {
+        Command::Write {
+            path,
+            content: FileContent::Text(text),
+        } => Some((path, text)),
+        _ => None,
+    });
+    let Some((path, text)) = written else {
+        panic!("{sent:?}");
     };
-    assert_eq!((file.as_str(), text.lines().count()), ("training-loss.csv", 401));
+    assert!(
+        path.ends_with("training-loss.csv") && text.lines().count() == 401,
+        "{path:?}"
+    );
     // The axis of this chart alone, and back.
     choose(&mut window, "Linear y axis");
     assert_eq!(

@@ -334,11 +334,14 @@ fn estimate_ui(ui: &mut Ui, checked: &Checked, stage: Stage, preset: &str, metri
         millions(memory.parameters)
     );
     let tip = format!(
-        "{} of weights, gradients and AdamW's two moments, {} of weights that stay as they are, and {} at most that a batch \
-         keeps for its way back. Data and the program itself come on top.",
+        "Resident memory at its highest: {} of weights, gradients and AdamW's two moments; {} of weights that stay as they are; \
+         {} that a batch keeps for its way back, with gradients on their way; {} of data (latents of all frames in stage 1b, \
+         for 3 000 episodes; scenes in stage 2); {} of the program itself. Within about a quarter for nano's stages on a CPU.",
         size(memory.state),
         size(memory.frozen),
-        size(memory.activations)
+        size(memory.activations),
+        size(memory.data),
+        size(memory.program)
     );
     ui.add(Label::new(RichText::new(text).size(SMALL).color(p.text)).wrap())
         .on_hover_text(tip);

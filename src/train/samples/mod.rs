@@ -40,7 +40,7 @@ const EXTENSION: &str = "cbor";
 pub struct Sample {
     schema: String,
     pub stage: StageKind,
-    /// Steps that were done; 0 is before the first.
+    /// Steps that were done.
     pub step: usize,
     /// What it took to make.
     pub secs: f64,

@@ -13,8 +13,6 @@ use crate::sim::{OracleKind, Scene, oracle_tasks};
 use crate::train::TrainError;
 use crate::world_model::{LatentStats, WorldModel};
 
-/// Steps that a plan may take.
-const BUDGET: usize = 12;
 /// Of the starts; the same in every run.
 const SEED: u64 = 11;
 
@@ -40,10 +38,8 @@ pub(in crate::train) fn plan(
         config.plan.encoder,
         device.clone(),
     );
-    let settings = BatchSettings {
-        budget: BUDGET,
-        ..BatchSettings::default()
-    };
+    // As many steps as the oracle suite gives.
+    let settings = BatchSettings::default();
     let mut samples = Vec::new();
     for (kind, what) in [(OracleKind::Pick, "pick"), (OracleKind::Place, "place")] {
         let tasks = oracle_tasks(&scene, kind, SEED, 1, config.world_model.image_size).map_err(|err| wrong(&err))?;
@@ -61,7 +57,7 @@ pub(in crate::train) fn plan(
             what: what.to_owned(),
             reached: episode.solved,
             steps: episode.steps,
-            budget: BUDGET,
+            budget: settings.budget,
         }));
     }
     Ok(samples)

@@ -59,7 +59,7 @@ pub(super) fn probe_ui(ui: &mut Ui, probe: &ProbeErrors, run: Option<&Run>, step
         },
         Curve {
             word: "blocks",
-            color: p.warn,
+            color: p.text,
             points: points("probe_blocks_m"),
             level: Some(probe.blocks_chance_m),
         },
@@ -98,7 +98,7 @@ pub(super) fn open_loop_ui(ui: &mut Ui, errors: &[OpenLoopError]) {
         },
         Curve {
             word: "comparison",
-            color: p.warn,
+            color: p.text,
             points: points(|error| error.comparison),
             level: None,
         },

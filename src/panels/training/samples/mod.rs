@@ -165,13 +165,13 @@ fn scrubber_ui(ui: &mut Ui, view: &mut SamplesView, steps: &[usize]) {
 
 fn sample_ui(ui: &mut Ui, pictures: &mut Pictures, sample: &Sample, curves: Option<&Run>) {
     let p = Palette::of(ui);
-    let at = if sample.step == 0 {
-        "Before the first step".to_owned()
-    } else {
-        format!("After step {}", numbers::grouped(sample.step as i64))
-    };
+    let at = numbers::grouped(sample.step as i64);
     let took = std::time::Duration::try_from_secs_f64(sample.secs).unwrap_or_default();
-    let text = format!("{at} of stage {} · took {}", sample.stage, numbers::duration(took));
+    let text = format!(
+        "After step {at} of stage {} · took {}",
+        sample.stage,
+        numbers::duration(took)
+    );
     ui.label(RichText::new(text).size(SMALL).color(p.weak)).on_hover_text(
         "A sample only reads: the run has the same weights with and without. What it takes counts as no time of a step.",
     );

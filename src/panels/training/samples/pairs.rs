@@ -68,22 +68,31 @@ pub(super) fn pairs_ui(ui: &mut Ui, pairs: &Pairs) {
         numbers::fixed(f64::from(low), 2),
         numbers::fixed(f64::from(high), 2)
     );
-    let Some(pointer) = response.hover_pos() else {
-        response.on_hover_text(TIP);
-        line_ui(ui, range, "");
-        return;
+    let tip = match response.hover_pos() {
+        Some(pointer) => {
+            let at = (pointer - rect.min) / side;
+            let (row, column) = ((at.y as usize).min(rows - 1), (at.x as usize).min(columns - 1));
+            let state = match pairs.labels.get(column) {
+                Some(label) => format!("state of {label}"),
+                None => format!("start of scene {}", column - rows + 1),
+            };
+            format!(
+                "Goal {}\n{state}\ncosine {}, rank of the goal's own state {}",
+                pairs.labels[row],
+                numbers::fixed(f64::from(pairs.cosine(row, column)), 3),
+                ranks[row],
+            )
+        }
+        None => TIP.to_owned(),
     };
-    let at = (pointer - rect.min) / side;
-    let (row, column) = ((at.y as usize).min(rows - 1), (at.x as usize).min(columns - 1));
-    let state = match pairs.labels.get(column) {
-        Some(label) => format!("state of {label}"),
-        None => format!("start of scene {}", column - rows + 1),
-    };
-    response.on_hover_text(format!(
-        "Goal {}\n{state}\ncosine {}, rank of the goal's own state {}",
-        pairs.labels[row],
-        numbers::fixed(f64::from(pairs.cosine(row, column)), 3),
-        ranks[row],
-    ));
-    line_ui(ui, range, "");
+    response.on_hover_text(tip);
+    line_ui(ui, range, TIP);
+    ui.add_space(4.0);
+    for (label, rank) in pairs.labels.iter().zip(&ranks) {
+        line_ui(
+            ui,
+            format!("{label}, rank {rank}"),
+            "The scene's number, the sub-goal, and the rank of its own state",
+        );
+    }
 }
