@@ -94,7 +94,7 @@ fn the_selected_step_is_asked_about_once_and_the_older_answer_stays_until_the_ne
     answer(&mut window, questions[0].clone(), Ok(()));
     assert!(says(&window, "Landscape at step 9") && !says(&window, "working"));
     // What CEM chose there is in the record.
-    assert!(says(&window, "CEM: dx −0.9"));
+    assert!(says(&window, "CEM: dx −0.75, dy 0.67"));
 
     // Another sub-goal is another question; so is what follows the first action.
     window
