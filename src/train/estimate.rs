@@ -22,7 +22,7 @@ const PROGRAM: f64 = 100e6;
 const WORK: f64 = 1.4;
 /// Length of a batch's longest texts as a share of the most that the model takes, and tokens of a sub-goal's own text.
 const TEXT_SHARE: f64 = 0.5;
-const GOAL_TOKENS: usize = 32;
+const GOAL_TOKENS: usize = 24;
 
 /// Bytes, by what holds them.
 #[derive(Clone, Copy, Debug, PartialEq)]
