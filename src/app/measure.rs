@@ -8,7 +8,7 @@ use egui::{Context, RawInput, Rect, pos2};
 
 use super::studio::Studio;
 use super::{AppOptions, FrameTimes};
-use crate::engine::{BoardView, Command, Engine, Phase, Series, TrainingCommand, TrainingRequest};
+use crate::engine::{BoardView, Command, Engine, Phase, Series, TrainingRequest};
 use crate::panels::Workspace;
 
 /// Longest wait for a frame in which something is planned.
@@ -31,13 +31,12 @@ pub struct Beside {
 impl Beside {
     /// Whether the curves are loaded and the training does its steps.
     fn is_there(&self, engine: &Engine) -> bool {
-        let trains = self.training.run.as_path();
         engine.with_metrics(|metrics| {
-            let watched = metrics.watched.get(&self.watched);
-            let points = watched.map_or(0, |run| run.series.values().map(Series::len).sum());
-            points >= self.points
-                && metrics.here.as_deref() == Some(trains)
-                && metrics.listed.iter().any(|run| run.run == trains && run.step > 0)
+            let points = |run: &Path| {
+                let curves = metrics.watched.get(run);
+                curves.map_or(0, |run| run.series.values().map(Series::len).sum())
+            };
+            points(&self.watched) >= self.points && points(&self.training.run) > 0
         })
     }
 }
@@ -77,9 +76,8 @@ pub fn measure(
     let ctx = Context::default();
     let mut studio = Studio::with_engine(&ctx, options, engine);
     if let Some(beside) = beside {
-        let runs = beside.training.run.parent().map(Path::to_owned).unwrap_or_default();
-        studio.engine().send(Command::Training(TrainingCommand::List(runs)));
         studio.engine().send(Command::WatchRun(beside.watched.clone()));
+        studio.engine().send(Command::WatchRun(beside.training.run.clone()));
         studio.engine().send(Command::StartTraining(beside.training.clone()));
     }
     let mut times = FrameTimes::new(frames.max(1));
@@ -129,8 +127,16 @@ pub fn measure(
         }
         if planned_at.elapsed() > PATIENCE {
             let waited = PATIENCE.as_secs();
+            let said: Vec<String> = studio
+                .engine()
+                .board()
+                .log
+                .iter()
+                .map(|line| line.text.clone())
+                .collect();
             return Err(format!(
-                "For {waited} s nothing was planned, or nothing went on beside it, so there was no frame to time."
+                "For {waited} s nothing was planned, or nothing went on beside it, so there was no frame to time. The log: {}",
+                said.join(" ")
             ));
         }
         std::thread::sleep(PACE.saturating_sub(at.elapsed()));

@@ -116,8 +116,9 @@ fn stage_1_begins_with_the_weights_that_it_is_given_and_with_no_others() {
     let data = ["datagen", "--episodes", "3", "--steps", "6", "--out", "data"];
     document(&command(at, &[&data[..], &["--preset", "tiny.ron"]].concat()), 0);
     let train = |out: &str, more: &[&str]| {
+        let run = format!("run-{out}");
         let args = [
-            "train", "--stage", "1", "--data", "data", "--device", "cpu", "--steps", "2", "--run", out, "--out", out,
+            "train", "--stage", "1", "--data", "data", "--device", "cpu", "--steps", "2", "--run", &run, "--out", out,
         ];
         let still = [
             "--set",

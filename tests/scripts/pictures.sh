@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the pictures of the README from a real episode with the shipped checkpoint: the window in the middle of a run, on
-# a display that nobody sees, and the episode as a GIF.
+# Makes the pictures of the README from real episodes with the shipped checkpoint, on a display that nobody sees: the window
+# in the middle of a run, the episode as a GIF, and two steps of an episode that fails, opened again.
 # Usage: tests/scripts/pictures.sh [TASK] [SEED] [STEP]
 . "$(dirname "$0")/program.sh"
 
@@ -23,7 +23,18 @@ may_fail on_a_display "$program" window --record recordings --task "$task" --see
 cd - >/dev/null
 may_fail "$program" plan "$task" --seed "$seed" --gif "$to/episode.gif" >"$work/said"
 
-for picture in window.png:400000 episode.gif:1500000; do
+# The README tells what is seen in these.
+failing="put red on the purple pad, then pick up blue"
+may_fail "$program" plan "$failing" --seed 21 --record "$work/failing.tjrec" >"$work/said"
+for at in 46 64; do
+    picture=$PWD/$to/failure-$at.png
+    cd "$work"
+    may_fail on_a_display "$program" window --record recordings --task "$failing" --seed 21 --recording failing.tjrec \
+        --picture "$picture" --picture-step "$at" --picture-pane latent --quit
+    cd - >/dev/null
+done
+
+for picture in window.png:400000 episode.gif:1500000 failure-46.png:400000 failure-64.png:400000; do
     file=$to/${picture%:*}
     bytes=$(wc -c <"$file")
     echo "$file: $bytes bytes"

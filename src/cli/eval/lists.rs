@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use super::args::phrasing_name;
-use super::{Bench, Eval, demo, finish, value_of};
+use super::{Bench, Eval, demo, finish, thinkbench, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::data::target_map;
 use crate::eval::{EpisodeOutcome, EvalReport, Figure, Machine, Rate};
@@ -18,14 +18,20 @@ use crate::vlm::{Answer, Vlm, parse_answer, plan_prompt};
 
 /// Answers that are written side by side.
 const BATCH: usize = 32;
-/// Longer answers than any of the training's.
-const MAX_TOKENS: usize = 256;
+/// Tasks that have a suite of their own.
+const THINKBENCH: &str = "thinkbench";
 /// Wrong lists that a report shows.
 const MOST_WRONG: usize = 40;
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let vlm = bench.system.vlm()?;
-    let suite = demo::suite(eval, &bench.scene)?;
+    // As many as an answer has room for.
+    let most = vlm.config().max_tokens;
+    let suite = if bench.scene.tasks == THINKBENCH {
+        thinkbench::episodes(eval, &bench.scene)?
+    } else {
+        demo::suite(eval, &bench.scene)?
+    };
     let size = bench.config.world_model.image_size;
     let frames: Vec<Frame> = suite.iter().map(|one| one.world(size).observe().frame).collect();
     let prompts: Vec<String> = suite.iter().map(|one| plan_prompt(&one.task.text)).collect();
@@ -41,7 +47,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
                 ControlFlow::Continue(())
             }
         };
-        let answers = vlm.generate_batch(&asked.collect::<Vec<_>>(), MAX_TOKENS, BATCH, &mut on_done)?;
+        let answers = vlm.generate_batch(&asked.collect::<Vec<_>>(), most, BATCH, &mut on_done)?;
         Ok(answers
             .into_iter()
             .map(|answer| parse_answer(&answer.map_or_else(String::new, |a| a.text)))

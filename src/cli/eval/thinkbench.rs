@@ -60,7 +60,10 @@ pub(super) fn list(eval: &Eval, scene: &Scene, console: &Console) -> CliResult {
     Ok(Exit::Done)
 }
 
+pub(super) fn episodes(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
+    Ok(suite(eval, scene)?.into_iter().map(|one| one.episode).collect())
+}
+
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
-    let suite: Vec<EvalEpisode> = suite(eval, &bench.scene)?.into_iter().map(|one| one.episode).collect();
-    demo::measure(eval, bench, &suite, console)
+    demo::measure(eval, bench, &episodes(eval, &bench.scene)?, console)
 }

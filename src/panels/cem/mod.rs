@@ -41,12 +41,12 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         |ui| {
             // Tabs stand in the same strip: the cost's name is what there is always room for.
             let planned = step.filter(|step| step.plan_secs > 0.0);
-            if let Some(step) = planned.filter(|_| ui.available_width() > 120.0) {
+            if let Some(step) = planned.filter(|_| ui.available_width() > 215.0) {
                 let text = numbers::duration(std::time::Duration::from_secs_f64(step.plan_secs));
                 ui.label(RichText::new(text).size(SMALL).color(p.text))
                     .on_hover_text("Wall time of this step's plan");
             }
-            if let Some(step) = planned.filter(|_| ui.available_width() > 150.0) {
+            if let Some(step) = planned.filter(|_| ui.available_width() > 100.0) {
                 let again = if step.draw > 0 {
                     format!(", draw {}", step.draw + 1)
                 } else {

@@ -207,7 +207,10 @@ fn clauses(text: &str) -> impl Iterator<Item = Vec<&str>> {
 /// What a clause wants something done with that is not there, where no article says so: "lift cow", "move red to moon".
 fn object_missing(clause: Vec<&str>, names: &[&str], of_tasks: &Vocabulary) -> Option<String> {
     let unknown = |word: &str| !is_thing(word, names, of_tasks) && !is_word_of_tasks(word, of_tasks);
-    if let [.., "to", last] = clause.as_slice()
+    let said = clause
+        .iter()
+        .rposition(|word| manners().flat_map(words_of).all(|manner| manner != *word));
+    if let Some([.., "to", last]) = said.and_then(|last| clause.get(..=last))
         && unknown(last)
         && !PURPOSES.contains(last)
     {
