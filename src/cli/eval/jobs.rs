@@ -1,7 +1,8 @@
 //! Episodes side by side: each is a function of its own seed, so how many run at a time changes no number.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::scope;
+use std::thread::{ScopedJoinHandle, scope};
+use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 
@@ -43,12 +44,13 @@ pub(super) fn run_each<'a, T: Send>(
         .map_err(|err| CliError::new(format!("Could not start a thread for episodes: {err}.")))?;
     let mut results = Vec::new();
     scope(|scope| {
+        let take_turns = &take_turns;
         let workers: Vec<_> = pools
             .iter()
-            .map(|pool| scope.spawn(|| pool.install(&take_turns)))
+            .map(|pool| scope.spawn(move || pool.install(take_turns)))
             .collect();
-        while results.len() < episodes.len() && !workers.iter().all(|worker| worker.is_finished()) {
-            if let Ok((one, result)) = done.recv_timeout(std::time::Duration::from_millis(100)) {
+        while results.len() < episodes.len() && !workers.iter().all(ScopedJoinHandle::is_finished) {
+            if let Ok((one, result)) = done.recv_timeout(Duration::from_millis(100)) {
                 if let Ok(value) = &result {
                     on_done(value);
                 }

@@ -89,7 +89,7 @@ const NO_THINGS: &str = "\
     line colour color arm hand camera scene world task goal job following surface tabletop thing object item atop \
     upon beside near beneath underneath inside behind between against around without until while because or not no \
     are was will can could would might which again too also aside together apart somewhere elsewhere here \
-    asap thanks fast quick slow soon";
+    asap thanks fast quick slow soon me us you we my your our their his her its";
 
 /// Why a task was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -47,7 +47,7 @@ pub(super) fn pairs_ui(ui: &mut Ui, pairs: &Pairs) {
         Rect::from_min_size(at, vec2(side, side))
     };
     let painter = ui.painter();
-    for row in 0..rows {
+    for (row, &rank) in ranks.iter().enumerate().take(rows) {
         for column in 0..columns {
             let share = (pairs.cosine(row, column) - low) / (high - low).max(1e-6);
             painter.rect_filled(cell(row, column).shrink(0.5), 0.0, cost_ramp(share));
@@ -58,7 +58,7 @@ pub(super) fn pairs_ui(ui: &mut Ui, pairs: &Pairs) {
                 );
             }
         }
-        let color = if ranks[row] == 1 { p.over } else { p.bad };
+        let color = if rank == 1 { p.over } else { p.bad };
         painter.rect_stroke(cell(row, row), 0.0, Stroke::new(1.5, color), StrokeKind::Inside);
     }
     let starts = pos2(rect.left() + side * rows as f32, rect.top());
