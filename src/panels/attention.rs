@@ -101,6 +101,9 @@ pub fn of_answer<'a>(state: &mut ViewState, view: &View<'a>, index: usize) -> Lo
     if writing {
         return Looked::Waiting;
     }
+    if question.prompt.is_empty() {
+        return Looked::Refused("The question that this answers was not recorded, so where it looked is not known.");
+    }
     let asked = AttentionQuestion::Answer {
         prompt: question.prompt.clone(),
         tokens: question.tokens.iter().map(|token| token.id).collect(),

@@ -1,5 +1,6 @@
-//! The one place through which bytes go to disk: recordings, checkpoints, samples, metrics, exports. A test can fill a folder's
-//! disk there: from its n-th write on, whatever is written below that folder fails half-way with ENOSPC.
+//! Through which this program's own writers put bytes on disk: recordings, checkpoints, samples, metrics, exports. Networks in
+//! a run's checkpoints are written by burn. A test can fill a folder's disk here: from its n-th write on, whatever is written
+//! below that folder fails half-way with ENOSPC.
 
 use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};

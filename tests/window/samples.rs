@@ -209,7 +209,7 @@ fn each_stage_shows_its_own() {
                 "gripper 4.10 cm (mean alone 42.0 cm); blocks 18.0 cm (mean alone 39.0 cm)",
                 "red block 12.0 cm · blue block 24.0 cm",
                 "Read-out errors over steps, metres",
-                "Block masks: 43 % of what the step looked at is target",
+                "Block masks: 43 % of the tokens used in these frames are target",
                 "Mask of clip 1, frame 2",
             ],
         ),

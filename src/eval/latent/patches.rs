@@ -49,6 +49,11 @@ pub(super) fn patches(moment: &mut Moment, centre: Centre) -> Result<Patches, La
     let [_, count, dim] = all[0].dims();
     let tokens = read(Tensor::cat(all, 0))?;
     let tokens: Vec<f64> = tokens.into_iter().map(f64::from).collect();
+    if tokens.iter().any(|value| !value.is_finite()) {
+        return Err(LatentError::Nothing(
+            "The model gives numbers that are not finite for this episode.",
+        ));
+    }
     let principal = Principal::fit(&centred(tokens, [frames, count, dim], centre), dim);
     // The map's own grid has the right shape where the picture is not square.
     let side = (count as f64).sqrt().round() as usize;

@@ -11,10 +11,7 @@ use crate::ui::{Palette, numbers};
 
 /// A cell this wide has room for its numbers.
 const WORDS: f32 = 62.0;
-/// Length of the bar at sigma 1, as a share of the cell.
-const BAR: f32 = 0.9;
-
-/// Grey at -1, the accent at 1.
+/// Light at -1, the panel's grey at 0, the accent at 1.
 fn color(p: &Palette, mean: f32) -> Color32 {
     let end = if mean < 0.0 { p.weak } else { p.accent };
     mix(p.header, end, mean.abs().min(1.0))
@@ -24,8 +21,8 @@ pub(super) fn heat_map_ui(ui: &mut Ui, iteration: &CemIteration, height: f32) {
     let p = Palette::of(ui);
     let horizon = iteration.mean.len();
     let name = format!("Heat map of the actions over {horizon} steps, mean and standard deviation");
-    let tip = "The action distribution after the refit, H x D_a (Algorithm 2, line 25): a cell's colour is its mean μ, grey at \
-               −1 and blue at 1, the bar in it one standard deviation σ, the whole cell wide at 1. The first column is executed.";
+    let tip = "The action distribution after the refit, H x D_a (Algorithm 2, line 25): a cell's colour is its mean μ, light \
+               at −1, the panel's grey at 0, blue at 1; the bar in it one standard deviation σ, the whole cell wide at 1. The first column is executed.";
     let (plot, response) = chart_room(ui, "Actions  μ, σ", height, 18.0, &name, tip);
     if horizon == 0 {
         return;
@@ -43,7 +40,7 @@ pub(super) fn heat_map_ui(ui: &mut Ui, iteration: &CemIteration, height: f32) {
             let ground = color(p, mean);
             painter.rect_filled(rect, 2.0, ground);
             let ink = p.readable_on(ground);
-            let length = sigma.clamp(0.0, 1.0) * rect.width() * BAR;
+            let length = sigma.clamp(0.0, 1.0) * rect.width();
             let y = rect.bottom() - 4.0;
             let middle = rect.center().x;
             painter.hline(middle - 0.5 * length..=middle + 0.5 * length, y, Stroke::new(2.0, ink));

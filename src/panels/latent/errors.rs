@@ -39,7 +39,10 @@ pub(super) fn open_loop_ui(ui: &mut Ui, part: Part, step: usize, found: &OpenLoo
     let (errors, known) = (found.errors(part), found.known());
     let word = PARTS[part as usize].1.to_lowercase();
     let unit = if part == Part::Gripper { " m" } else { "" };
-    let share = |h: usize| Some(errors.imagined.get(h)? / errors.persistence.get(h)?);
+    let share = |h: usize| {
+        let base = *errors.persistence.get(h)?;
+        (base > 0.0).then_some(errors.imagined.get(h)? / base)
+    };
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 12.0;
         for h in [0, known - 1].into_iter().take(known) {
@@ -97,7 +100,7 @@ pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) -> R
     let name = format!("Sensitivity to actions at step {step}, {horizon} steps ahead; shuffled over moved {ratio}");
     let tip = "Distances in the comparison space by steps ahead h, between states that the predictor imagines from this step. \
                Bars: between the future under the true actions and those under shuffled ones (of other steps of this episode, \
-               mean of 8 draws) and under none (the gripper stands still). Line: how far the true actions move the state";
+               mean of several draws) and under none (the gripper stands still). Line: how far the true actions move the state";
     let height = (ui.available_height() - 60.0).clamp(110.0, 260.0);
     let (plot, response) = chart_room(ui, "Distance of the imagined futures", height, 18.0, &name, tip);
     let shuffled = found.shuffled.as_deref().unwrap_or(&[]);

@@ -81,7 +81,9 @@ fn strength(share: f32, most: f32) -> f32 {
 /// no such patch, or where it is not this answer that was in force.
 fn shares_of_patch(state: &mut ViewState, view: &View<'_>, index: usize, lines: &[Vec<Word>]) -> Option<Vec<f32>> {
     state.selection.patch?;
-    if view.answer_in_force(state) != Some(index) {
+    // The models answer about one answer at a time, and a selected word comes first.
+    let elsewhere = view.shown_word(state).is_some_and(|(at, ..)| at != index);
+    if elsewhere || view.answer_in_force(state) != Some(index) {
         return None;
     }
     let Looked::Known(known) = of_answer(state, view, index) else {

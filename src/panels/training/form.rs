@@ -336,7 +336,7 @@ fn estimate_ui(ui: &mut Ui, checked: &Checked, stage: Stage, preset: &str, metri
     let tip = format!(
         "Resident memory at its highest: {} of weights, gradients and AdamW's two moments; {} of weights that stay as they are; \
          {} that a batch keeps for its way back, with gradients on their way; {} of data (latents of all frames in stage 1b, \
-         for 3 000 episodes; scenes in stage 2); {} of the program itself. Within about a quarter for nano's stages on a CPU.",
+         for as many episodes as are made by default; scenes in stage 2); {} of the program itself. Within about a quarter for nano's stages on a CPU.",
         size(memory.state),
         size(memory.frozen),
         size(memory.activations),

@@ -50,15 +50,15 @@ impl Episode {
                 });
                 observer(Event::Text(piece));
             })?;
-            if cancel.load(Ordering::Relaxed) {
-                return Err(PlannerError::Cancelled);
-            }
             recording.write(|recording| {
                 set_answer(recording, again, &answer.text, &answer.reasoning, &answer.unread);
                 if let Some(question) = recording.questions.last_mut() {
                     question.prompt = answer.prompt;
                 }
             });
+            if cancel.load(Ordering::Relaxed) {
+                return Err(PlannerError::Cancelled);
+            }
             if answer.sub_goals.is_empty() {
                 unreadable = answer.text;
                 continue;

@@ -289,7 +289,7 @@ struct Vocabulary {
     all: BTreeSet<String>,
     /// Those that follow an article somewhere: "table", "gripper", "tower".
     nouns: BTreeSet<String>,
-    /// Those that an object follows at once: "lift", "put".
+    /// Those that an object follows at once and that lead up to nothing else: "lift", the "up" of "pick up".
     verbs: BTreeSet<String>,
 }
 
@@ -322,7 +322,12 @@ impl Vocabulary {
             }
             for spelling in spellings(phrasing) {
                 let spelt: Vec<&str> = spelling.split_whitespace().collect();
-                let before_slots = spelt.windows(2).filter(|pair| pair[1].starts_with('{'));
+                let leads = |word: &str| {
+                    ARTICLES.contains(&word) || PREPOSITIONS.contains(&word) || ["to", "of"].contains(&word)
+                };
+                let before_slots = spelt
+                    .windows(2)
+                    .filter(|pair| pair[1].starts_with('{') && !leads(pair[0]));
                 words.verbs.extend(before_slots.map(|pair| pair[0].to_owned()));
             }
         }

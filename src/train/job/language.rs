@@ -22,7 +22,7 @@ pub(super) fn stage_vlm(
     cancel: &AtomicBool,
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
-    settings::keep(job)?;
+    let _lock = settings::keep(job)?;
     let (vlm, px) = (&job.config.train.vlm, job.config.world_model.image_size);
     let instructions = Instructions::new(sampler(job)?, px, job.config.vlm.grid(), vlm.requery_share);
     observe(&JobProgress::Preparing {
@@ -75,7 +75,7 @@ pub(super) fn stage_2(
     } else {
         None
     };
-    settings::keep(job)?;
+    let _lock = settings::keep(job)?;
     let (world_model, stats, _) = load_world_model(&base, Precision::F32, device)?;
     let stats = stats.ok_or_else(|| needs("a checkpoint with latent statistics"))?;
     // Adapters of an earlier stage 2 are left out: this one makes its own, on the base as it was trained.

@@ -7,8 +7,7 @@ mod outcome;
 mod settings;
 mod world;
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -156,17 +155,6 @@ pub fn run(
     }
 }
 
-/// Keeps every other process out of a run's folder for as long as the file is held; it goes with the process.
-fn lock(run: &Path) -> Result<File, JobError> {
-    let path = run.join("lock");
-    let file = File::create(&path).map_err(|err| TrainError::io("create", &path, err))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(JobError::InUse { run: run.to_owned() }),
-        Err(TryLockError::Error(err)) => Err(TrainError::io("lock", &path, err).into()),
-    }
-}
-
 /// Runs the steps of a stage in the job's folder; how many are done afterwards.
 fn run_steps(
     job: &Job,
@@ -174,7 +162,6 @@ fn run_steps(
     cancel: &AtomicBool,
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<usize, JobError> {
-    let _lock = lock(&job.run)?;
     let train = &job.config.train;
     let every = Intervals {
         checkpoints: train.checkpoint_every,

@@ -1,5 +1,6 @@
 //! `config.ron` of a run: its settings, so that it is never continued with others by mistake.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -75,27 +76,44 @@ fn relevant(stage: StageKind, config: &Config) -> Value {
     document
 }
 
-/// Writes the job's settings into a new run's folder, or compares those that its stage depends on with what is there.
+/// Writes the job's settings into a new run's folder, or compares those that its stage depends on with what is there. The
+/// folder is this process's alone for as long as the file is held.
 ///
 /// # Errors
-/// The run was begun with other settings, or the folder cannot be written to.
-pub(super) fn keep(job: &Job) -> Result<(), JobError> {
+/// The run was begun with other settings, another process trains it, or the folder cannot be written to.
+pub(super) fn keep(job: &Job) -> Result<File, JobError> {
     let Job { stage, config, run, .. } = job;
-    if let Some(have) = of_run(run)? {
-        return match difference("", &relevant(*stage, &have), &relevant(*stage, config)) {
-            Some((field, have, asked)) => Err(JobError::OtherSettings {
-                run: run.clone(),
-                field,
-                have,
-                asked,
-            }),
-            None => Ok(()),
-        };
+    let have = of_run(run)?;
+    let differing = have
+        .as_ref()
+        .and_then(|have| difference("", &relevant(*stage, have), &relevant(*stage, config)));
+    if let Some((field, have, asked)) = differing {
+        return Err(JobError::OtherSettings {
+            run: run.clone(),
+            field,
+            have,
+            asked,
+        });
     }
     std::fs::create_dir_all(run).map_err(|err| TrainError::io("create", run, err))?;
-    let text = ron::ser::to_string_pretty(config, ron::ser::PrettyConfig::default())
-        .map_err(|err| TrainError::io("write", &run.join(FILE), err))?;
-    Ok(write_file(&run.join(FILE), format!("{text}\n").as_bytes())?)
+    let lock = lock(run)?;
+    if have.is_none() {
+        let text = ron::ser::to_string_pretty(config, ron::ser::PrettyConfig::default())
+            .map_err(|err| TrainError::io("write", &run.join(FILE), err))?;
+        write_file(&run.join(FILE), format!("{text}\n").as_bytes())?;
+    }
+    Ok(lock)
+}
+
+/// Keeps every other process out of a run's folder for as long as the file is held; it goes with the process.
+fn lock(run: &Path) -> Result<File, JobError> {
+    let path = run.join("lock");
+    let file = File::create(&path).map_err(|err| TrainError::io("create", &path, err))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JobError::InUse { run: run.to_owned() }),
+        Err(TryLockError::Error(err)) => Err(TrainError::io("lock", &path, err).into()),
+    }
 }
 
 /// The first field in which two world models are of another make, and its values.
@@ -195,7 +213,7 @@ mod tests {
                 };
                 assert_ne!(other.config, own.config, "{setting} changes nothing");
                 match keep(&other) {
-                    Ok(()) => assert!(!stages.contains(&stage), "stage {stage} went on with {setting}"),
+                    Ok(_) => assert!(!stages.contains(&stage), "stage {stage} went on with {setting}"),
                     Err(JobError::OtherSettings { field, .. }) => {
                         assert!(stages.contains(&stage), "stage {stage} was refused for {setting}");
                         assert!(setting.starts_with(&field), "{setting}: {field}");

@@ -24,7 +24,7 @@ pub(super) fn stage_1(
         .as_deref()
         .map(|from| from::world_model(from, &job.config, device));
     let trained = trained.transpose()?;
-    settings::keep(job)?;
+    let _lock = settings::keep(job)?;
     let clips = ClipSampler::new(store.clone(), job.config.train.seed, 0..store.episodes());
     let model = trained.as_ref().map(|trained| &trained.model);
     let mut stage = Stage1::new(job.config.clone(), model, clips, device);
@@ -68,7 +68,7 @@ pub(super) fn stage_1b(
     })?;
     let store = open_store(job)?;
     let trained = from::world_model(base, &job.config, device)?;
-    settings::keep(job)?;
+    let _lock = settings::keep(job)?;
     let mut model = trained.model;
     let mut stats = statistics(job, &model, &store, device, observe)?;
     if let Some(before) = &trained.stats {

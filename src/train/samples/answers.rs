@@ -1,5 +1,5 @@
-//! Answers of the language model in training beside the teacher's, to tasks that training does not draw, and where its
-//! attention lies on the teacher's sub-goals.
+//! Answers of the language model in training beside the teacher's, to examples with numbers of their own, phrased as in
+//! training, and where its attention lies on the teacher's sub-goals.
 
 use std::ops::ControlFlow;
 

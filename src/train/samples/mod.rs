@@ -126,7 +126,7 @@ pub struct OpenLoopError {
     pub comparison: f64,
 }
 
-/// One answer beside the teacher's, to a task that training does not hold.
+/// One answer beside the teacher's, to an example with a number of its own, phrased as in training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnswerSample {
     #[serde(with = "png")]

@@ -9,7 +9,7 @@ use crate::ui::theme::SMALL;
 use crate::ui::{Palette, numbers};
 
 const PICTURE: f32 = 96.0;
-const ANSWERS: &str = "What the language model writes, greedily, to tasks that training does not draw, beside the teacher's \
+const ANSWERS: &str = "What the language model writes, greedily, to tasks with numbers of their own, phrased as in training, beside the teacher's \
                        answer: reasoning, then the list of sub-goals (method, 4.4).";
 const MAPS: &str = "Share of the attention map w_k on the patches of the sub-goal's objects, last layer, mean of heads (method, \
                     4.4). Even: what a map that is the same everywhere has there.";

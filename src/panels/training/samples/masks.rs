@@ -21,7 +21,7 @@ pub(super) fn masks_ui(ui: &mut Ui, pictures: &mut Pictures, masks: &Masks) {
         "Causal step: frame t is the context, frame t + 1 the target".to_owned()
     } else {
         let share = 100.0 * target as f64 / (context + target).max(1) as f64;
-        format!("Block masks: {share:.0} % of what the step looked at is target")
+        format!("Block masks: {share:.0} % of the tokens used in these frames are target")
     };
     line_ui(ui, text, TIP);
     let across = masks.clips.iter().map(|clip| clip.frames.len()).max().unwrap_or(1);

@@ -9,7 +9,7 @@ use crate::ui::{Palette, numbers};
 
 const TIP: &str = "Cosines of K goals g_k (rows) with the K states in which their sub-goals are achieved, then with the scenes' \
                    start states (columns). InfoNCE raises the diagonal over its row and its column, at temperature tau_c: \
-                   L_GPI = -log softmax(cos / tau_c) (method, 4.7). The scenes are none that training draws.";
+                   L_GPI = -log softmax(cos / tau_c) (method, 4.7). The scenes have numbers that training never draws.";
 
 pub(super) fn pairs_ui(ui: &mut Ui, pairs: &Pairs) {
     let p = Palette::of(ui);
