@@ -5,7 +5,7 @@
 # make bench        print measured times
 # make nano         the nano checkpoint from nothing, in runs/nano/checkpoint, hours on two cores; each
 #                   step goes on from where it was stopped
-# make pictures     the README's screenshot and GIF, from a real episode in a window that nobody sees
+# make pictures     the pictures in the README, from real episodes in a window that nobody sees
 # make window-plan  compare the plan of the window, on a display that nobody sees, with that of `thinkjepa plan`
 # make check-cuda   type-check what is compiled with the feature `cuda` alone; needs no CUDA
 #
