@@ -110,6 +110,47 @@ impl LatentModel for ToyModel {
     }
 }
 
+/// Another model that predicts that nothing changes, and may see otherwise than it does.
+pub struct Still<M> {
+    pub model: M,
+    pub sees: Option<fn(&[Frame]) -> Tensor<3>>,
+}
+
+impl<M: LatentModel> LatentModel for Still<M> {
+    fn device(&self) -> Device {
+        self.model.device()
+    }
+
+    fn encode(&self, frames: &[Frame]) -> Result<Tensor<3>, ModelError> {
+        self.sees
+            .map_or_else(|| self.model.encode(frames), |sees| Ok(sees(frames)))
+    }
+
+    fn predict(&self, tokens: Tensor<3>, _actions: Tensor<2>, _bias: Option<&Tensor<1>>) -> Tensor<3> {
+        tokens
+    }
+
+    fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.model.proprioception(pooled)
+    }
+
+    fn latent_mean(&self) -> &[f32] {
+        self.model.latent_mean()
+    }
+
+    fn comparison(&self) -> &[f32] {
+        self.model.comparison()
+    }
+
+    fn gripper_variance(&self) -> f32 {
+        self.model.gripper_variance()
+    }
+
+    fn sim_temperature(&self, source: GoalSource) -> f32 {
+        self.model.sim_temperature(source)
+    }
+}
+
 /// The point and its grip. The frame spells the state out in bytes.
 #[derive(Clone)]
 pub struct ToyWorld {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::thinkbench::THINKBENCH;
 use crate::cli::{CliError, DeviceArgs, OutputArgs};
 use crate::config::CostTerm;
 use crate::device::DeviceChoice;
@@ -257,7 +258,7 @@ pub struct Eval {
 impl Eval {
     pub(super) fn scene(&self) -> &str {
         let own = if self.suite == Suite::Thinkbench {
-            "thinkbench"
+            THINKBENCH
         } else {
             DEMO_SCENE
         };

@@ -18,8 +18,6 @@ use crate::vlm::{Answer, Vlm, parse_answer, plan_prompt};
 
 /// Answers that are written side by side.
 const BATCH: usize = 32;
-/// Tasks that have a suite of their own.
-const THINKBENCH: &str = "thinkbench";
 /// Wrong lists that a report shows.
 const MOST_WRONG: usize = 40;
 
@@ -27,7 +25,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let vlm = bench.system.vlm()?;
     // As many as an answer has room for.
     let most = vlm.config().max_tokens;
-    let suite = if bench.scene.tasks == THINKBENCH {
+    let suite = if bench.scene.tasks == thinkbench::THINKBENCH {
         thinkbench::episodes(eval, &bench.scene)?
     } else {
         demo::suite(eval, &bench.scene)?

@@ -12,6 +12,9 @@ use crate::eval::{BenchEpisode, EvalEpisode, bench_episodes};
 use crate::sim::Scene;
 use crate::sim::tasks::TaskBook;
 
+/// The suite's scene and its book of tasks.
+pub(super) const THINKBENCH: &str = "thinkbench";
+
 fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<BenchEpisode>, CliError> {
     let book = TaskBook::named(&scene.tasks)?;
     let suite = bench_episodes(&book, scene, eval.seed)?;

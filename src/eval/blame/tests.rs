@@ -13,7 +13,7 @@ use crate::config::PlanConfig;
 use crate::eval::baselines::{Teacher, Truth};
 use crate::eval::chain::Run;
 use crate::eval::{EvalEpisode, demo_suite};
-use crate::planner::toy::{ToyModel, toy_config};
+use crate::planner::toy::{Still, ToyModel, toy_config};
 use crate::planner::{
     Answer, Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError, Models, OnText, Question, Reasoner,
     SubGoal,
@@ -318,9 +318,7 @@ fn verdicts_survive_being_written() {
     }
 }
 
-/// Takes the mean of some bands of the picture for the latent.
-struct Looking(Seeing);
-
+/// The means of some bands of the picture, as a latent.
 fn bands(frame: &Frame) -> [f32; DIM] {
     let band = frame.rgb.len() / DIM;
     std::array::from_fn(|i| {
@@ -329,44 +327,13 @@ fn bands(frame: &Frame) -> [f32; DIM] {
     })
 }
 
-impl LatentModel for Looking {
-    fn device(&self) -> Device {
-        self.0.device()
-    }
-
-    fn encode(&self, frames: &[Frame]) -> Result<Tensor<3>, ModelError> {
-        Ok(tokens(&frames.iter().map(bands).collect::<Vec<_>>()))
-    }
-
-    fn predict(&self, tokens: Tensor<3>, _actions: Tensor<2>, _bias: Option<&Tensor<1>>) -> Tensor<3> {
-        tokens
-    }
-
-    fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {
-        self.0.proprioception(pooled)
-    }
-
-    fn latent_mean(&self) -> &[f32] {
-        self.0.latent_mean()
-    }
-
-    fn comparison(&self) -> &[f32] {
-        self.0.comparison()
-    }
-
-    fn gripper_variance(&self) -> f32 {
-        self.0.gripper_variance()
-    }
-
-    fn sim_temperature(&self, source: GoalSource) -> f32 {
-        self.0.sim_temperature(source)
-    }
-}
-
-fn looking(one: &EvalEpisode) -> (Looking, Rc<RefCell<World>>) {
+fn looking(one: &EvalEpisode) -> (Still<Seeing>, Rc<RefCell<World>>) {
     let truth = Rc::new(RefCell::new(one.state.clone()));
     (
-        Looking(Seeing::new(truth, true, 0.02)),
+        Still {
+            model: Seeing::new(truth, true, 0.02),
+            sees: Some(|frames| tokens(&frames.iter().map(bands).collect::<Vec<_>>())),
+        },
         Rc::new(RefCell::new(one.world(32))),
     )
 }

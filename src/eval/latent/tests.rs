@@ -3,41 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use burn::tensor::{Device, Tensor};
-
 use super::*;
-use crate::planner::toy::{STEP, ToyGoals, ToyModel, ToyWorld, toy_config};
-use crate::planner::{GoalSource, LatentModel, ModelError};
+use crate::planner::LatentModel;
+use crate::planner::toy::{STEP, Still, ToyGoals, ToyModel, ToyWorld, toy_config};
 use crate::recording::{AttentionMap, CemIteration, StageSecs, StepRecord, SubGoalRecord};
-use crate::sim::{Action, Environment, Frame};
+use crate::sim::{Action, Environment};
 
 /// Sees what the toy model sees and predicts that nothing changes.
-struct Still(ToyModel);
-
-impl LatentModel for Still {
-    fn device(&self) -> Device {
-        self.0.device()
-    }
-    fn encode(&self, frames: &[Frame]) -> Result<Tensor<3>, ModelError> {
-        self.0.encode(frames)
-    }
-    fn predict(&self, tokens: Tensor<3>, _: Tensor<2>, _: Option<&Tensor<1>>) -> Tensor<3> {
-        tokens
-    }
-    fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {
-        self.0.proprioception(pooled)
-    }
-    fn latent_mean(&self) -> &[f32] {
-        self.0.latent_mean()
-    }
-    fn comparison(&self) -> &[f32] {
-        self.0.comparison()
-    }
-    fn gripper_variance(&self) -> f32 {
-        self.0.gripper_variance()
-    }
-    fn sim_temperature(&self, source: GoalSource) -> f32 {
-        self.0.sim_temperature(source)
+fn still() -> Still<ToyModel> {
+    Still {
+        model: ToyModel::new(),
+        sees: None,
     }
 }
 
@@ -128,7 +104,7 @@ fn a_model_that_knows_its_world_has_no_open_loop_error_and_persistence_has_persi
     let tokens = exact.errors(Part::Tokens);
     assert!(tokens.imagined[4] < 1e-6 && tokens.persistence[4] > 1e-4, "{tokens:?}");
 
-    let still = errors(&Still(ToyModel::new()), 2);
+    let still = errors(&still(), 2);
     for part in [Part::Tokens, Part::Content, Part::Gripper] {
         assert_eq!(still.errors(part).imagined, still.errors(part).persistence);
     }
@@ -150,7 +126,7 @@ fn what_minds_no_action_is_told_from_what_does() {
     // The suction stays as it is, so the only difference is the way.
     assert!((exact.still[4] - exact.moved[4]).abs() < 1e-4);
     assert!(exact.ratio().unwrap() > 0.1, "{exact:?}");
-    let deaf = found(&Still(ToyModel::new()));
+    let deaf = found(&still());
     assert_eq!((deaf.moved[4], deaf.shuffled.as_ref().unwrap()[4]), (0.0, 0.0));
     assert_eq!(deaf.ratio(), None);
     assert_eq!(found(&ToyModel::new()), exact, "the same draws again");
@@ -173,7 +149,7 @@ fn imagined_states_are_the_frames_that_came_where_the_plan_was_kept() {
         panic!("another answer");
     };
     assert_eq!(late.states.iter().filter(|state| state.real.is_some()).count(), 2);
-    let LatentAnswer::Imagined(stuck) = ask(&Still(ToyModel::new()), 1, LatentQuestion::Imagined).unwrap() else {
+    let LatentAnswer::Imagined(stuck) = ask(&still(), 1, LatentQuestion::Imagined).unwrap() else {
         panic!("another answer");
     };
     assert!(stuck.states.iter().all(|state| state.step == 1));

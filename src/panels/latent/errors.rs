@@ -46,7 +46,7 @@ pub(super) fn open_loop_ui(ui: &mut Ui, part: Part, step: usize, found: &OpenLoo
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 12.0;
         for h in [0, known - 1].into_iter().take(known) {
-            let value = share(h).map_or_else(|| "–".to_owned(), numbers::sig3);
+            let value = numbers::sig3(share(h).unwrap_or(f64::NAN));
             let tip = format!(
                 "Error {} steps ahead over that of persistence (nothing changes): {}{unit} over {}{unit}. Under 1, imagining \
                  is better than standing still",
@@ -57,7 +57,7 @@ pub(super) fn open_loop_ui(ui: &mut Ui, part: Part, step: usize, found: &OpenLoo
             widgets::value(ui, &format!("+{} over persistence", h + 1), &value, 5, &tip);
         }
     });
-    let first = share(0).map_or_else(|| "–".to_owned(), numbers::sig3);
+    let first = numbers::sig3(share(0).unwrap_or(f64::NAN));
     let name = format!("Open-loop error of {word} at step {step}, {known} steps ahead; {first} of persistence at +1");
     let title = format!("Error of {word}{}", if unit.is_empty() { "" } else { ", m" });
     let curves = [
@@ -86,14 +86,14 @@ pub(super) fn open_loop_ui(ui: &mut Ui, part: Part, step: usize, found: &OpenLoo
 
 pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) -> Response {
     let p = Palette::of(ui);
-    let ratio = found.ratio().map_or_else(|| "–".to_owned(), numbers::sig3);
+    let ratio = numbers::sig3(found.ratio().unwrap_or(f64::NAN));
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 12.0;
         let tip = "Distance of the end states under shuffled actions from that under the true ones, over the distance by \
                    which the true actions move the state. Near 0 the model hardly minds what is done; 1 and more is sound";
         widgets::value(ui, "shuffled over moved", &ratio, 5, tip);
         let tip = "Distance of the end state if the gripper stands still and keeps its grip from that under the true actions";
-        let still = found.still.last().map_or_else(|| "–".to_owned(), |&still| numbers::sig3(still));
+        let still = numbers::sig3(found.still.last().copied().unwrap_or(f64::NAN));
         widgets::value(ui, "still", &still, 5, tip);
     });
     let horizon = found.moved.len();
@@ -125,11 +125,7 @@ pub(super) fn sensitivity_ui(ui: &mut Ui, step: usize, found: &Sensitivity) -> R
     }
     if let Some(at) = response.hover_pos().filter(|at| plot.contains(*at)) {
         let h = (axes.x_of(at.x).round().max(1.0) as usize).min(horizon) - 1;
-        let value = |values: &[f64]| {
-            values
-                .get(h)
-                .map_or_else(|| "–".to_owned(), |&value| numbers::sig3(value))
-        };
+        let value = |values: &[f64]| numbers::sig3(values.get(h).copied().unwrap_or(f64::NAN));
         response.clone().on_hover_text_at_pointer(format!(
             "h = {}\nshuffled {}\nstill {}\nmoved {}",
             h + 1,

@@ -77,7 +77,7 @@ pub(super) fn strip_ui(
                     }
                     None => nothing(painter, p, rect),
                 }
-                let distance = distance.map_or_else(|| "–".to_owned(), numbers::sig3);
+                let distance = numbers::sig3(distance.unwrap_or(f64::NAN));
                 let name = if shown.is_some() {
                     format!("{word} +{}: {caption}, distance {distance}", h + 1)
                 } else {

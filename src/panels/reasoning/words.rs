@@ -29,15 +29,18 @@ impl Word {
     }
 }
 
+fn joined(tokens: &[TokenRecord]) -> String {
+    tokens.iter().map(|token| token.text.as_str()).collect()
+}
+
 /// What some tokens of an answer read, for people.
 pub fn text_of(tokens: &[TokenRecord]) -> String {
-    let text: String = tokens.iter().map(|token| token.text.as_str()).collect();
-    text.trim().to_owned()
+    joined(tokens).trim().to_owned()
 }
 
 /// The lines of an answer, as far as it is written.
 pub(super) fn lines(question: &QuestionRecord, sub_goals: &[SubGoalRecord]) -> Vec<Vec<Word>> {
-    let text: String = question.tokens.iter().map(|token| token.text.as_str()).collect();
+    let text = joined(&question.tokens);
     let owners = owners(&text, question.first_sub_goal, sub_goals);
     let mut lines = Vec::new();
     let mut line: Vec<Word> = Vec::new();
