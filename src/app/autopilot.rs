@@ -54,6 +54,8 @@ pub struct Ending {
     pub recording: Option<Arc<Recording>>,
     /// What the window took for a frame while an episode was planned.
     pub times: Option<UiTimes>,
+    /// Frames that were drawn a second while an episode was planned, as often as the adapter and the pace of 30 let them.
+    pub frames_per_sec: Option<f64>,
     /// The device that computed.
     pub device: String,
     /// The graphics card that drew it.
@@ -147,7 +149,10 @@ impl Autopilot {
             Stage::Export(index) => match self.script.exports.get(index) {
                 Some(path) => {
                     let newest = view.board.log.back().map_or(Duration::ZERO, |line| line.at);
-                    state.outbox.push(Command::Export(path.clone()));
+                    state.outbox.push(Command::Export {
+                        path: path.clone(),
+                        steps: None,
+                    });
                     self.stage = Stage::Exported(index, newest);
                 }
                 None => self.stage = Stage::Picture,

@@ -5,6 +5,7 @@ mod autopilot;
 mod drop;
 mod frame_times;
 mod layout;
+mod lost_device;
 mod measure;
 mod panes;
 mod settings;
@@ -19,7 +20,8 @@ use egui::{IconData, ViewportBuilder};
 pub use autopilot::{Ending, Picture, Script};
 pub use frame_times::FrameTimes;
 pub use layout::{prepare, studio_ui};
-pub use measure::{Beside, UiTimes, measure};
+pub use lost_device::LostDevice;
+pub use measure::{Beside, Measured, UiTimes, measure};
 pub use settings::{remembered_size, settings_path};
 pub use studio::Studio;
 

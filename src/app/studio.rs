@@ -8,10 +8,11 @@ use super::autopilot::{Autopilot, Ending};
 use super::drop::dropped;
 use super::frame_times::{FrameTimes, tessellation_secs};
 use super::layout::{prepare, studio_ui};
+use super::lost_device::LostDevice;
 use super::measure::UiTimes;
 use super::settings::SettingsFile;
 use crate::device::resident_bytes;
-use crate::engine::{BoardView, Engine, Waker};
+use crate::engine::{BoardView, Engine, Job, JobKind, TrainingState, Waker};
 use crate::panels::{View, ViewState};
 use crate::recording::{Recording, StepRecord};
 
@@ -21,6 +22,8 @@ const FRAME: Duration = Duration::from_millis(33);
 const TICK: Duration = Duration::from_millis(200);
 /// One frame in so many is timed: eframe tessellates out of sight, so that a timed frame does it once more.
 const TIMED: u64 = 10;
+/// Frames of the start, which load fonts and make textures: no later one is like them.
+const START: u64 = 10;
 /// Frames that the percentile in the status line is taken over.
 const FRAMES: usize = 100;
 /// Frames that the report of a whole run is made from.
@@ -36,6 +39,9 @@ pub struct Studio {
     times: FrameTimes,
     /// Of the frames in which an episode was planned.
     planning_times: FrameTimes,
+    /// From one frame to the next while an episode was planned, all that draws them included.
+    gaps: FrameTimes,
+    drawn_at: Option<Instant>,
     frames: u64,
     autopilot: Option<Autopilot>,
     settings: Option<SettingsFile>,
@@ -43,6 +49,7 @@ pub struct Studio {
     held: Option<Snapshot>,
     ending: Arc<Mutex<Ending>>,
     adapter: Option<String>,
+    lost: LostDevice,
     numbers_at: Option<Instant>,
     size: [f32; 2],
 }
@@ -60,7 +67,17 @@ impl Studio {
         let mut studio = Self::with_engine(&creation.egui_ctx, options, engine);
         if let Some(state) = &creation.wgpu_render_state {
             studio.state.target_format = Some(state.target_format);
-            studio.adapter = Some(state.adapter.get_info().name);
+            studio.lost = LostDevice::watch(&state.device, &creation.egui_ctx);
+            let info = state.adapter.get_info();
+            let software = if info.device_type == wgpu::DeviceType::Cpu {
+                ", in software: pictures come slowly"
+            } else {
+                ""
+            };
+            studio
+                .engine
+                .note(&format!("The window is drawn by {}{software}.", info.name));
+            studio.adapter = Some(info.name);
         }
         Ok(studio)
     }
@@ -91,12 +108,15 @@ impl Studio {
             state,
             times: FrameTimes::new(FRAMES),
             planning_times: FrameTimes::new(REPORTED),
+            gaps: FrameTimes::new(REPORTED),
+            drawn_at: None,
             frames: 0,
             autopilot: options.script.clone().map(Autopilot::new),
             settings,
             held: None,
             ending: Arc::default(),
             adapter: None,
+            lost: LostDevice::default(),
             numbers_at: None,
             size: [0.0; 2],
         }
@@ -123,6 +143,7 @@ impl Studio {
         let (recording, live, board) = &shown;
         let view = View {
             recording,
+            at_hand: recording,
             live: live.as_deref(),
             board,
         };
@@ -143,12 +164,17 @@ impl Studio {
         }
         for command in std::mem::take(&mut self.state.outbox) {
             self.state.shell.recents.note(&command);
+            if command.leaves_episode() {
+                self.state.leave_episode();
+            }
             if !self.engine.send(command) {
                 self.engine
                     .warn("Too many commands are waiting; the last one was dropped. Try it again in a moment.");
             }
         }
-        if !shown.2.jobs.is_empty() {
+        let rests = matches!(shown.2.training, TrainingState::Paused { .. });
+        let moves_on = |job: &Job| !(rests && job.kind == JobKind::Train);
+        if shown.2.jobs.iter().any(moves_on) {
             ui.ctx().request_repaint_after(TICK);
         }
     }
@@ -163,6 +189,15 @@ impl Studio {
 
     pub fn times(&self) -> &FrameTimes {
         &self.times
+    }
+
+    /// Notes that a frame begins. Frames follow one another only while there is work to show.
+    fn note_gap(&mut self, now: Instant) {
+        let planning = self.engine.board().phase.is_planning();
+        if let Some(before) = self.drawn_at.filter(|_| planning) {
+            self.gaps.push((now - before).as_secs_f32());
+        }
+        self.drawn_at = planning.then_some(now);
     }
 
     /// Keeps what the next start should find.
@@ -194,10 +229,12 @@ impl Studio {
 impl eframe::App for Studio {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let begun = Instant::now();
+        self.note_gap(begun);
         self.frame_ui(ui);
         let layout = begun.elapsed().as_secs_f32();
         // A window that drives itself has nobody who waits for it, and times all of its frames.
-        if self.autopilot.is_some() || self.frames.is_multiple_of(TIMED) {
+        let timed = self.autopilot.is_some() || self.frames.is_multiple_of(TIMED);
+        if timed && self.frames >= START {
             self.note_frame(layout + tessellation_secs(ui.ctx()));
         }
         self.frames += 1;
@@ -219,9 +256,10 @@ impl eframe::App for Studio {
         let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         *ending = Ending {
             done: self.autopilot.as_ref().is_some_and(Autopilot::is_done),
-            problem: self.autopilot.as_ref().and_then(|autopilot| autopilot.problem.clone()),
+            problem: self.lost.problem().or_else(|| self.autopilot.as_ref()?.problem.clone()),
             recording: Some(self.engine.recording()),
             times: UiTimes::of(&self.planning_times),
+            frames_per_sec: self.gaps.mean_secs().map(|secs| 1.0 / secs),
             device: self
                 .engine
                 .board()

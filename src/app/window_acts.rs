@@ -57,6 +57,14 @@ pub(super) fn do_window_acts(ctx: &Context, state: &mut ViewState, view: &View<'
                 state.task.export = path.display().to_string();
                 unfold(state, Popup::Export);
             }
+            WindowAct::ExportLoop => {
+                if let Some([from, to]) = state.playback.range {
+                    let path = beside_export(state, &format!("steps-{from}-{to}.tjrec"));
+                    state.task.export = path.display().to_string();
+                    state.task.export_loop = true;
+                    unfold(state, Popup::Export);
+                }
+            }
             WindowAct::Send(command) => state.outbox.push(command),
         }
         ctx.request_repaint();

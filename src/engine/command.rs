@@ -127,8 +127,12 @@ pub enum Command {
     SetDevice(DeviceChoice),
     /// Look for the devices of this machine.
     FindDevices,
-    /// Write the episode so far: plan JSON, a GIF or a recording, as the name says.
-    Export(PathBuf),
+    /// Write the episode so far, or these steps of it, the first and the last: plan JSON, a GIF or a recording, as the
+    /// name says.
+    Export {
+        path: PathBuf,
+        steps: Option<[usize; 2]>,
+    },
     /// Write a file that the window has made; where there is one of that name already, beside it.
     Write {
         path: PathBuf,
@@ -145,6 +149,18 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether something other than a new plan takes the place of the episode at hand.
+    pub fn leaves_episode(&self) -> bool {
+        matches!(
+            self,
+            Self::Reset { .. }
+                | Self::LoadCheckpoint(_)
+                | Self::LoadScene(_)
+                | Self::OpenRecording(_)
+                | Self::SetDevice(_)
+        )
+    }
+
     /// Whether planning that is under way must stop before this can be done.
     pub fn interrupts(&self) -> bool {
         matches!(

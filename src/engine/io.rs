@@ -24,7 +24,7 @@ pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
             Some(time) => queue.recv_timeout(time),
         };
         match command {
-            Ok(Command::Export(path)) => export(&path, shared),
+            Ok(Command::Export { path, steps }) => export(&path, steps, shared),
             Ok(Command::Write { path, content }) => write(&path, &content, shared),
             Ok(Command::WatchRun(run)) => book.watch(run),
             Ok(Command::Training(TrainingCommand::List(root))) => book.list(root),
@@ -34,8 +34,16 @@ pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        if book.sleep().is_some() {
-            look(&mut book, shared);
+        if book.sleep().is_some()
+            && let Err(what) = worker::guard(|| look(&mut book, shared))
+        {
+            // A book that broke in the middle of a page is begun anew; what was watched can be watched again.
+            book = RunBook::default();
+            refuse(
+                shared,
+                what,
+                "The runs that were watched are not any more. Check them in the list again.",
+            );
         }
     }
 }
@@ -46,7 +54,8 @@ fn find_devices(shared: &Shared) {
     board.set_devices(DeviceSearch::Running);
     let (job, answer) = (board.begin(JobKind::File, "Looking for devices"), board.clone());
     let search = worker::spawn("devices", move || {
-        answer.set_devices(match device::found_in_child() {
+        let found = worker::guard(device::found_in_child).unwrap_or_else(Err);
+        answer.set_devices(match found {
             Ok(found) => DeviceSearch::Found(Arc::new(found)),
             Err(what) => DeviceSearch::Failed(what),
         });
@@ -66,7 +75,7 @@ fn look(book: &mut RunBook, shared: &Shared) {
     });
 }
 
-fn export(path: &Path, shared: &Shared) {
+fn export(path: &Path, steps: Option<[usize; 2]>, shared: &Shared) {
     let board = &shared.board;
     let Some(exporter) = shared.exporter.get() else {
         refuse(shared, "Nothing was exported: no model is loaded yet.".to_owned(), "");
@@ -79,7 +88,8 @@ fn export(path: &Path, shared: &Shared) {
         return;
     }
     let _job = board.begin(JobKind::File, format!("Writing {}", path.display()));
-    let result = worker::guard(|| exporter.export(&recording, path))
+    let excerpt = steps.map(|steps| recording.excerpt(steps));
+    let result = worker::guard(|| exporter.export(excerpt.as_ref().unwrap_or(&recording), path))
         .unwrap_or_else(|message| Err(SessionError::Failed(message)));
     match result {
         Ok(written) => board.log(Level::Info, format!("Wrote {}.", written.display())),

@@ -144,7 +144,7 @@ impl Engine {
             self.shared.board.show_asked(&self.shared.asked);
         }
         let (queue, cancel) = match &command {
-            Command::Export(_)
+            Command::Export { .. }
             | Command::Write { .. }
             | Command::WatchRun(_)
             | Command::FindDevices
@@ -216,7 +216,12 @@ impl Engine {
         read(&slot::lock(&self.shared.metrics))
     }
 
-    /// A warning in the log, for what the window itself has to say.
+    /// A line in the log, for what the window itself has to say.
+    pub fn note(&self, text: &str) {
+        self.shared.board.log(Level::Info, text);
+    }
+
+    /// A warning in the log.
     pub fn warn(&self, text: &str) {
         self.shared.board.log(Level::Warning, text);
     }

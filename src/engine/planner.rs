@@ -241,7 +241,7 @@ impl<S: Session> Planner<S> {
             Command::SetBreakpoints(breakpoints) => self.breakpoints = breakpoints,
             Command::DismissFailure => self.shared.board.set_failure(None),
             Command::SetSwitches(_)
-            | Command::Export(_)
+            | Command::Export { .. }
             | Command::Write { .. }
             | Command::FindDevices
             | Command::StartTraining(_)
@@ -446,12 +446,17 @@ impl<S: Session> Planner<S> {
             steps => format!("The recording of {steps} steps was kept."),
         };
         self.shared.board.log(Level::Error, message.clone());
-        let advice = "Look at the recording or export it; press Plan to begin again.".to_owned();
+        let advice = if self.session.is_some() {
+            "Look at the recording or export it; press Plan to begin again."
+        } else {
+            "The models cannot be opened again as they were: choose another device, such as cpu, or load another checkpoint. \
+             The recording can be looked at and exported."
+        };
         self.shared.board.set_failure(Some(Failure {
             level: Level::Error,
             what: message,
             kept,
-            advice,
+            advice: advice.to_owned(),
         }));
     }
 

@@ -64,6 +64,9 @@ fn entries(ui: &Ui, state: &ViewState, view: &View<'_>) -> Vec<Entry> {
             WindowAct::ExportAs("episode.gif"),
         );
         add("Export the recording…".to_owned(), WindowAct::ExportAs("episode.tjrec"));
+        if state.playback.range.is_some() {
+            add("Export the loop's steps…".to_owned(), WindowAct::ExportLoop);
+        }
     }
     for table in Table::EACH {
         add(table.title().to_owned(), WindowAct::SaveTable(table));

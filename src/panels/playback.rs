@@ -67,7 +67,7 @@ impl Playback {
     }
 
     /// The loop as far as there are steps.
-    fn range_within(&self, last: usize) -> Option<[usize; 2]> {
+    pub(super) fn range_within(&self, last: usize) -> Option<[usize; 2]> {
         self.range
             .filter(|[from, _]| *from < last)
             .map(|[from, to]| [from, to.min(last)])
@@ -154,6 +154,11 @@ fn walk(state: &mut ViewState, view: &View<'_>, due: usize) {
     match state.playback.range_within(last) {
         Some(range) => show(state, view, looped(shown, due, range)),
         None if shown + due < last => show(state, view, shown + due),
+        // A branch is left at its end by nobody but the user.
+        None if state.shown_branch.is_some() => {
+            show(state, view, last);
+            state.playback.stop();
+        }
         // Back to live, which ends it.
         None => state.follow_live(),
     }

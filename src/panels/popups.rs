@@ -1,13 +1,14 @@
 //! The small forms that Open…, Export… and "Save the layout as…" unfold under the task bar.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use egui::{Align, Button, Key, Layout, Response, RichText, Ui, vec2};
+use egui::{Align, Button, Checkbox, Key, Layout, Response, RichText, Ui, vec2};
 
 use super::files::{PathField, dialog_button_ui, recents_ui};
 use super::shell::WindowAct;
 use super::state::{Popup, View, ViewState};
 use crate::engine::Command;
+use crate::recording::file::{EXTENSION, has_extension};
 use crate::ui::theme::SMALL;
 use crate::ui::{Palette, widgets};
 
@@ -141,6 +142,7 @@ fn export_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, focus: bool) {
             ("Plan JSON, a GIF or a recording, as the name says", p.weak)
         };
         ui.label(RichText::new(note).size(SMALL).color(color));
+        let steps = range_ui(ui, state, view, &path);
         let hint = "plan.json, episode.gif or episode.tjrec";
         let field = field_ui(ui, &mut state.task.export, hint, "Export file", focus);
         if (button.clicked() || entered(ui, &field)) && ready {
@@ -150,12 +152,43 @@ fn export_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, focus: bool) {
                 state.shell.export_over = Some(path);
                 field.request_focus();
             } else {
-                state.outbox.push(Command::Export(PathBuf::from(path)));
+                let path = PathBuf::from(path);
+                state.outbox.push(Command::Export { path, steps });
                 state.shell.export_over = None;
                 state.task.popup = None;
             }
         }
     });
+}
+
+/// The choice between the episode and the steps of its loop; a plan has no range.
+fn range_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, path: &str) -> Option<[usize; 2]> {
+    let looped = state.playback.range_within(view.last_step());
+    let plan = !["gif", EXTENSION]
+        .iter()
+        .any(|kind| has_extension(Path::new(path), kind));
+    let text = match looped {
+        Some([from, to]) => format!("Steps {from} to {to} alone"),
+        None => "A range of steps alone".to_owned(),
+    };
+    let enabled = looped.is_some() && !plan;
+    let mut chosen = enabled && state.task.export_loop;
+    let text = RichText::new(text).size(SMALL);
+    let response = ui.add_enabled(enabled, Checkbox::new(&mut chosen, text));
+    if response.changed() {
+        state.task.export_loop = chosen;
+    }
+    response
+        .on_hover_text(
+            "What is written is the loop of the timeline. In a recording, steps before it are kept as frames and actions, so \
+             that numbers and goals stay what they are.",
+        )
+        .on_disabled_hover_text(if looped.is_some() {
+            "A plan is written whole. Name a recording or a GIF."
+        } else {
+            "Shift+drag on the timeline chooses a range"
+        });
+    looped.filter(|_| chosen)
 }
 
 fn layout_ui(ui: &mut Ui, state: &mut ViewState, focus: bool) {

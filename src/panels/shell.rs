@@ -42,6 +42,8 @@ pub enum WindowAct {
     },
     /// Unfold the export form with this file's name in it.
     ExportAs(&'static str),
+    /// Unfold the export form for the steps of the loop, as a recording.
+    ExportLoop,
     /// What a recent file or a button asks of the engine.
     Send(Command),
 }

@@ -5,6 +5,7 @@ use super::breakpoints::BreakpointForm;
 use super::camera::FrameTexture;
 use super::cem::SettingsForm;
 use super::compare::Pin;
+use super::examine::Asking;
 use super::history::History;
 use super::latent::LatentForm;
 use super::playback::Playback;
@@ -19,7 +20,10 @@ use crate::vlm::Lens;
 /// Everything that one frame of the window is drawn from.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
+    /// Of the episode that is shown: the one at hand, or a branch that is looked at.
     pub recording: &'a Recording,
+    /// Of the episode at hand.
+    pub at_hand: &'a Recording,
     /// The step that is being planned, or the scene before an episode.
     pub live: Option<&'a StepRecord>,
     pub board: &'a BoardView,
@@ -190,6 +194,8 @@ pub struct TaskBox {
     pub scene: String,
     pub recording: String,
     pub export: String,
+    /// Export the steps of the loop alone.
+    pub export_loop: bool,
     pub popup: Option<Popup>,
     /// A popup that was asked for by a key takes the focus into its first field.
     pub focus_popup: bool,
@@ -244,6 +250,8 @@ pub struct ViewState {
     pub training: TrainingForm,
     pub settings: SettingsForm,
     pub latent: LatentForm,
+    /// What the panes want to know of the models.
+    pub asking: Asking,
     /// CEM's actions are drawn as a heat map.
     pub actions_as_map: bool,
     pub history: History,
@@ -289,6 +297,7 @@ impl ViewState {
                 scene: String::new(),
                 recording: String::new(),
                 export: "plan.json".to_owned(),
+                export_loop: false,
                 popup: None,
                 focus_popup: false,
                 focus: true,
@@ -307,6 +316,7 @@ impl ViewState {
             training: TrainingForm::default(),
             settings: SettingsForm::default(),
             latent: LatentForm::default(),
+            asking: Asking::default(),
             actions_as_map: false,
             history: History::default(),
             status: StatusNumbers::default(),
@@ -334,6 +344,13 @@ impl ViewState {
             .selection
             .step
             .map(|_| self.frozen_range.unwrap_or_else(|| view.whole_range()));
+    }
+
+    /// Another episode takes the place of this one: nothing that was chosen in it means anything there.
+    pub fn leave_episode(&mut self) {
+        self.selection = Selection::default();
+        self.playback.leave();
+        (self.shown_branch, self.time_range, self.frozen_range) = (None, None, None);
     }
 
     /// Back to the newest step of the episode at hand.
@@ -376,10 +393,7 @@ impl ViewState {
             self.task.focus = true;
         } else {
             self.task.planned_once = true;
-            self.selection = Selection::default();
-            self.playback.leave();
-            self.time_range = None;
-            self.frozen_range = None;
+            self.leave_episode();
         }
         self.outbox.push(Command::Plan {
             task,

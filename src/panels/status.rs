@@ -54,7 +54,9 @@ fn phase_text(p: &Palette, view: &View<'_>) -> (String, egui::Color32) {
         Phase::Finished => outcome_text(p, view, steps),
         Phase::Opened => {
             let (text, color) = outcome_text(p, view, steps);
-            (format!("Opened recording · {text}"), color)
+            let excerpt = view.recording.kept_whole;
+            let excerpt = excerpt.map_or(String::new(), |[from, to]| format!(" · steps {from} to {to}"));
+            (format!("Opened recording{excerpt} · {text}"), color)
         }
     }
 }

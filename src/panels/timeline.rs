@@ -7,6 +7,7 @@ use super::breakpoints::breakpoints_menu_ui;
 use super::changes;
 use super::marks;
 use super::playback::{loop_band_ui, playback_ui};
+use super::shell::WindowAct;
 use super::state::{View, ViewState};
 use crate::engine::Phase;
 use crate::ui::chart::Axes;
@@ -23,10 +24,18 @@ const TRACK: f32 = 68.0;
 
 /// The steps that the time axis shows, first and last.
 pub(super) fn time_range(state: &ViewState, view: &View<'_>) -> [f64; 2] {
-    let whole = state.frozen_range.unwrap_or_else(|| view.whole_range());
+    let whole = whole_range(state, view);
     state
         .time_range
         .map_or(whole, |[from, to]| [from.max(whole[0]), to.min(whole[1])])
+}
+
+/// All that there is to see: the episode, and the pinned ones whose curves are drawn.
+fn whole_range(state: &ViewState, view: &View<'_>) -> [f64; 2] {
+    let [from, to] = state.frozen_range.unwrap_or_else(|| view.whole_range());
+    let pins = state.pins.iter().filter(|pin| pin.drawn);
+    let ends = pins.filter_map(|pin| pin.recording.steps.last());
+    [from, ends.fold(to, |to, end| to.max(end.step as f64 + 0.5))]
 }
 
 /// Wheel: zoom about the pointer, or pan with Shift; double click: the whole episode, or no loop any more if it is in
@@ -67,7 +76,9 @@ pub(super) fn navigate(ui: &Ui, response: &egui::Response, axes: &Axes, state: &
             }
         }
         if scroll.x.abs() > 0.1 {
+            let whole = whole_range(state, view);
             let shift = -f64::from(scroll.x / axes.rect.width()) * (to - from);
+            let shift = shift.clamp(whole[0] - from, (whole[1] - to).max(whole[0] - from));
             state.time_range = Some([from + shift, to + shift]);
         }
     }
@@ -209,6 +220,8 @@ fn track_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     for step in &view.recording.steps {
         let at = pos2(axes.at_x(step.step as f64), lanes[1]);
         let color = step.sub_goal.map_or(p.weak, |index| p.sub_goal(index));
+        let whole = view.recording.kept_whole.is_none_or(|[first, _]| step.step >= first);
+        let radius = if whole { radius } else { radius * 0.5 };
         if step.action.is_some() {
             painter.circle_filled(at, radius, color);
         } else {
@@ -266,6 +279,11 @@ fn hover_ui(response: &egui::Response, axes: &Axes, state: &ViewState, view: &Vi
     }
     let step = step as usize;
     let mut lines = vec![format!("Step {step}")];
+    if let Some([first, _]) = view.recording.kept_whole.filter(|[first, _]| step < *first) {
+        lines.push(format!(
+            "Kept without its plan: this is an excerpt from step {first} on"
+        ));
+    }
     lines.extend(marks::said_at(step, state, view));
     let text = lines.join("\n") + &changes::text_at(step, view);
     response.clone().on_hover_text_at_pointer(text);
@@ -295,6 +313,10 @@ fn context_ui(response: &egui::Response, axes: &Axes, state: &mut ViewState, vie
                 state.acts.push(act);
                 ui.close();
             }
+        }
+        if state.playback.range.is_some() && ui.button("Export the loop's steps…").clicked() {
+            state.shell.acts.push(WindowAct::ExportLoop);
+            ui.close();
         }
     });
 }

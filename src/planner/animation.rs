@@ -15,7 +15,7 @@ const PALETTE_SPEED: i32 = 10;
 /// How long the last picture stays.
 const LAST_MILLIS: u32 = 1500;
 
-/// Writes all steps of a recording as a GIF that repeats, whole or not at all. `millis_per_step` is how long each
+/// Writes all steps of a recording, or those that an excerpt kept whole, as a GIF that repeats: whole or not at all. `millis_per_step` is how long each
 /// picture stays; `project` finds the gripper's places in the picture.
 ///
 /// # Errors
@@ -33,12 +33,13 @@ pub fn write_gif(
     let Some(last) = recording.steps.len().checked_sub(1) else {
         return Err(refused("the episode has no step yet. Run it first".to_owned()));
     };
+    let first = recording.kept_whole.map_or(0, |[first, _]| first.min(last));
     write_atomically(path, |file| {
         let mut encoder = GifEncoder::new_with_speed(file, PALETTE_SPEED);
         encoder
             .set_repeat(Repeat::Infinite)
             .map_err(|err| refused(err.to_string()))?;
-        for (i, record) in recording.steps.iter().enumerate() {
+        for record in &recording.steps[first..] {
             let image = draw_step(recording, record, project)
                 .and_then(|picture| {
                     let (width, height) = (picture.width(), picture.height());
@@ -46,7 +47,7 @@ pub fn write_gif(
                     RgbaImage::from_raw(width, height, picture.take())
                 })
                 .ok_or_else(|| refused(format!("the picture of step {} has no pixels", record.step)))?;
-            let millis = if i == last {
+            let millis = if record.step == last {
                 LAST_MILLIS.max(millis_per_step)
             } else {
                 millis_per_step
@@ -85,6 +86,7 @@ mod tests {
             sub_goal: Some(0),
             similarities: vec![Some(0.5)],
             predicted_similarity: vec![],
+            predicted_others: vec![],
             gripper_m: [0.1, 0.5],
             cem: vec![CemIteration {
                 mean: vec![],

@@ -300,7 +300,7 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Recor
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::preset;
     use crate::recording::{
@@ -327,6 +327,7 @@ mod tests {
             sub_goal: Some(0),
             similarities: vec![Some(0.1 + step as f32 / 3.0), None],
             predicted_similarity: vec![1.0 / 3.0; 5],
+            predicted_others: vec![vec![], vec![0.25; 5]],
             gripper_m: [0.1, -0.7],
             cem: vec![CemIteration {
                 mean: vec![[0.1, 0.2, -1.0]; 5],
@@ -349,7 +350,7 @@ mod tests {
         })
     }
 
-    fn episode(steps: usize) -> Recording {
+    pub(in crate::recording) fn episode(steps: usize) -> Recording {
         let map = AttentionMap {
             grid: [1, 2],
             values: vec![0.5, 1.5],
@@ -430,7 +431,7 @@ mod tests {
         );
         let mut first = StepRecord::clone(&expected.steps[0]);
         (first.draw, first.open_loop_from) = (1, Some(0));
-        let old: StepRecord = without(&first, &["stages", "draw", "open_loop_from"])
+        let old: StepRecord = without(&first, &["stages", "draw", "open_loop_from", "predicted_others"])
             .deserialized()
             .unwrap();
         assert_eq!(
@@ -477,6 +478,7 @@ mod tests {
             step: 1,
             seed: 8,
         });
+        moments.push(over.excerpt([1, 2]));
         moments.push(over);
         moments
     }

@@ -1,6 +1,8 @@
 //! The record of an episode. Everything the window shows is read from it, and `plan.json` is written from it: the
 //! window, headless runs, exports and tests share one source of truth. [`file`] keeps it on disk.
 
+mod cost_scale;
+mod excerpt;
 pub mod file;
 pub mod png;
 mod settings;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+pub use cost_scale::CostScale;
 pub use settings::PlanSettings;
 
 use crate::config::PlanConfig;
@@ -151,6 +154,10 @@ pub struct StepRecord {
     pub similarities: Vec<Option<f32>>,
     /// Similarity of each imagined state `1..=H` of the chosen plan to the current goal.
     pub predicted_similarity: Vec<f32>,
+    /// The same to the goals of the other sub-goals, `[K][H]`: nothing at the current one's place, and where no goal is
+    /// made.
+    #[serde(default)]
+    pub predicted_others: Vec<Vec<f32>>,
     /// Gripper position read out of this frame's latent, metres.
     pub gripper_m: [f32; 2],
     pub cem: Vec<CemIteration>,
@@ -264,6 +271,9 @@ pub struct Recording {
     /// What was turned since then, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<SettingChange>,
+    /// Of an excerpt, the first and the last step that were kept whole; none in a whole episode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_whole: Option<[usize; 2]>,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -273,6 +283,17 @@ fn is_zero(number: &u64) -> bool {
 /// Settings are there to be shown: an episode can be read without them.
 fn settings_if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PlanConfig>, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
+impl StepRecord {
+    /// Similarity of each imagined state of the chosen plan to the goal of a sub-goal; nothing where none was predicted.
+    pub fn predicted(&self, sub_goal: usize) -> &[f32] {
+        if self.sub_goal == Some(sub_goal) {
+            &self.predicted_similarity
+        } else {
+            self.predicted_others.get(sub_goal).map_or(&[], Vec::as_slice)
+        }
+    }
 }
 
 impl Recording {

@@ -79,7 +79,10 @@ impl Desk {
     }
 
     pub fn exported(&self, path: &Path) -> Vec<u8> {
-        assert!(self.0.send(Command::Export(path.to_owned())));
+        assert!(self.0.send(Command::Export {
+            path: path.to_owned(),
+            steps: None
+        }));
         let wrote = format!("Wrote {}.", path.display());
         self.until("exported", |board| board.log.iter().any(|line| line.text == wrote));
         std::fs::read(path).unwrap()

@@ -43,7 +43,10 @@ fn until(engine: &Engine, what: &str, shown: impl Fn(&BoardView) -> bool) {
 }
 
 fn exported(engine: &Engine, path: &Path) -> Vec<u8> {
-    assert!(engine.send(Command::Export(path.to_owned())));
+    assert!(engine.send(Command::Export {
+        path: path.to_owned(),
+        steps: None
+    }));
     let wrote = format!("Wrote {}.", path.display());
     until(engine, "exported", |board| {
         board.log.iter().any(|line| line.text == wrote)
@@ -169,7 +172,10 @@ fn a_full_disk_is_said_and_takes_nothing_from_the_episode() {
     std::fs::create_dir(at("out")).unwrap();
     for name in ["plan.json", "episode.gif", "episode.tjrec"] {
         let disk = FullDisk::after(&at("out"), 0);
-        assert!(engine.send(Command::Export(at("out").join(name))));
+        assert!(engine.send(Command::Export {
+            path: at("out").join(name),
+            steps: None
+        }));
         until(&engine, "refused", |board| {
             board
                 .failure

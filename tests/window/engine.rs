@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use thinkjepa::app::{AppOptions, Script, Studio, measure, prepare};
+use thinkjepa::app::{AppOptions, Measured, Script, Studio, measure, prepare};
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
     Breakpoints, Command, Engine, Examination, Level, Phase, Question, Stage, Topic, TrainingRequest, TrainingState,
@@ -430,8 +430,14 @@ fn files_are_written_while_the_planner_works() {
     plan(&engine, "hang");
     engine.send(Command::Run(Until::End));
     until(&engine, "hanging", |engine| engine.recording().steps.len() == 2);
-    engine.send(Command::Export(folder.path().join("plan.json")));
-    engine.send(Command::Export(folder.path().join("none").join("plan.json")));
+    engine.send(Command::Export {
+        path: folder.path().join("plan.json"),
+        steps: None,
+    });
+    engine.send(Command::Export {
+        path: folder.path().join("none").join("plan.json"),
+        steps: None,
+    });
     until(&engine, "both exports", |engine| {
         let log = engine.board().log;
         log.iter().any(|line| line.text.starts_with("Wrote"))
@@ -578,7 +584,8 @@ fn the_windows_own_time_is_measured_while_an_episode_runs() {
         seed: 7,
         ..AppOptions::default()
     };
-    let (times, _) = measure(quiet(), &options, 12, None).expect("the script plans");
+    let Measured { times, training, .. } = measure(quiet(), &options, 12, None).expect("the script plans");
+    assert_eq!(training, None);
     assert_eq!(times.frames, 12);
     assert!(
         times.p50_ms > 0.0 && times.p50_ms <= times.p95_ms && times.p95_ms <= times.max_ms,

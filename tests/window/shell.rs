@@ -298,9 +298,35 @@ fn an_export_replaces_a_file_only_when_told_twice() {
     assert!(window.query_by_label("This file is there already").is_some());
     window.get_by_label("Replace it").click();
     window.run();
-    assert_eq!(window.state_mut().take(), [Command::Export(path)]);
+    assert_eq!(window.state_mut().take(), [Command::Export { path, steps: None }]);
     command(&mut window, "export gif");
     assert!(window.state().state.task.export.ends_with("episode.gif"));
+}
+
+#[test]
+fn the_steps_of_the_loop_are_exported_alone() {
+    let mut window = episode();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::E);
+    window.run();
+    assert!(
+        window
+            .get_by_label("A range of steps alone")
+            .accesskit_node()
+            .is_disabled()
+    );
+    window.state_mut().state.playback.range = Some([2, 5]);
+    window.run();
+    assert!(
+        window.get_by_label("Steps 2 to 5 alone").accesskit_node().is_disabled(),
+        "a plan is written whole"
+    );
+    command(&mut window, "export loop");
+    assert!(window.state().state.task.export.ends_with("steps-2-5.tjrec"));
+    window.get_by_label("Export plan").click();
+    window.run();
+    let path = PathBuf::from("steps-2-5.tjrec");
+    let steps = Some([2, 5]);
+    assert_eq!(window.state_mut().take(), [Command::Export { path, steps }]);
 }
 
 fn written(window: &mut Harness<'_, Desk>) -> (PathBuf, String) {
@@ -342,7 +368,10 @@ fn plots_give_their_numbers_by_right_click_and_by_palette() {
     window.run();
     let (path, text) = written(&mut window);
     assert_eq!(path, PathBuf::from("cem-costs.csv"));
-    assert_eq!(text.lines().next(), Some("step,iteration,best,elite,mean"));
+    assert_eq!(
+        text.lines().next(),
+        Some("step,iteration,best,elite,mean,sigma,mean_shift")
+    );
     assert_eq!(text.lines().count(), 5, "four iterations: {text}");
 
     command(&mut window, "training csv");
