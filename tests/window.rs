@@ -5,6 +5,8 @@
     reason = "a test may say with a panic that something went wrong"
 )]
 
+#[path = "window/driven.rs"]
+mod driven;
 #[path = "window/engine.rs"]
 mod engine;
 #[path = "window/hand.rs"]
@@ -23,6 +25,8 @@ mod samples;
 mod script;
 #[path = "window/shell.rs"]
 mod shell;
+#[path = "window/snapshots.rs"]
+mod snapshots;
 #[path = "window/synthetic.rs"]
 mod synthetic;
 #[path = "window/time.rs"]
@@ -87,6 +91,7 @@ fn builder() -> egui_kittest::HarnessBuilder<Desk> {
 fn draw(ui: &mut egui::Ui, desk: &mut Desk) {
     let view = View {
         recording: &desk.recording,
+        at_hand: &desk.recording,
         live: desk.live.as_ref(),
         board: &desk.board,
     };

@@ -39,6 +39,12 @@ impl FrameTimes {
         self.ring.is_empty()
     }
 
+    /// Mean of the times that are kept.
+    pub fn mean_secs(&self) -> Option<f64> {
+        let sum: f64 = self.ring.iter().map(|&secs| f64::from(secs)).sum();
+        (!self.ring.is_empty()).then(|| sum / self.ring.len() as f64)
+    }
+
     /// The time that this share of the frames stays under or at, milliseconds (nearest rank).
     pub fn percentile_ms(&self, share: f64) -> Option<f64> {
         let mut sorted = self.ring.clone();
@@ -79,7 +85,7 @@ mod tests {
     #[test]
     fn percentiles_are_of_the_newest_frames_alone() {
         let mut times = FrameTimes::new(100);
-        assert_eq!(times.percentile_ms(0.95), None);
+        assert_eq!((times.percentile_ms(0.95), times.mean_secs()), (None, None));
         for _ in 0..50 {
             times.push(9.0);
         }
@@ -91,5 +97,7 @@ mod tests {
             (ms(0.5), ms(0.95), ms(1.0), times.len()),
             (Some(50.0), Some(95.0), Some(100.0), 100)
         );
+        let mean = times.mean_secs().unwrap();
+        assert!((mean - 0.0505).abs() < 1e-6, "{mean}");
     }
 }

@@ -18,6 +18,7 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &
     // A branch that is looked at takes the place of the episode at hand in every panel.
     let branch = shown_branch(state, view);
     let view = &View {
+        at_hand: view.at_hand,
         recording: branch.as_deref().unwrap_or(view.recording),
         live: view.live.filter(|_| branch.is_none()),
         board: view.board,

@@ -62,8 +62,19 @@ impl UiTimes {
     }
 }
 
+/// What was measured.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Of all frames.
+    pub times: UiTimes,
+    /// Of those that showed the training, where there was one.
+    pub training: Option<UiTimes>,
+    /// The device that computed.
+    pub device: String,
+}
+
 /// Plans the first example and runs it, again and again, until `frames` frames were drawn at the pace of a window while
-/// an episode was planned; also says on which device it was. With something `beside`, the two workspaces take turns.
+/// an episode was planned. With something `beside`, the two workspaces take turns.
 ///
 /// # Errors
 /// The board's failure, if the episode could not be planned, or the training could not begin.
@@ -72,7 +83,7 @@ pub fn measure(
     options: &AppOptions,
     frames: usize,
     beside: Option<&Beside>,
-) -> Result<(UiTimes, String), String> {
+) -> Result<Measured, String> {
     let ctx = Context::default();
     let mut studio = Studio::with_engine(&ctx, options, engine);
     if let Some(beside) = beside {
@@ -81,12 +92,14 @@ pub fn measure(
         studio.engine().send(Command::StartTraining(beside.training.clone()));
     }
     let mut times = FrameTimes::new(frames.max(1));
+    let mut training_times = times.clone();
     let begun = Instant::now();
     let mut planned_at = begun;
     // The first frames load fonts and make textures: they are part of the start, not of planning.
     let mut skip = 3;
     while times.len() < frames.max(1) {
         let at = Instant::now();
+        let workspace = studio.state().workspace;
         let input = RawInput {
             screen_rect: Some(Rect::from_min_size(pos2(0.0, 0.0), options.size.into())),
             time: Some(begun.elapsed().as_secs_f64()),
@@ -119,6 +132,9 @@ pub fn measure(
             skip -= 1;
         } else if phase.is_planning() {
             times.push(secs);
+            if workspace == Workspace::Training {
+                training_times.push(secs);
+            }
             planned_at = at;
         } else if matches!(phase, Phase::Idle | Phase::Finished) {
             studio.state_mut().plan(true);
@@ -146,6 +162,9 @@ pub fn measure(
         .board()
         .info
         .map_or_else(String::new, |info| info.device.clone());
-    let times = UiTimes::of(&times).ok_or_else(|| "No frame was drawn.".to_owned())?;
-    Ok((times, device))
+    Ok(Measured {
+        times: UiTimes::of(&times).ok_or_else(|| "No frame was drawn.".to_owned())?,
+        training: UiTimes::of(&training_times),
+        device,
+    })
 }

@@ -144,8 +144,9 @@ impl Bench {
         let folder = tempfile::tempdir()?;
         let beside = self.training.then(|| beside(folder.path())).transpose()?;
         let frames = self.frames as usize;
-        let (times, device) = measure(engine, &options, frames, beside.as_ref()).map_err(CliError::new)?;
-        let mut report = window::TimesReport::new(times, options.size, None, &device);
+        let measured = measure(engine, &options, frames, beside.as_ref()).map_err(CliError::new)?;
+        let mut report = window::TimesReport::new(measured.times, options.size, None, &measured.device);
+        report.training = measured.training;
         report.beside = beside.map(|beside| format!("a training, and {} points in the charts", beside.points));
         console.line(&report.line());
         console.document(&self.output, &report)?;

@@ -43,6 +43,8 @@ enum Form {
     Centimetres,
     /// A bare number of milliseconds.
     Milliseconds,
+    /// A bare number of frames a second.
+    FramesPerSecond,
     /// A value with its interval, to so many digits.
     Value(usize),
 }
@@ -54,11 +56,12 @@ impl Form {
             Rate => "success_rate, ci95 and n",
             Centimetres | WithInterval(_) => "value and ci95",
             Milliseconds => "a number of milliseconds",
+            FramesPerSecond => "a number of frames a second",
         }
     }
 }
 
-use Form::{Centimetres, Milliseconds, Rate, Value as WithInterval};
+use Form::{Centimetres, FramesPerSecond, Milliseconds, Rate, Value as WithInterval};
 
 const KINDS: &[Figure] = &[
     Figure("reach ", "/by_template/reach", Rate),
@@ -242,7 +245,16 @@ const LINES: &[Line] = &[
     Line {
         record: "nano-window-training",
         what: "the same of both workspaces in turn, while a training runs as well and a million points are in the charts",
-        figures: &[Figure("", "/p50_ms", Milliseconds), Figure("", "/p95_ms", Milliseconds)],
+        figures: &[
+            Figure("", "/p50_ms", Milliseconds),
+            Figure("", "/p95_ms", Milliseconds),
+            Figure("in the training workspace alone p95 ", "/training/p95_ms", Milliseconds),
+        ],
+    },
+    Line {
+        record: "nano-window-software",
+        what: "frames that a software adapter draws a second while an episode is planned, of 30 that the window asks for",
+        figures: &[Figure("", "/frames_per_sec", FramesPerSecond)],
     },
 ];
 
@@ -357,6 +369,7 @@ impl Figure {
             Centimetres => interval(100.0, " cm", 1)?,
             WithInterval(digits) => interval(1.0, "", *digits)?,
             Milliseconds => format!("{:.1} ms", found.as_f64()?),
+            FramesPerSecond => format!("{:.1}", found.as_f64()?),
         };
         Some(format!("{label}{text}"))
     }

@@ -152,7 +152,8 @@ impl Subcommand for Window {
         }
         if let Some(times) = ending.times.filter(|_| self.run) {
             let shown_by = ending.adapter.clone().unwrap_or_else(|| "no graphics card".to_owned());
-            let report = TimesReport::new(times, ending.size, Some(shown_by), &ending.device);
+            let mut report = TimesReport::new(times, ending.size, Some(shown_by), &ending.device);
+            report.frames_per_sec = ending.frames_per_sec;
             console.line(&report.line());
             if let Some(path) = &self.times {
                 write_file(path, format!("{}\n", serde_json::to_string_pretty(&report)?).as_bytes())?;
@@ -202,7 +203,13 @@ pub(super) struct TimesReport {
     /// Layout and tessellation of the frames in which an episode was planned.
     #[serde(flatten)]
     times: UiTimes,
+    /// Of those among them that showed the training workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) training: Option<UiTimes>,
     target_p95_ms: f64,
+    /// Drawn and presented while the episode was planned, at the pace of 30 at most; none if they were drawn nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frames_per_sec: Option<f64>,
     /// What else went on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) beside: Option<String>,
@@ -229,6 +236,8 @@ impl TimesReport {
             command: command_line(),
             times,
             target_p95_ms: TARGET_MS,
+            training: None,
+            frames_per_sec: None,
             beside: None,
             size,
             adapter,
@@ -247,10 +256,16 @@ impl TimesReport {
         } = self.times;
         format!(
             "A frame of the window took {p50_ms:.1} ms at p50, {p95_ms:.1} ms at p95 and {max_ms:.1} ms at most to lay \
-             out and tessellate, over {frames} frames while planning{} (wanted: p95 under {TARGET_MS:.0} ms).",
+             out and tessellate, over {frames} frames while planning{} (wanted: p95 under {TARGET_MS:.0} ms).{}{}",
             self.beside
                 .as_ref()
-                .map_or_else(String::new, |what| format!(", beside {what}"))
+                .map_or_else(String::new, |what| format!(", beside {what}")),
+            self.training.map_or_else(String::new, |training| format!(
+                " In the training workspace alone: {:.1} ms at p95.",
+                training.p95_ms
+            )),
+            self.frames_per_sec
+                .map_or_else(String::new, |drawn| format!(" {drawn:.1} frames a second were drawn."))
         )
     }
 }

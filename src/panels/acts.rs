@@ -13,6 +13,11 @@ use crate::ui::keys::Act;
 pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
     let phase = view.board.phase;
     let shown = view.shown(state).map_or(0, |step| step.step);
+    if state.shown_branch.is_some() && goes_on(act, state, view) {
+        let what =
+            "A branch is looked at: go over to it to run and step it, or leave it to go on with the episode at hand.";
+        return state.shell.warnings.push(what.to_owned());
+    }
     match act {
         Act::RunPause => match phase {
             Phase::Running | Phase::Stepping => state.outbox.push(Command::Pause),
@@ -140,6 +145,18 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
         Act::ShowEpisode => state.workspace = Workspace::Episode,
         Act::ShowTraining => state.workspace = Workspace::Training,
         Act::FullScreen | Act::ToggleTheme => {}
+    }
+}
+
+/// Whether an act goes on with the episode at hand, and does not only move the look.
+fn goes_on(act: Act, state: &ViewState, view: &View<'_>) -> bool {
+    let shown = view.shown(state).map_or(0, |step| step.step);
+    match act {
+        Act::RunPause => view.board.phase == Phase::Paused,
+        Act::StepForward => !view.is_past(state),
+        Act::NextIteration => plans_on(state, view),
+        Act::NextSubGoal => view.sub_goal_starts().into_iter().all(|start| start <= shown),
+        _ => false,
     }
 }
 

@@ -3,9 +3,12 @@
 
 use std::ops::Range;
 
+use egui::Context;
+
+use super::examine;
 use super::reasoning::text_of;
 use super::state::{MapGrid, View, ViewState};
-use crate::engine::{Answer, Command, Examination, Phase, Question};
+use crate::engine::{Answer, Examination, Phase, Question};
 use crate::recording::{AttentionMap, QuestionRecord};
 use crate::vlm::{AttentionQuestion, Lens, TokenAttention};
 
@@ -65,7 +68,7 @@ impl View<'_> {
 }
 
 /// The map that the camera shows: the selected word's, or the shown sub-goal's. What it needs of the models is asked for.
-pub fn shown_map(state: &mut ViewState, view: &View<'_>) -> Option<ShownMap> {
+pub fn shown_map(ctx: &Context, state: &mut ViewState, view: &View<'_>) -> Option<ShownMap> {
     let lens = state.lens;
     let grid = model_grid(view);
     if let Some((index, question, tokens)) = view.shown_word(state) {
@@ -73,7 +76,7 @@ pub fn shown_map(state: &mut ViewState, view: &View<'_>) -> Option<ShownMap> {
             text: text_of(&question.tokens[tokens.clone()]),
             step: question.step,
         };
-        let map = match of_answer(state, view, index) {
+        let map = match of_answer(ctx, state, view, index) {
             Looked::Known(known) => Some(known.map(tokens, lens, grid.unwrap_or(known.grid))),
             Looked::Waiting | Looked::Refused(_) => None,
         };
@@ -83,7 +86,7 @@ pub fn shown_map(state: &mut ViewState, view: &View<'_>) -> Option<ShownMap> {
     let map = if lens == Lens::default() {
         Some(view.recording.sub_goals[index].map.clone())
     } else {
-        match of_sub_goal(state, view, index) {
+        match of_sub_goal(ctx, state, view, index) {
             Looked::Known(known) => Some(known.map(0..known.tokens, lens, grid.unwrap_or(known.grid))),
             Looked::Waiting | Looked::Refused(_) => None,
         }
@@ -95,7 +98,7 @@ pub fn shown_map(state: &mut ViewState, view: &View<'_>) -> Option<ShownMap> {
 }
 
 /// Attention of every token of an answer; asked for where nobody has.
-pub fn of_answer<'a>(state: &mut ViewState, view: &View<'a>, index: usize) -> Looked<'a> {
+pub fn of_answer<'a>(ctx: &Context, state: &mut ViewState, view: &View<'a>, index: usize) -> Looked<'a> {
     let question = &view.recording.questions[index];
     let writing = view.board.phase == Phase::Thinking && index + 1 == view.recording.questions.len();
     if writing {
@@ -108,35 +111,26 @@ pub fn of_answer<'a>(state: &mut ViewState, view: &View<'a>, index: usize) -> Lo
         prompt: question.prompt.clone(),
         tokens: question.tokens.iter().map(|token| token.id).collect(),
     };
-    ask(state, view, asked, question.step)
+    ask(ctx, state, view, asked, question.step)
 }
 
 /// Attention of a sub-goal's own text as it was grounded.
-pub fn of_sub_goal<'a>(state: &mut ViewState, view: &View<'a>, index: usize) -> Looked<'a> {
+pub fn of_sub_goal<'a>(ctx: &Context, state: &mut ViewState, view: &View<'a>, index: usize) -> Looked<'a> {
     let sub_goal = &view.recording.sub_goals[index];
     let asked = AttentionQuestion::SubGoal {
         text: sub_goal.text.clone(),
         objects: sub_goal.objects.clone(),
     };
-    ask(state, view, asked, sub_goal.goal_made_at_step)
+    ask(ctx, state, view, asked, sub_goal.goal_made_at_step)
 }
 
-fn ask<'a>(state: &mut ViewState, view: &View<'a>, asked: AttentionQuestion, step: usize) -> Looked<'a> {
-    let examination = Examination::new(Question::Attention(asked), view.recording, step, state.shown_branch);
-    let topic = examination.question.topic();
-    if let Some(examined) = view.board.examined.get(&topic).filter(|one| one.asked == examination) {
-        return match &examined.answer {
-            Ok(Answer::Attention(known)) => Looked::Known(known),
-            Ok(_) => Looked::Waiting,
-            Err(why) => Looked::Refused(why),
-        };
+fn ask<'a>(ctx: &Context, state: &mut ViewState, view: &View<'a>, asked: AttentionQuestion, step: usize) -> Looked<'a> {
+    let wanted = Examination::new(Question::Attention(asked), view.recording, step, state.shown_branch);
+    match examine::answer(ctx, state, view, wanted).map(|examined| &examined.answer) {
+        Some(Ok(Answer::Attention(known))) => Looked::Known(known),
+        Some(Err(why)) => Looked::Refused(why),
+        Some(Ok(_)) | None => Looked::Waiting,
     }
-    let command = Command::Examine(examination);
-    let open = |one: &Examination| Command::Examine(one.clone()) == command;
-    if !view.board.examining.iter().any(open) && !state.outbox.contains(&command) {
-        state.outbox.push(command);
-    }
-    Looked::Waiting
 }
 
 /// Height and width of the world model's patch grid.

@@ -156,12 +156,8 @@ fn row_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, branch: &Branch) 
     let p = Palette::of(ui);
     let name = branch.name();
     let at_hand = view.board.branches.at_hand == Some(branch.id);
-    // The shared recording is newer than the list's copy, unless another one is drawn in its place.
-    let recording = if at_hand && state.shown_branch.is_none() {
-        view.recording
-    } else {
-        &branch.recording
-    };
+    // The list's copy of the one at hand is older.
+    let recording = if at_hand { view.at_hand } else { &branch.recording };
     let shown = if at_hand {
         state.shown_branch.is_none()
     } else {

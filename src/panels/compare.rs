@@ -8,7 +8,7 @@ use super::branches::{actions, outcome_words};
 use super::pane::Pane;
 use super::state::{View, ViewState};
 use crate::engine::Branch;
-use crate::recording::{EndedBecause, PlanSettings, Recording};
+use crate::recording::{EndedBecause, Recording};
 use crate::ui::icons::Icon;
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
@@ -301,10 +301,7 @@ fn plan_time(recording: &Recording) -> String {
 
 /// Settings that are not the same in all episodes that know theirs.
 fn differing(columns: &[Column<'_>]) -> Vec<(String, Vec<String>)> {
-    let all: Vec<Vec<(String, String)>> = columns
-        .iter()
-        .map(|column| PlanSettings::at_end_of(column.recording).map_or_else(Vec::new, |settings| settings.entries()))
-        .collect();
+    let all: Vec<Vec<(String, String)>> = columns.iter().map(|column| column.recording.plan_entries()).collect();
     let Some(known) = all.iter().find(|entries| !entries.is_empty()) else {
         return Vec::new();
     };

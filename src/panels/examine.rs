@@ -1,22 +1,28 @@
 //! Asking the models about the shown step: a pane says in every frame what it wants to know, and gets what is known. The
 //! question goes out once the selection has rested for a moment, and once more where it was interrupted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use egui::Ui;
+use egui::{Context, Ui};
 
 use super::state::{View, ViewState};
-use crate::engine::{Command, Examination, Examined, Phase, Question};
+use crate::engine::{Command, Examination, Examined, Phase, Question, Topic};
 
 /// How long the same thing must be wanted, seconds.
 const REST_SECS: f64 = 0.15;
 /// An engine that has not taken a question up by then is asked again, seconds.
 const AGAIN_SECS: f64 = 2.0;
 
-/// What a pane wants to know.
+/// What the panes want to know: one question a topic.
 #[derive(Debug, Default)]
-pub struct Asking {
-    wanted: Option<(Examination, f64)>,
+pub struct Asking(BTreeMap<Topic, Wanted>);
+
+#[derive(Debug)]
+struct Wanted {
+    what: Examination,
+    since: f64,
     sent_at: Option<f64>,
 }
 
@@ -31,14 +37,8 @@ pub enum Known {
     },
 }
 
-/// What is known of `question` about the shown step; `asking` picks the pane's own memory out of the state.
-pub fn ask(
-    ui: &Ui,
-    state: &mut ViewState,
-    view: &View<'_>,
-    question: Question,
-    asking: fn(&mut ViewState) -> &mut Asking,
-) -> Known {
+/// What is known of `question` about the shown step.
+pub fn ask(ui: &Ui, state: &mut ViewState, view: &View<'_>, question: Question) -> Known {
     if view.board.phase == Phase::Closed || view.board.info.is_none() {
         let advice = "No model is loaded. Load a checkpoint with Open… (Ctrl+O).";
         return Known::NotYet { advice };
@@ -49,32 +49,45 @@ pub fn ask(
         let advice = "Type a task and press Enter, or open a recording.";
         return Known::NotYet { advice };
     };
-    let topic = question.topic();
     let wanted = Examination::new(question, recording, step, state.shown_branch);
-    let newest = view.board.examined.get(&topic).cloned();
-    let current = newest.as_ref().is_some_and(|newest| newest.asked == wanted);
+    let newest = view.board.examined.get(&wanted.question.topic()).cloned();
+    let current = answer(ui.ctx(), state, view, wanted).is_some();
+    Known::Answer { newest, current }
+}
+
+/// The answer to a question; where there is none, it is asked.
+pub(super) fn answer<'a>(
+    ctx: &Context,
+    state: &mut ViewState,
+    view: &View<'a>,
+    wanted: Examination,
+) -> Option<&'a Examined> {
+    let topic = wanted.question.topic();
+    let newest = view.board.examined.get(&topic);
+    if let Some(answer) = newest.filter(|newest| newest.asked == wanted) {
+        state.asking.0.remove(&topic);
+        return Some(answer);
+    }
+    let now = ctx.input(|input| input.time);
+    let asking = &mut state.asking.0;
+    if asking.get(&topic).is_none_or(|before| before.what != wanted) {
+        let what = wanted.clone();
+        let (since, sent_at) = (now, None);
+        asking.insert(topic, Wanted { what, since, sent_at });
+    }
     // While a run is followed, every step would stop the answer to the one before it: that one is let come first.
     let following = state.selection.step.is_none() && view.board.phase.is_planning();
     let same = |asked: &Examination| *asked == wanted || following && asked.question == wanted.question;
-    let under_way = view.board.examining.iter().any(same);
-    let now = ui.input(|input| input.time);
-    let asking = asking(state);
-    if asking.wanted.as_ref().is_none_or(|(before, _)| *before != wanted) {
-        *asking = Asking {
-            wanted: Some((wanted.clone(), now)),
-            sent_at: None,
-        };
-    }
-    if !current && !under_way {
-        let since = asking.wanted.as_ref().map_or(now, |(_, since)| *since);
-        let due = asking.sent_at.map_or(since + REST_SECS, |at| at + AGAIN_SECS);
+    if !view.board.examining.iter().any(same)
+        && let Some(asking) = asking.get_mut(&topic)
+    {
+        let due = asking.sent_at.map_or(asking.since + REST_SECS, |at| at + AGAIN_SECS);
         if now >= due {
             asking.sent_at = Some(now);
             state.outbox.push(Command::Examine(wanted));
         } else {
-            ui.ctx()
-                .request_repaint_after(std::time::Duration::from_secs_f64(due - now));
+            ctx.request_repaint_after(Duration::from_secs_f64(due - now));
         }
     }
-    Known::Answer { newest, current }
+    None
 }

@@ -174,20 +174,25 @@ fn threshold(ui: &Ui, p: &Palette, axes: &Axes, delta_goal: f64, [left, right]: 
         .text(pos2(left + 4.0, y - 2.0), Align2::LEFT_BOTTOM, text, font, p.text);
 }
 
-/// The chosen plan's imagined similarity, from the shown step on.
+/// The chosen plan's imagined similarity to every goal, from the shown step on: strong to the one that it was made for.
 fn predicted(painter: &egui::Painter, p: &Palette, axes: &Axes, state: &ViewState, view: &View<'_>) {
     let Some(step) = view.shown(state) else {
         return;
     };
-    let Some(index) = step.sub_goal else {
-        return;
-    };
-    let here = similarity(&step.similarities, index).map(|value| [step.step as f64, value]);
-    let ahead = step.predicted_similarity.iter().enumerate();
-    let ahead = ahead.map(|(h, &value)| [(step.step + h + 1) as f64, f64::from(value)]);
-    let points: Vec<[f64; 2]> = here.into_iter().chain(ahead).collect();
-    if points.len() > 1 {
-        axes.line(painter, &points, Stroke::new(1.6, p.sub_goal(index)), true);
+    for index in 0..view.recording.sub_goals.len() {
+        let here = similarity(&step.similarities, index).map(|value| [step.step as f64, value]);
+        let ahead = step.predicted(index).iter().enumerate();
+        let ahead = ahead.map(|(h, &value)| [(step.step + h + 1) as f64, f64::from(value)]);
+        let points: Vec<[f64; 2]> = here.into_iter().chain(ahead).collect();
+        if points.len() > 1 {
+            let color = p.sub_goal(index);
+            let stroke = if step.sub_goal == Some(index) {
+                Stroke::new(1.6, color)
+            } else {
+                Stroke::new(1.1, color.gamma_multiply(0.75))
+            };
+            axes.line(painter, &points, stroke, true);
+        }
     }
 }
 

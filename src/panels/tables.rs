@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use egui::Response;
 
-use super::cem::costs;
+use super::cem::{costs, mean_shift, spread};
 use super::latent::latent_table;
 use super::pane::Pane;
 use super::shell::{Shell, WindowAct};
@@ -122,7 +122,7 @@ fn similarity(view: &View<'_>, range: Option<[f64; 2]>) -> Option<String> {
 
 /// A row an iteration. `only`: the plan of this step.
 fn cem_costs(view: &View<'_>, only: Option<Option<usize>>) -> Option<String> {
-    let mut text = "step,iteration,best,elite,mean".to_owned();
+    let mut text = "step,iteration,best,elite,mean,sigma,mean_shift".to_owned();
     let steps = view.recording.steps.iter().map(AsRef::as_ref);
     let ahead = view.newest().filter(|newest| newest.step >= view.recording.steps.len());
     let mut any = false;
@@ -133,8 +133,15 @@ fn cem_costs(view: &View<'_>, only: Option<Option<usize>>) -> Option<String> {
         for (index, iteration) in step.cem.iter().enumerate() {
             any = true;
             let all = costs(iteration);
-            let [best, elite, mean] = [all.best, all.elite, all.mean].map(|value| cell(Some(value)));
-            let _ = write!(text, "\n{},{},{best},{elite},{mean}", step.step, index + 1);
+            let moved = mean_shift(step, index);
+            let values = [
+                Some(all.best),
+                Some(all.elite),
+                Some(all.mean),
+                Some(spread(iteration)),
+                moved,
+            ];
+            let _ = write!(text, "\n{},{},{}", step.step, index + 1, values.map(cell).join(","));
         }
     }
     text.push('\n');

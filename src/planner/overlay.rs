@@ -3,7 +3,7 @@
 
 use tiny_skia::{LineCap, LineJoin, Paint, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
-use crate::recording::{AttentionMap, Recording, StepRecord};
+use crate::recording::{AttentionMap, CostScale, Recording, StepRecord};
 use crate::sim::Frame;
 
 /// Colours of sub-goals in turn (Okabe and Ito), told apart by colour-blind people too.
@@ -111,7 +111,7 @@ fn draw_heat(picture: &mut Pixmap, map: &AttentionMap) {
 fn draw_paths(picture: &mut Pixmap, record: &StepRecord, project: Projection) {
     let Some(iteration) = record.cem.last() else { return };
     let (width, height) = (picture.width() as f32, picture.height() as f32);
-    let count = iteration.elite_paths_m.len();
+    let scale = CostScale::of_elites(record);
     for (rank, path_m) in iteration.elite_paths_m.iter().enumerate().rev() {
         let mut builder = PathBuilder::new();
         for (i, &place) in std::iter::once(&record.gripper_m).chain(path_m).enumerate() {
@@ -124,7 +124,8 @@ fn draw_paths(picture: &mut Pixmap, record: &StepRecord, project: Projection) {
             }
         }
         let Some(path) = builder.finish() else { continue };
-        let share = 1.0 - rank as f32 / count.max(2) as f32;
+        let cost = iteration.elite_costs.get(rank).copied().unwrap_or(f32::NAN);
+        let share = scale.map_or(0.0, |scale| scale.goodness(cost));
         let thickness = (height / 240.0).max(1.0) * if rank == 0 { 2.0 } else { 1.2 };
         let stroke = Stroke {
             width: thickness,

@@ -247,6 +247,7 @@ mod tests {
             sub_goal: Some(0),
             similarities: vec![Some(0.25 + step as f32)],
             predicted_similarity: vec![0.5],
+            predicted_others: vec![],
             gripper_m: [0.0, 0.0],
             cem: vec![],
             action,

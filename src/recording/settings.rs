@@ -52,25 +52,19 @@ impl From<&PlanConfig> for PlanSettings {
     }
 }
 
-impl PlanSettings {
-    /// What an episode came to be planned with: what it began with and all that was turned since; what it began with
-    /// alone, where a change was of a setting that is no more. None where the record does not tell.
-    pub fn at_end_of(recording: &Recording) -> Option<Self> {
-        recording.plan_config_at(usize::MAX).as_ref().map(Self::from)
-    }
-
-    /// Names and values of all of them, in the order of their names; parts of a setting follow it after a dot.
-    pub fn entries(&self) -> Vec<(String, String)> {
+impl Recording {
+    /// Names and values of all settings that the episode came to be planned with, in the order of their names: `cem` and
+    /// `population` with a dot between. None where the record does not tell.
+    pub fn plan_entries(&self) -> Vec<(String, String)> {
         let mut entries = Vec::new();
-        if let Ok(value) = serde_json::to_value(self) {
+        let config = self.plan_config_at(usize::MAX);
+        if let Some(Ok(value)) = config.map(serde_json::to_value) {
             flatten("", &value, &mut entries);
         }
         entries.sort();
         entries
     }
-}
 
-impl Recording {
     /// The settings when `step` was the present: what the episode began with and all that was turned until then; what it
     /// began with alone, where a change was of a setting that is no more. None where the record does not tell.
     pub fn plan_config_at(&self, step: usize) -> Option<PlanConfig> {
@@ -133,5 +127,15 @@ mod tests {
             [before, before, 11, 11, 13, 13]
         );
         assert_eq!(Recording::default().plan_config_at(0), None);
+        let entries = recording.plan_entries();
+        let of = |name: &str| {
+            entries
+                .iter()
+                .find(|entry| entry.0 == name)
+                .map(|entry| entry.1.as_str())
+        };
+        assert_eq!(of("cem.population"), Some("13"));
+        assert!(of("encoder").is_some(), "{entries:?}");
+        assert_eq!(Recording::default().plan_entries(), []);
     }
 }

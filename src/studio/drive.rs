@@ -43,6 +43,7 @@ pub(super) fn drive(
                 // What is there already is of a plan that waited, or of another plan of this step.
                 live.cem.truncate(iteration);
                 live.predicted_similarity.clear();
+                live.predicted_others.clear();
                 live.cem.push(record.clone());
                 control.show_live(live.clone());
             }
@@ -72,6 +73,7 @@ pub(super) fn scene_record(model: &dyn LatentModel, world: &World, view_px: usiz
         sub_goal: None,
         similarities: Vec::new(),
         predicted_similarity: Vec::new(),
+        predicted_others: Vec::new(),
         gripper_m: [x, y],
         cem: Vec::new(),
         action: None,

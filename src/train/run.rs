@@ -71,12 +71,12 @@ pub trait Stage {
     /// # Errors
     /// A file could not be written.
     fn save(&self, folder: &Path) -> Result<(), TrainError>;
-    /// Looks at what the networks make of fixed inputs after `steps` steps; `with_plans` where what takes seconds is worth
-    /// them. It changes nothing that a step depends on.
+    /// Looks at what the networks make of fixed inputs after `steps` steps. With the flag that stops it in `plans`, also at
+    /// what takes seconds. It changes nothing that a step depends on.
     ///
     /// # Errors
     /// The data could not be read, or a network failed.
-    fn sample(&self, steps: usize, with_plans: bool) -> Result<SampleContent, TrainError>;
+    fn sample(&self, steps: usize, plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError>;
     /// Takes up what [`Stage::save`] wrote.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ pub fn train(
         let keeps = done % every.checkpoints.max(1) == 0 || done == steps;
         // None before the first step: parameters are drawn when they are first read, and a step reads them in its own order.
         if every.samples > 0 && (done == 1 || done % every.samples == 0 || keeps) {
-            metrics.extend(take_sample(stage, (folder, kind), done, keeps));
+            metrics.extend(take_sample(stage, (folder, kind), done, keeps, cancel));
         }
         let mut line = serde_json::Map::new();
         line.insert("step".into(), done.into());
@@ -179,9 +179,15 @@ pub fn train(
 
 /// Keeps a sample, and gives those of its numbers that belong among the step's. One that fails is missing, and no more: it is
 /// not what a run is for.
-fn take_sample(stage: &dyn Stage, (folder, kind): (&Path, StageKind), step: usize, with_plans: bool) -> Metrics {
+fn take_sample(
+    stage: &dyn Stage,
+    (folder, kind): (&Path, StageKind),
+    step: usize,
+    with_plans: bool,
+    cancel: &AtomicBool,
+) -> Metrics {
     let began = Instant::now();
-    let made = stage.sample(step, with_plans).and_then(|content| {
+    let made = stage.sample(step, with_plans.then_some(cancel)).and_then(|content| {
         let metrics = content.metrics();
         if content != SampleContent::default() {
             Sample::new(kind, step, began.elapsed().as_secs_f64(), content).write(folder)?;
@@ -189,7 +195,9 @@ fn take_sample(stage: &dyn Stage, (folder, kind): (&Path, StageKind), step: usiz
         Ok(metrics)
     });
     made.unwrap_or_else(|err| {
-        log::warn!("No sample of step {step}: {err}");
+        if !cancel.load(Ordering::Relaxed) {
+            log::warn!("No sample of step {step}: {err}");
+        }
         Metrics::new()
     })
 }
@@ -284,7 +292,7 @@ mod tests {
             write_file(&path, self.0.to_string().as_bytes()).map_err(|err| TrainError::io("write", &path, err))
         }
 
-        fn sample(&self, steps: usize, _with_plans: bool) -> Result<SampleContent, TrainError> {
+        fn sample(&self, steps: usize, _plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
             let content = SampleContent {
                 spectra: Spectrum::of_rows(LatentKind::Pooled, &[0.0, 1.0, 2.0, 0.0, 1.0, 5.0], 2)
                     .into_iter()

@@ -1,6 +1,7 @@
 //! Stage 1: world model pre-training (Algorithm 1).
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -92,7 +93,7 @@ impl Stage for Stage1 {
     }
 
     /// Spectra and read-out of what planning sees, the target encoder's latents; and the masks of the step before.
-    fn sample(&self, steps: usize, _with_plans: bool) -> Result<SampleContent, TrainError> {
+    fn sample(&self, steps: usize, _plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
         let plain = self.device.clone().inner();
         let model = computing_in(&self.model(), self.config.precision);
         let seen = look(

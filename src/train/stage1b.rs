@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -291,16 +292,16 @@ impl Stage for Stage1b {
         Ok(metrics)
     }
 
-    fn sample(&self, _steps: usize, with_plans: bool) -> Result<SampleContent, TrainError> {
+    fn sample(&self, _steps: usize, plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
         let (frozen, stats) = &self.frozen;
-        let plans = if with_plans {
+        let plans = if let Some(cancel) = plans {
             let model = WorldModel {
                 predictor: self.predictor(),
                 ..frozen.clone()
             };
             let model = computing_in(&model, self.config.precision);
             let plain = self.device.clone().inner();
-            plan(model, stats, &self.config, &self.store.meta().scene, &plain)?
+            plan(model, stats, &self.config, &self.store.meta().scene, &plain, cancel)?
         } else {
             Vec::new()
         };

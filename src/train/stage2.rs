@@ -9,6 +9,7 @@
 //! for the target encoder moves.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -338,7 +339,7 @@ impl Stage for Stage2 {
     }
 
     /// Goals of scenes that no step draws, against the states that they are told from.
-    fn sample(&self, steps: usize, _with_plans: bool) -> Result<SampleContent, TrainError> {
+    fn sample(&self, steps: usize, _plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
         let stage = &self.config.train.stage2;
         let precision = self.config.precision;
         let world = self

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -215,7 +216,7 @@ impl Stage for StageVlm {
     }
 
     /// Nothing before the first text: facts alone teach no answer.
-    fn sample(&self, steps: usize, _with_plans: bool) -> Result<SampleContent, TrainError> {
+    fn sample(&self, steps: usize, _plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
         if steps < self.config.train.vlm.facts_steps {
             return Ok(SampleContent::default());
         }

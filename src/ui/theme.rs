@@ -195,6 +195,8 @@ fn visuals(theme: Theme, p: &Palette) -> Visuals {
         Visuals::light()
     };
     visuals.override_text_color = None;
+    // A caret that blinks draws the whole window twice a second for as long as it rests.
+    visuals.text_cursor.blink = false;
     visuals.weak_text_color = Some(p.weak);
     visuals.panel_fill = p.panel;
     visuals.window_fill = p.panel;

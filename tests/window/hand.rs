@@ -329,6 +329,6 @@ fn what_is_pinned_is_compared_and_drawn_beside_the_shown_episode() {
     Arc::make_mut(&mut window.state_mut().state.pins[0].recording).settings = Some(plan);
     window.state_mut().recording.settings = Some(other.clone());
     window.run();
-    assert!(window.query_by_label("population").is_some() && window.query_by_label("horizon").is_none());
+    assert!(window.query_by_label("cem.population").is_some() && window.query_by_label("horizon").is_none());
     assert!(window.query_by_label(&other.cem.population.to_string()).is_some());
 }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eframe::egui_wgpu::RendererOptions;
+use eframe::egui_wgpu::{RenderState, RendererOptions};
 use egui::{Key, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use image::RgbaImage;
+use thinkjepa::app::LostDevice;
 use thinkjepa::engine::{
     Breakpoints, Condition, Failure, Fired, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState,
 };
@@ -18,8 +19,8 @@ use thinkjepa::recording::{Recording, StepRecord};
 
 use super::{Desk, builder, draw, hand, reasoning, synthetic, training};
 
-/// A renderer and its target's format; none where this machine cannot draw, not even in software.
-fn renderer() -> Option<(egui_kittest::wgpu::WgpuTestRenderer, wgpu::TextureFormat)> {
+/// What pictures are drawn with; none where this machine cannot draw, not even in software.
+pub(super) fn render_state() -> Option<RenderState> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let mut adapters = std::pin::pin!(instance.enumerate_adapters(wgpu::Backends::all()));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -33,14 +34,16 @@ fn renderer() -> Option<(egui_kittest::wgpu::WgpuTestRenderer, wgpu::TextureForm
         return None;
     }
     let setup = egui_kittest::wgpu::default_wgpu_setup();
-    let state = egui_kittest::wgpu::create_render_state(setup, RendererOptions::PREDICTABLE);
-    let format = state.target_format;
-    Some((egui_kittest::wgpu::WgpuTestRenderer::from_render_state(state), format))
+    Some(egui_kittest::wgpu::create_render_state(
+        setup,
+        RendererOptions::PREDICTABLE,
+    ))
 }
 
 fn window(size: [f32; 2], theme: Theme, mut desk: Desk) -> Option<Harness<'static, Desk>> {
-    let (renderer, format) = renderer()?;
-    desk.state.target_format = Some(format);
+    let state = render_state()?;
+    desk.state.target_format = Some(state.target_format);
+    let renderer = egui_kittest::wgpu::WgpuTestRenderer::from_render_state(state);
     Some(
         builder()
             .with_size(size)
@@ -111,6 +114,31 @@ fn picture_corners(image: &RgbaImage) -> ((u32, u32), (u32, u32)) {
     };
     let ((left, right), (top, bottom)) = (edges(|at| at.0), edges(|at| at.1));
     ((left, top), (right, bottom))
+}
+
+#[test]
+fn a_lost_card_closes_the_window_and_says_where_the_episode_is() {
+    let Some(state) = render_state() else { return };
+    let ctx = egui::Context::default();
+    let lost = LostDevice::watch(&state.device, &ctx);
+    assert_eq!(lost.problem(), None);
+    state.device.destroy();
+    for _ in 0..100 {
+        let _ = state.device.poll(wgpu::PollType::Poll);
+        if lost.problem().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let said = lost.problem().expect("a destroyed device is a lost one");
+    assert!(said.contains("was lost") && said.contains("newest recording"), "{said}");
+    let output = ctx.run_ui(egui::RawInput::default(), |_| ());
+    let asked = output.viewport_output.values().flat_map(|viewport| &viewport.commands);
+    assert!(
+        asked
+            .into_iter()
+            .any(|command| *command == egui::ViewportCommand::Close)
+    );
 }
 
 #[test]

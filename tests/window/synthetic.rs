@@ -268,6 +268,13 @@ fn make_recording() -> Recording {
                 predicted_similarity: (0..HORIZON)
                     .map(|h| 0.15 + 0.66 * (near + 0.02 * h as f32).min(1.0))
                     .collect(),
+                predicted_others: vec![
+                    (0..HORIZON)
+                        .map(|h| 0.2 + 0.75 * (near + 0.02 * h as f32).min(1.0))
+                        .collect(),
+                    Vec::new(),
+                    (0..HORIZON).map(|h| 0.34 - 0.1 * near - 0.01 * h as f32).collect(),
+                ],
                 gripper_m: at,
                 cem: if last { Vec::new() } else { cem(step, at, to) },
                 action: (!last).then_some([-0.9, 0.7, if holding { 1.0 } else { -1.0 }]),

@@ -52,6 +52,7 @@ fn episode(similarities: &[f32]) -> Recording {
             sub_goal: Some(usize::from(second)),
             similarities: vec![Some(0.9), second.then_some(similarity)],
             predicted_similarity: vec![0.5; 2],
+            predicted_others: vec![],
             gripper_m: [0.0; 2],
             cem: vec![CemIteration {
                 mean: Vec::new(),

@@ -44,6 +44,7 @@ fn recording() -> Recording {
             sub_goal: Some(0),
             similarities: Vec::new(),
             predicted_similarity: Vec::new(),
+            predicted_others: Vec::new(),
             gripper_m: [world.x, world.y],
             cem: if last { Vec::new() } else { vec![cem] },
             action: (!last).then(|| action(step)),

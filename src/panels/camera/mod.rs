@@ -27,7 +27,7 @@ use crate::vlm::Lens;
 
 pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
-    let looked = shown_map(state, view);
+    let looked = shown_map(ui.ctx(), state, view);
     let known = looked.as_ref().is_none_or(|looked| looked.map.is_some());
     faces::header_ui(ui, "Camera", |ui| header_controls_ui(ui, state, view, known));
     let Some(step) = view.shown(state) else {

@@ -4,7 +4,7 @@
 use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, pos2, vec2};
 
 use crate::engine::SessionInfo;
-use crate::recording::{CemIteration, StepRecord};
+use crate::recording::{CemIteration, CostScale, StepRecord};
 use crate::sim::Action;
 use crate::ui::Palette;
 use crate::ui::color::cost_ramp;
@@ -46,12 +46,13 @@ pub fn fans(
     selected: Option<usize>,
 ) {
     let from = lens.gripper(step.gripper_m);
-    let count = cem.elite_paths_m.len();
+    let scale = CostScale::of_elites(step);
     for (index, path) in cem.elite_paths_m.iter().enumerate().rev() {
         if path.is_empty() || selected == Some(index) {
             continue;
         }
-        let goodness = 1.0 - index as f32 / count.max(2) as f32;
+        let cost = cem.elite_costs.get(index).copied().unwrap_or(f32::NAN);
+        let goodness = scale.map_or(0.0, |scale| scale.goodness(cost));
         let alpha = if selected.is_some() { 0.35 } else { 0.7 + 0.3 * goodness };
         let color = cost_ramp(goodness).gamma_multiply(alpha);
         let width = if index == 0 { 3.0 } else { 1.8 };

@@ -6,7 +6,7 @@ use super::super::pane::Pane;
 use super::super::state::ViewState;
 use super::super::tables::{Table, plot_menu};
 use super::{Costs, costs};
-use crate::recording::{CemIteration, StepRecord};
+use crate::recording::{CemIteration, CostScale, StepRecord};
 use crate::ui::chart::{self, Axes};
 use crate::ui::color::cost_ramp;
 use crate::ui::theme::{SMALL, semibold};
@@ -118,7 +118,8 @@ pub(super) fn costs_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, in
     }
 }
 
-pub(super) fn actions_ui(ui: &mut Ui, iteration: &CemIteration, height: f32) {
+/// With the actions of the selected elite, if there is one.
+pub(super) fn actions_ui(ui: &mut Ui, iteration: &CemIteration, elite: Option<usize>, height: f32) {
     let p = Palette::of(ui);
     let horizon = iteration.mean.len();
     let name = format!("Actions over {horizon} steps, mean and standard deviation");
@@ -152,6 +153,11 @@ pub(super) fn actions_ui(ui: &mut Ui, iteration: &CemIteration, height: f32) {
                 .collect()
         };
         axes.band(painter, &curve(-1.0), &curve(1.0), p.accent.gamma_multiply(0.22));
+        if let Some(elite) = elite.and_then(|index| iteration.elites.get(index)) {
+            let actions = elite.iter().enumerate();
+            let actions = actions.map(|(h, action)| [h as f64, f64::from(action[dimension]).clamp(-1.15, 1.15)]);
+            axes.line(painter, &actions.collect::<Vec<_>>(), Stroke::new(1.2, p.strong), false);
+        }
         let mean = curve(0.0);
         axes.line(painter, &mean, Stroke::new(1.6, p.accent), false);
         if let Some(first) = mean.first() {
@@ -180,20 +186,15 @@ pub(super) fn action_tip(iteration: &CemIteration, dimension: usize, h: usize) -
     )
 }
 
-pub(super) fn histogram_ui(ui: &mut Ui, step: &StepRecord, iteration: &CemIteration, height: f32) {
+/// With the cost of the selected elite, if there is one.
+pub(super) fn histogram_ui(
+    ui: &mut Ui,
+    step: &StepRecord,
+    iteration: &CemIteration,
+    elite: Option<usize>,
+    height: f32,
+) {
     let p = Palette::of(ui);
-    let finite = || {
-        step.cem
-            .iter()
-            .flat_map(|iteration| &iteration.costs)
-            .copied()
-            .filter(|cost| cost.is_finite())
-    };
-    // One scale for all iterations, so that the histogram moves and its axis does not.
-    let (low, high) = (
-        finite().fold(f32::INFINITY, f32::min),
-        finite().fold(f32::NEG_INFINITY, f32::max),
-    );
     let bad = iteration.costs.iter().filter(|cost| !cost.is_finite()).count();
     let title = if bad == 0 {
         "Histogram of J".to_owned()
@@ -203,9 +204,10 @@ pub(super) fn histogram_ui(ui: &mut Ui, step: &StepRecord, iteration: &CemIterat
     let name = format!("Histogram of {} costs", iteration.costs.len());
     let tip = "Costs of this iteration's whole population; the line stands at the worst elite. The scale is that of all iterations.";
     let (plot, response) = chart_room(ui, &title, height, 18.0, &name, tip);
-    if low > high {
+    // One scale for all iterations, so that the histogram moves and its axis does not.
+    let Some(CostScale { low, high }) = CostScale::of_populations(step) else {
         return;
-    }
+    };
     let bins = histogram(&iteration.costs, low, high);
     let most = bins.iter().copied().max().unwrap_or(0).max(1);
     let axes = Axes::new(plot, f64::from(low)..=f64::from(high), 0.0..=most as f64 * 1.05);
@@ -220,6 +222,10 @@ pub(super) fn histogram_ui(ui: &mut Ui, step: &StepRecord, iteration: &CemIterat
     }
     axes.frame(painter, p);
     axes.x_labels(painter, p, &chart::ticks(axes.x[0]..=axes.x[1], 4));
+    if let Some(&cost) = elite.and_then(|index| iteration.elite_costs.get(index)) {
+        let x = axes.at_x(f64::from(cost));
+        painter.vline(x, plot.y_range(), Stroke::new(1.4, p.accent));
+    }
     if let Some(&worst) = iteration.elite_costs.last() {
         let x = axes.at_x(f64::from(worst));
         painter.vline(x, plot.y_range(), Stroke::new(1.4, p.strong));

@@ -19,7 +19,7 @@ use stages::stages_ui;
 use super::state::{View, ViewState};
 use crate::config::CostTerm;
 use crate::engine::{JobKind, Phase};
-use crate::recording::{CemIteration, StepRecord};
+use crate::recording::{CemIteration, CostScale, StepRecord};
 use crate::ui::color::cost_ramp;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{SMALL, semibold};
@@ -102,6 +102,7 @@ fn cost_name(term: CostTerm) -> (&'static str, &'static str) {
 
 fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let planning = matches!(view.board.phase, Phase::Running | Phase::Stepping);
+    let shown = view.shown(state).map_or(0, |step| step.step);
     if planning
         && !view.is_past(state)
         && let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Plan)
@@ -110,6 +111,12 @@ fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         if faces::working_ui(ui, &job.what, job.fraction(), job.started.elapsed(), job.eta(now)) {
             state.outbox.push(crate::engine::Command::Cancel);
         }
+    } else if let Some([from, to]) = view.recording.kept_whole.filter(|[from, _]| shown < *from) {
+        faces::empty_ui(
+            ui,
+            "Of this step, only its frame and its action were kept.",
+            &format!("Plans are in steps {from} to {to} of this excerpt."),
+        );
     } else if view.recording.outcome.is_some() && !view.recording.steps.is_empty() {
         faces::empty_ui(
             ui,
@@ -132,7 +139,7 @@ fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 
 fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, iteration: &CemIteration) {
     iteration_ui(ui, state, step, index);
-    numbers_ui(ui, iteration);
+    numbers_ui(ui, step, index, iteration);
     stages_ui(ui, step);
     let room = ui.available_height();
     // The four charts share what room there is; under their least height the panel scrolls.
@@ -146,10 +153,10 @@ fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, 
             if state.actions_as_map {
                 heat_map_ui(ui, iteration, unit * 2.3);
             } else {
-                actions_ui(ui, iteration, unit * 2.3);
+                actions_ui(ui, iteration, state.selection.elite, unit * 2.3);
             }
-            histogram_ui(ui, step, iteration, unit);
-            elites_ui(ui, state, iteration);
+            histogram_ui(ui, step, iteration, state.selection.elite, unit);
+            elites_ui(ui, state, step, iteration);
         });
 }
 
@@ -239,17 +246,31 @@ pub(super) fn costs(iteration: &CemIteration) -> Costs {
     }
 }
 
-fn numbers_ui(ui: &mut Ui, iteration: &CemIteration) {
+/// How far the mean of the distribution moved in this refit: root mean square over H x D_a; none in the first iteration,
+/// since what it began with is not recorded.
+pub(super) fn mean_shift(step: &StepRecord, index: usize) -> Option<f64> {
+    let before = &step.cem.get(index.checked_sub(1)?)?.mean;
+    let moved = step.cem[index].mean.iter().zip(before);
+    let squares: Vec<f64> = moved
+        .flat_map(|(now, before)| {
+            now.iter()
+                .zip(before)
+                .map(|(now, before)| f64::from(now - before).powi(2))
+        })
+        .collect();
+    (!squares.is_empty()).then(|| (squares.iter().sum::<f64>() / squares.len() as f64).sqrt())
+}
+
+/// Standard deviation of the refitted distribution, mean over H x D_a.
+pub(super) fn spread(iteration: &CemIteration) -> f64 {
+    let sigmas = iteration.sigma.iter().flatten().map(|&sigma| f64::from(sigma));
+    sigmas.sum::<f64>() / (3 * iteration.sigma.len()).max(1) as f64
+}
+
+fn numbers_ui(ui: &mut Ui, step: &StepRecord, index: usize, iteration: &CemIteration) {
     let costs = costs(iteration);
-    let spread = iteration
-        .sigma
-        .iter()
-        .flatten()
-        .map(|&sigma| f64::from(sigma))
-        .sum::<f64>()
-        / (3 * iteration.sigma.len()).max(1) as f64;
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 14.0;
+        ui.spacing_mut().item_spacing.x = 10.0;
         let note = "J is a cost: lower is better; the method's reward is −J (Algorithm 2, line 22)";
         widgets::value(
             ui,
@@ -273,13 +294,17 @@ fn numbers_ui(ui: &mut Ui, iteration: &CemIteration) {
             &format!("Mean cost of all candidates. {note}"),
         );
         let tip = "Standard deviation of the refitted distribution, mean over H x D_a (Algorithm 2, line 25)";
-        widgets::value(ui, "σ", &numbers::sig3(spread), 5, tip);
+        widgets::value(ui, "σ", &numbers::sig3(spread(iteration)), 5, tip);
+        let tip = "How far this refit moved the mean μ: root mean square over H x D_a, in shares of a step's reach (Algorithm 2, \
+                   line 25). From the second iteration on.";
+        widgets::value(ui, "Δμ", &numbers::sig3(mean_shift(step, index).unwrap_or(f64::NAN)), 5, tip);
     });
 }
 
 /// One chip an elite, best first; hovering nothing, clicking selects its path in the camera.
-fn elites_ui(ui: &mut Ui, state: &mut ViewState, iteration: &CemIteration) {
+fn elites_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, iteration: &CemIteration) {
     let p = Palette::of(ui);
+    let scale = CostScale::of_elites(step);
     let count = iteration.elites.len();
     ui.add_space(6.0);
     ui.label(
@@ -289,19 +314,16 @@ fn elites_ui(ui: &mut Ui, state: &mut ViewState, iteration: &CemIteration) {
             .color(p.text),
     )
     .on_hover_text(
-        "The best candidates, ρP of them, rounded up, best first (Algorithm 2, line 24). Click one to see its path in the camera.",
+        "The best candidates, ρP of them, rounded up, best first (Algorithm 2, line 24), coloured by cost: the least of all iterations' elites is the brightest. Click one to see its path in the camera, and its actions and cost in the charts.",
     );
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(3.0, 3.0);
         for index in 0..count.min(64) {
-            let goodness = 1.0 - index as f32 / count.max(2) as f32;
             let (rect, response) = ui.allocate_exact_size(vec2(16.0, 16.0), Sense::click());
             let selected = state.selection.elite == Some(index);
-            let cost = iteration
-                .elite_costs
-                .get(index)
-                .map_or(f64::NAN, |&cost| f64::from(cost));
-            let name = format!("Elite {}, J {}", index + 1, numbers::sig3(cost));
+            let cost = iteration.elite_costs.get(index).copied().unwrap_or(f32::NAN);
+            let goodness = scale.map_or(0.0, |scale| scale.goodness(cost));
+            let name = format!("Elite {}, J {}", index + 1, numbers::sig3(f64::from(cost)));
             response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &name));
             ui.painter().rect_filled(rect.shrink(1.0), 2.0, cost_ramp(goodness));
             if selected || response.hovered() {
@@ -319,6 +341,44 @@ fn elites_ui(ui: &mut Ui, state: &mut ViewState, iteration: &CemIteration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mean_s_shift_is_told_from_the_second_refit_on() {
+        let refit = |mean: [f32; 3], sigma: f32| CemIteration {
+            mean: vec![mean; 2],
+            sigma: vec![[sigma; 3]; 2],
+            costs: vec![1.0],
+            elites: vec![],
+            elite_costs: vec![1.0],
+            elite_paths_m: vec![],
+        };
+        let frame = crate::sim::Frame {
+            width: 0,
+            height: 0,
+            rgb: Vec::new().into(),
+        };
+        let step = StepRecord {
+            step: 0,
+            frame: frame.clone(),
+            view: frame,
+            vacuum: false,
+            sub_goal: None,
+            similarities: vec![],
+            predicted_similarity: vec![],
+            predicted_others: vec![],
+            gripper_m: [0.0; 2],
+            cem: vec![refit([0.0; 3], 0.5), refit([0.3, -0.3, 0.3], 0.25)],
+            action: None,
+            cost: None,
+            plan_secs: 0.0,
+            stages: crate::recording::StageSecs::default(),
+            draw: 0,
+            open_loop_from: None,
+        };
+        assert_eq!(mean_shift(&step, 0), None);
+        assert!((mean_shift(&step, 1).unwrap() - 0.3).abs() < 1e-6);
+        assert_eq!(spread(&step.cem[1]), 0.25);
+    }
 
     #[test]
     fn costs_that_are_not_finite_count_nowhere() {

@@ -10,7 +10,7 @@ mod table;
 use egui::{RichText, ScrollArea, Ui};
 
 use super::camera::FrameTexture;
-use super::examine::{Asking, Known, ask};
+use super::examine::{Known, ask};
 use super::pane::Pane;
 use super::state::{View, ViewState};
 use super::tables::{Table, plot_menu};
@@ -73,7 +73,7 @@ enum Shade {
     Cost,
 }
 
-/// What the user chose in the pane, and what it has asked.
+/// What the user chose in the pane.
 #[derive(Default)]
 pub struct LatentForm {
     face: Face,
@@ -81,7 +81,6 @@ pub struct LatentForm {
     shade: Shade,
     centre: Centre,
     part: Part,
-    asking: Asking,
     frame: FrameTexture,
     /// Of the strip: imagined and real by turns.
     thumbnails: Vec<FrameTexture>,
@@ -121,9 +120,7 @@ fn choice_ui<T: Copy + PartialEq>(ui: &mut Ui, now: T, name: &str, choices: &[(T
 pub fn latent_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let question = state.latent.question(view.shown_sub_goal(state));
     let known = match question {
-        Some(question) => ask(ui, state, view, Question::Latent(question), |state| {
-            &mut state.latent.asking
-        }),
+        Some(question) => ask(ui, state, view, Question::Latent(question)),
         None => Known::NotYet {
             advice: "No sub-goal is pursued at this step. Select one in the list.",
         },

@@ -3,7 +3,8 @@
 
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
-    CursorIcon, FontId, Label, Response, RichText, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, vec2,
+    Context, CursorIcon, FontId, Label, Response, RichText, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo,
+    vec2,
 };
 
 use super::super::attention::{Looked, WordAt, of_answer, vlm_patch};
@@ -26,7 +27,7 @@ pub(super) fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, ind
     let p = Palette::of(ui);
     let question = &view.recording.questions[index];
     let lines = lines(question, &view.recording.sub_goals);
-    let shares = shares_of_patch(state, view, index, &lines);
+    let shares = shares_of_patch(ui.ctx(), state, view, index, &lines);
     if let Some(shares) = &shares {
         most_ui(ui, state, &lines, shares);
     }
@@ -79,14 +80,20 @@ fn strength(share: f32, most: f32) -> f32 {
 
 /// The share of its attention that each word gives to the selected patch, in the order of the lines; none where there is
 /// no such patch, or where it is not this answer that was in force.
-fn shares_of_patch(state: &mut ViewState, view: &View<'_>, index: usize, lines: &[Vec<Word>]) -> Option<Vec<f32>> {
+fn shares_of_patch(
+    ctx: &Context,
+    state: &mut ViewState,
+    view: &View<'_>,
+    index: usize,
+    lines: &[Vec<Word>],
+) -> Option<Vec<f32>> {
     state.selection.patch?;
     // The models answer about one answer at a time, and a selected word comes first.
     let elsewhere = view.shown_word(state).is_some_and(|(at, ..)| at != index);
     if elsewhere || view.answer_in_force(state) != Some(index) {
         return None;
     }
-    let Looked::Known(known) = of_answer(state, view, index) else {
+    let Looked::Known(known) = of_answer(ctx, state, view, index) else {
         return None;
     };
     let patch = vlm_patch(state, view, known.grid)?;

@@ -114,11 +114,11 @@ fn has_tokens(view: &View<'_>, index: usize) -> bool {
 fn refusal_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let looked = if let Some((index, ..)) = view.shown_word(state) {
-        of_answer(state, view, index)
+        of_answer(ui.ctx(), state, view, index)
     } else if let Some(index) = view.shown_sub_goal(state).filter(|_| state.lens != Lens::default()) {
-        of_sub_goal(state, view, index)
+        of_sub_goal(ui.ctx(), state, view, index)
     } else if let Some(index) = view.answer_in_force(state).filter(|_| state.selection.patch.is_some()) {
-        of_answer(state, view, index)
+        of_answer(ui.ctx(), state, view, index)
     } else {
         return;
     };

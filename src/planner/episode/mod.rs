@@ -346,6 +346,7 @@ impl Episode {
             sub_goal: (matches!(self.state.phase, Phase::Act) && self.state.begun).then_some(self.state.current),
             similarities: self.similarities(&seen)?,
             predicted_similarity: Vec::new(),
+            predicted_others: Vec::new(),
             gripper_m: [x, y],
             cem: Vec::new(),
             action: None,

@@ -153,6 +153,13 @@ fn two_sub_goals_are_reached_one_after_the_other() {
     );
     let start = &recording.steps[0];
     assert!(start.predicted_similarity.len() == 5 && start.predicted_similarity[4] > start.similarities[0].unwrap());
+    let lengths: Vec<usize> = start.predicted_others.iter().map(Vec::len).collect();
+    assert_eq!(lengths.len(), start.similarities.len());
+    assert!(
+        lengths[0] == 0 && lengths[1..].iter().all(|&length| length == 5),
+        "{lengths:?}"
+    );
+    assert_eq!((start.predicted(0).len(), start.predicted(1).len()), (5, 5));
     assert_eq!(start.cem.len(), toy_config().cem.iterations);
 }
 

@@ -116,7 +116,8 @@ impl Episode {
             let plan_secs = before_secs + started.elapsed().as_secs_f64();
             self.change_record(|record| {
                 record.cem = search.iterations().to_vec();
-                (record.predicted_similarity, record.cost) = (Vec::new(), None);
+                (record.predicted_similarity, record.predicted_others) = (Vec::new(), Vec::new());
+                record.cost = None;
                 (record.draw, record.plan_secs) = (draw, plan_secs);
                 record.stages = stages(search.stages(), record.stages);
             });
@@ -130,9 +131,18 @@ impl Episode {
             return Ok(false);
         }
         let chosen = search.finish(&problem, cancel)?;
-        let predicted = goal.similarity.of(chosen.imagined)?;
+        let predicted = goal.similarity.of(chosen.imagined.clone())?;
+        let mut others = Vec::with_capacity(self.state.goals.len());
+        for (index, goal) in self.state.goals.iter().enumerate() {
+            others.push(if index == self.state.current {
+                Vec::new()
+            } else {
+                goal.similarity.of(chosen.imagined.clone())?
+            });
+        }
         self.change_record(|record| {
             record.predicted_similarity = predicted;
+            record.predicted_others = others;
             record.cem = chosen.iterations;
             record.cost = Some(chosen.cost);
             record.draw = draw;
@@ -159,7 +169,8 @@ impl Episode {
             return;
         }
         self.change_record(|record| {
-            (record.cem, record.predicted_similarity) = (Vec::new(), Vec::new());
+            record.cem = Vec::new();
+            (record.predicted_similarity, record.predicted_others) = (Vec::new(), Vec::new());
             (record.cost, record.draw, record.plan_secs) = (None, 0, 0.0);
             record.stages = stages(StageSecs::default(), record.stages);
         });

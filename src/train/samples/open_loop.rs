@@ -7,6 +7,7 @@ use crate::nn::wide;
 use crate::world_model::Predictor;
 
 /// Rolls out from the first frame of `latents` `[B, R + 1, N, D]` with `actions` `[B, R, D_a]`; `comparison` is `[D, D + 4]`.
+/// Where nothing has moved there is no error to measure by, and no entry.
 pub(in crate::train) fn open_loop(
     predictor: &Predictor,
     latents: &Tensor<4>,
@@ -24,16 +25,17 @@ pub(in crate::train) fn open_loop(
     let first = frame(0);
     let mut state = first.clone();
     (0..r)
-        .map(|i| {
+        .filter_map(|i| {
             let action = actions.clone().slice([0..b, i..i + 1]).reshape([b, d]);
             state = predictor.step(state.clone(), action, None);
             let real = frame(i + 1);
             let (missed, moved) = (wide(state.clone()) - real.clone(), first.clone() - real);
-            OpenLoopError {
+            let (still, still_compared) = (size(moved.clone()), compared(moved));
+            (still > 0.0 && still_compared > 0.0).then(|| OpenLoopError {
                 ahead: i + 1,
-                tokens: size(missed.clone()) / size(moved.clone()),
-                comparison: compared(missed) / compared(moved),
-            }
+                tokens: size(missed.clone()) / still,
+                comparison: compared(missed) / still_compared,
+            })
         })
         .collect()
 }
@@ -58,6 +60,12 @@ mod tests {
         let latents = latents.reshape([2, 4, config.tokens(), config.dim]);
         let actions = Tensor::random([2, 3, 3], normal, &device);
         let comparison = Tensor::random([config.dim, config.dim + 4], normal, &device);
+        let same = latents.clone().slice([0..2, 0..1]).repeat_dim(1, 4);
+        assert_eq!(
+            open_loop(&predictor, &same, &actions, &comparison),
+            [],
+            "nothing has moved"
+        );
         let errors = open_loop(&predictor, &latents, &actions, &comparison);
         assert_eq!(errors.iter().map(|error| error.ahead).collect::<Vec<_>>(), [1, 2, 3]);
         for error in errors {

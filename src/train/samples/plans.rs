@@ -19,13 +19,14 @@ const SEED: u64 = 11;
 /// None in a scene that this program does not know. `model` lies on `device`, which records no gradients.
 ///
 /// # Errors
-/// A model failed.
+/// A model failed, or it was stopped.
 pub(in crate::train) fn plan(
     model: WorldModel,
     stats: &LatentStats,
     config: &Config,
     scene: &str,
     device: &Device,
+    cancel: &AtomicBool,
 ) -> Result<Vec<PlanSample>, TrainError> {
     let Ok(scene) = Scene::load(scene) else {
         return Ok(Vec::new());
@@ -50,7 +51,7 @@ pub(in crate::train) fn plan(
             tasks,
             &mut |task, _, _| oracle_goal(&world, task),
             &mut |_, _| (),
-            &AtomicBool::new(false),
+            cancel,
         );
         let result = result.map_err(|err| wrong(&err))?;
         samples.extend(result.episodes.iter().map(|episode| PlanSample {
