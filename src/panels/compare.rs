@@ -370,7 +370,7 @@ mod tests {
         assert!(of(&[&old, &old]).is_empty());
         let rows = of(&[&plain, &other, &old]);
         let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["noise_common.2", "population"]);
+        assert_eq!(names, ["cem.noise_common.2", "cem.population"]);
         assert_eq!(rows[1].1[1..], ["11".to_owned(), "–".to_owned()]);
 
         // Settings that were turned count as they were in the end.

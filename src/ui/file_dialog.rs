@@ -33,11 +33,14 @@ pub enum Answer {
     NotThere,
 }
 
+/// What a dialog gave, and how long it was open.
+type Closed = (Option<PathBuf>, Duration);
+
 /// One dialog at a time, opened for a `Field`.
 pub struct FileDialog<Field> {
     /// The system's own; tests put another in its place.
     pub choose: Choose,
-    waiting: Option<(Field, Receiver<Option<PathBuf>>, Instant)>,
+    waiting: Option<(Field, Receiver<Closed>)>,
 }
 
 impl<Field> Default for FileDialog<Field> {
@@ -67,29 +70,27 @@ impl<Field> FileDialog<Field> {
         std::thread::Builder::new()
             .name("file-dialog".to_owned())
             .spawn(move || {
+                let opened = Instant::now();
+                let given = choose(&wanted, &near);
                 // The window may be closed by now; then nobody waits.
-                let _ = sender.send(choose(&wanted, &near));
+                let _ = sender.send((given, opened.elapsed()));
                 waker.request_repaint();
             })?;
-        self.waiting = Some((field, answer, Instant::now()));
+        self.waiting = Some((field, answer));
         Ok(())
     }
 
     /// The answer, once there is one.
     pub fn answer(&mut self) -> Option<(Field, Answer)> {
-        let (_, answer, _) = self.waiting.as_ref()?;
-        let given = match answer.try_recv() {
+        let (_, answer) = self.waiting.as_ref()?;
+        let answer = match answer.try_recv() {
             Err(TryRecvError::Empty) => return None,
-            Ok(given) => given,
+            Ok((Some(path), _)) => Answer::Chosen(path),
+            Ok((None, open)) if open >= BLINK => Answer::Cancelled,
             // Its thread panicked, which is as good as no dialog.
-            Err(TryRecvError::Disconnected) => None,
+            Ok((None, _)) | Err(TryRecvError::Disconnected) => Answer::NotThere,
         };
-        let (field, _, asked) = self.waiting.take()?;
-        let answer = match given {
-            Some(path) => Answer::Chosen(path),
-            None if asked.elapsed() < BLINK => Answer::NotThere,
-            None => Answer::Cancelled,
-        };
+        let (field, _) = self.waiting.take()?;
         Some((field, answer))
     }
 }
