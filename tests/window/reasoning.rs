@@ -35,8 +35,12 @@ fn asked(window: &mut Harness<'_, Desk>) -> Vec<Examination> {
 }
 
 /// Puts what the models say on the board.
-fn answer(window: &mut Harness<'_, Desk>, say: impl Fn(&Question) -> Result<Answer, String>) {
-    for asked in asked(window) {
+fn answer(
+    window: &mut Harness<'_, Desk>,
+    questions: Vec<Examination>,
+    say: impl Fn(&Question) -> Result<Answer, String>,
+) {
+    for asked in questions {
         let examined = Examined {
             answer: say(&asked.question),
             asked,
@@ -116,13 +120,11 @@ fn a_click_on_a_word_selects_it_and_its_sub_goal_and_escape_lets_it_go() {
     let prompt = window.state().recording.questions[0].prompt.clone();
     let expected = Question::Attention(AttentionQuestion::Answer { prompt, tokens: ids });
     window.run();
-    let questions: Vec<_> = asked(&mut window)
-        .into_iter()
-        .map(|one| (one.question, one.step))
-        .collect();
+    let open = asked(&mut window);
+    let questions: Vec<_> = open.iter().map(|one| (one.question.clone(), one.step)).collect();
     assert_eq!(questions, [(expected, 0)]);
     window.run();
-    answer(&mut window, says);
+    answer(&mut window, open, says);
     let shown = "Camera at step 11, attention map of the word “pick”";
     assert!(window.query_by_label(shown).is_some() && window.query_by_label("Word “pick” as seen at step 0").is_some());
     assert!(is_marked(&window, "Word pick, p 0.93, shown in the camera") && is_marked(&window, "Word up, p 0.93"));
@@ -193,10 +195,11 @@ fn a_patch_marks_the_words_that_looked_at_it() {
         Some([4, 4]),
         "the middle of the picture"
     );
-    assert_eq!(asked(&mut window).len(), 1);
+    let open = asked(&mut window);
+    assert_eq!(open.len(), 1);
     window.state_mut().state.selection.patch = Some([0, 4]);
     window.run();
-    answer(&mut window, says);
+    answer(&mut window, open, says);
     // The fifth token looks at the fifth patch, all others about equally elsewhere.
     let most = "Patch row 0, column 4: most looked at by “free” 30.0 %, “The” 0.500 %, “red” 0.500 %";
     assert!(window.query_by_label(most).is_some());
@@ -253,7 +256,7 @@ fn layer_and_head_change_what_is_seen_and_nothing_else() {
         (&Question::Attention(asked_for), step)
     );
     window.run();
-    answer(&mut window, says);
+    answer(&mut window, open, says);
     let seen = "Camera at step 11, attention map of sub-goal 2 through layer 2, mean of heads";
     assert!(window.query_by_label(seen).is_some() && window.query_by_label("Layer 2, mean of heads").is_some());
     click(&mut window, "Head of the attention");
@@ -262,7 +265,8 @@ fn layer_and_head_change_what_is_seen_and_nothing_else() {
     assert!(window.query_by_label(seen).is_some());
     click(&mut window, "Word pick, p 0.93");
     window.run();
-    answer(&mut window, says);
+    let open = asked(&mut window);
+    answer(&mut window, open, says);
     let seen = "Camera at step 11, attention map of the word “pick” through layer 2, head 4";
     assert!(window.query_by_label(seen).is_some());
     assert!(asked(&mut window).is_empty() && window.state().recording == recording);
@@ -273,7 +277,8 @@ fn why_attention_cannot_be_shown_is_said() {
     let mut window = with_tokens();
     click(&mut window, "Word pick, p 0.93");
     let why = "This episode was made with another checkpoint.";
-    answer(&mut window, |_| Err(why.to_owned()));
+    let open = asked(&mut window);
+    answer(&mut window, open, |_| Err(why.to_owned()));
     assert!(window.query_by_label(why).is_some());
     window.key_press(Key::Escape);
     window.run();

@@ -320,6 +320,10 @@ fn the_steps_of_the_loop_are_exported_alone() {
         window.get_by_label("Steps 2 to 5 alone").accesskit_node().is_disabled(),
         "a plan is written whole"
     );
+    window.key_press(Key::Escape);
+    window.run();
+    window.key_press(Key::Escape);
+    window.run();
     command(&mut window, "export loop");
     assert!(window.state().state.task.export.ends_with("steps-2-5.tjrec"));
     window.get_by_label("Export plan").click();

@@ -40,25 +40,25 @@ fn matches(name: &str, size: [f32; 2], theme: Theme, part: Part) {
 
 #[test]
 fn the_camera_shows_the_map_the_elites_and_the_action() {
-    matches("camera", [300.0, 330.0], Theme::Dark, camera_ui);
+    matches("camera", [440.0, 480.0], Theme::Dark, camera_ui);
 }
 
 #[test]
 fn curves_have_their_goals_colours_and_predictions_are_dashed() {
-    matches("similarity", [460.0, 170.0], Theme::Dark, similarity_ui);
+    matches("similarity", [640.0, 180.0], Theme::Dark, similarity_ui);
 }
 
 #[test]
 fn the_time_axis_has_its_marks() {
-    matches("timeline", [700.0, 100.0], Theme::Light, timeline_ui);
+    matches("timeline", [1060.0, 100.0], Theme::Light, timeline_ui);
 }
 
 #[test]
 fn a_plan_has_its_numbers_and_its_charts() {
-    matches("cem", [330.0, 480.0], Theme::Light, cem_ui);
+    matches("cem", [410.0, 560.0], Theme::Light, cem_ui);
 }
 
 #[test]
 fn sub_goals_stand_as_they_stood_at_the_shown_step() {
-    matches("sub-goals", [330.0, 170.0], Theme::Dark, sub_goals_ui);
+    matches("sub-goals", [360.0, 190.0], Theme::Dark, sub_goals_ui);
 }
