@@ -316,11 +316,14 @@ impl TrainingControl {
     /// while the run is paused.
     pub fn between_steps(&self, step: Duration) {
         let cancel = self.cancel.flag();
-        self.pace.rest(step, cancel, || self.board.view().phase.is_planning());
+        let planning = || self.board.view().phase.is_planning();
+        if planning() {
+            self.job.wait(|| self.pace.rest(step, cancel, planning));
+        }
         if self.pace.reins.is_held() && !self.cancel.is_raised() {
             let title = self.title.clone();
             self.board.set_training(TrainingState::Paused { title });
-            self.pace.wait(cancel);
+            self.job.wait(|| self.pace.wait(cancel));
             let title = self.title.clone();
             self.board.set_training(TrainingState::Running { title });
         }

@@ -84,7 +84,7 @@ fn jobs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         if job.fraction().is_some() {
             widgets::progress_bar(ui, 90.0, job.fraction(), &job.what);
         }
-        let mut times = numbers::duration(now.saturating_duration_since(job.started));
+        let mut times = numbers::duration(job.elapsed(now));
         if let Some(total) = job.total.filter(|&total| total > 1) {
             times = format!(
                 "{} / {} · {times}",

@@ -269,6 +269,8 @@ fn training_desk() -> Desk {
         done: 3999,
         total: Some(8000),
         started: std::time::Instant::now() - Duration::from_secs(2400),
+        first: 0,
+        waits_since: None,
     });
     desk.metrics.listed = vec![
         training::facts("runs/first", RunState::Here, 4000),

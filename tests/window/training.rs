@@ -11,7 +11,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
 use thinkjepa::engine::{
-    Command, FileContent, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState,
+    Command, FileContent, Job, JobKind, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState,
 };
 use thinkjepa::panels::Workspace;
 use thinkjepa::recording::Recording;
@@ -120,6 +120,34 @@ fn a_form_says_in_place_what_is_wrong_and_starts_what_is_right() {
     let settings: Vec<(&str, &str)> = request.settings.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     assert_eq!(settings, [("train.clip_norm", "0.25")]);
     assert_eq!(run, Path::new("runs/first"));
+}
+
+/// A job that was resumed `secs` ago with `first` steps done.
+fn job(first: u64, done: u64, secs: u64) -> Job {
+    Job {
+        id: 1,
+        kind: JobKind::Train,
+        what: "Training".to_owned(),
+        done,
+        total: Some(8000),
+        started: Instant::now() - Duration::from_secs(secs),
+        first,
+        waits_since: None,
+    }
+}
+
+#[test]
+fn the_time_left_of_a_resumed_run_is_one_number_in_the_list_the_form_and_the_status_line() {
+    let mut desk = desk();
+    desk.board.training = TrainingState::Running {
+        title: "Stage 1 · first".to_owned(),
+    };
+    desk.board.jobs.push(job(3800, 4000, 1800));
+    desk.metrics.listed = vec![facts("runs/first", RunState::Here, 4000)];
+    let window = window(desk);
+    // 200 steps in half an hour, and 4000 to go.
+    assert_eq!(window.query_all_by_label_contains("10 h 00 min left").count(), 3);
+    assert_eq!(window.query_all_by_label_contains(" left").count(), 3);
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use egui::{CollapsingHeader, ComboBox, Label, RichText, Ui};
 
-use super::runs::{is_busy, is_paused, start};
+use super::runs::{is_busy, is_paused, start, training_job};
 use super::state::Checked;
 use crate::config::{Field, FieldKind, PRESETS};
-use crate::engine::{Command, JobKind, Priority, RunMetrics, Stage, TrainingCommand, TrainingState};
+use crate::engine::{Command, Priority, RunMetrics, Stage, TrainingCommand, TrainingState};
 use crate::panels::files::{PathField, dialog_button_ui};
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::SMALL;
@@ -73,7 +73,7 @@ fn state_ui(ui: &mut Ui, view: &View<'_>) {
         }
     }
     let now = std::time::Instant::now();
-    if let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Train) {
+    if let Some(job) = training_job(view) {
         widgets::progress_bar(ui, ui.available_width(), job.fraction(), &job.what);
         let mut text = format!("{}: {}", job.what, numbers::grouped(job.done as i64));
         if let Some(total) = job.total {

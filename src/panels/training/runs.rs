@@ -1,11 +1,14 @@
 //! The list of runs: how each stands, which of them are drawn, and how one goes on.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use egui::{Align, Label, Layout, RichText, Ui, vec2};
 
 use super::state::TrainingForm;
-use crate::engine::{Command, RunFacts, RunMetrics, RunState, Stage, TrainingCommand, TrainingRequest, TrainingState};
+use crate::engine::{
+    Command, Job, JobKind, RunFacts, RunMetrics, RunState, Stage, TrainingCommand, TrainingRequest, TrainingState,
+};
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
@@ -119,7 +122,7 @@ fn row_ui(
     });
     let mut lines = Vec::new();
     if let Some(facts) = facts {
-        lines.push((told(facts), p.weak));
+        lines.push((told(facts, view), p.weak));
     }
     if let Some(run) = watched {
         if let Some(problem) = &run.problem {
@@ -186,12 +189,17 @@ pub(super) fn is_busy(view: &View<'_>) -> bool {
     )
 }
 
+/// What the trainer is at.
+pub(super) fn training_job<'a>(view: &View<'a>) -> Option<&'a Job> {
+    view.board.jobs.iter().find(|job| job.kind == JobKind::Train)
+}
+
 pub(super) fn is_paused(view: &View<'_>) -> bool {
     matches!(view.board.training, TrainingState::Paused { .. })
 }
 
-/// Stage, preset, step, pace and what is left.
-fn told(facts: &RunFacts) -> String {
+/// Stage, preset, step, pace and what is left; of the run that this program trains, as its job says it elsewhere.
+fn told(facts: &RunFacts, view: &View<'_>) -> String {
     let mut words = Vec::new();
     if let Some(stage) = facts.stage {
         words.push(format!("stage {}", stage.name()));
@@ -208,7 +216,11 @@ fn told(facts: &RunFacts) -> String {
     if let Some(pace) = facts.steps_per_sec {
         words.push(format!("{} steps/s", numbers::sig3(pace)));
     }
-    if let Some(left) = facts.left().filter(|_| facts.is_running()) {
+    let left = match facts.state {
+        RunState::Here => training_job(view).and_then(|job| job.eta(Instant::now())),
+        _ => facts.left().filter(|_| facts.is_running()),
+    };
+    if let Some(left) = left {
         words.push(format!("{} left", numbers::duration(left)));
     }
     words.join(" · ")
