@@ -420,18 +420,33 @@ mod tests {
             first: 0,
             waits_since: None,
         };
-        let after = |job: &Job, secs| job.eta(started + Duration::from_secs(secs)).map(|eta| eta.as_secs_f64());
-        assert!(
-            (after(&job, 10).unwrap() - 30.0).abs() < 1e-6,
-            "{:?}",
-            after(&job, 10)
-        );
+        let after = |job: &Job, secs| {
+            job.eta(started + Duration::from_secs(secs))
+                .map(|eta| eta.as_secs_f64())
+        };
+        assert!((after(&job, 10).unwrap() - 30.0).abs() < 1e-6, "{:?}", after(&job, 10));
         assert_eq!(Job { done: 0, ..job.clone() }.eta(started), None);
-        assert_eq!(Job { total: None, ..job.clone() }.fraction(), None);
+        assert_eq!(
+            Job {
+                total: None,
+                ..job.clone()
+            }
+            .fraction(),
+            None
+        );
         // Resumed at 20: 5 steps in 10 seconds, and 75 to go.
         let resumed = Job { first: 20, ..job };
         assert_eq!(after(&resumed, 10), Some(150.0));
-        assert_eq!(after(&Job { done: 20, ..resumed.clone() }, 10), None);
+        assert_eq!(
+            after(
+                &Job {
+                    done: 20,
+                    ..resumed.clone()
+                },
+                10
+            ),
+            None
+        );
         let waits = Job {
             waits_since: Some(started + Duration::from_secs(10)),
             ..resumed

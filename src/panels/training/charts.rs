@@ -303,14 +303,10 @@ fn curve(plot: &mut PlotUi<'_>, p: &Palette, name: &str, (path, run, color): Dra
     };
     let title = format!("{name} of {}", name_of(path));
     if let Some(series) = run.series.get(name) {
-        // The smoothed line at the left edge is made of what lies before it.
-        let from = range.start() - 5.0 * style.smoothing;
-        let stretches = series.decimated(from..=*range.end(), most);
+        let points = series.within(range.clone());
+        let stretches = series.stretches(points.clone(), most);
         let at = |stretch: &Stretch| style.x(run, middle(stretch));
-        let first = stretches
-            .partition_point(|stretch| stretch.x[1] < *range.start())
-            .saturating_sub(1);
-        let seen: Vec<(f64, &Stretch)> = stretches[first..]
+        let seen: Vec<(f64, &Stretch)> = stretches
             .iter()
             .filter_map(|stretch| Some((at(stretch)?, stretch)))
             .collect();
@@ -332,8 +328,8 @@ fn curve(plot: &mut PlotUi<'_>, p: &Palette, name: &str, (path, run, color): Dra
         };
         plot.line(Line::new(title.clone(), mean).stroke(raw).allow_hover(false));
         if style.smoothing > 0.0 {
-            let smooth = smoothed(&stretches, style.smoothing);
-            let smooth: PlotPoints<'_> = smooth[first..]
+            let smooth = smoothed_over(series, &stretches, points.start, style.smoothing, most);
+            let smooth: PlotPoints<'_> = smooth
                 .iter()
                 .filter_map(|[step, value]| Some([style.x(run, *step)?, style.scale(*value)]))
                 .collect();
@@ -382,6 +378,17 @@ fn apart(steps: &[f64], range: &std::ops::RangeInclusive<f64>, most: usize) -> V
         }
     }
     kept
+}
+
+/// The smoothed line over stretches that begin at point `first`. What lies before them is summed up on its own: however far
+/// back a long smoothing reaches, the stretches stay as fine as they are.
+fn smoothed_over(series: &Series, stretches: &[Stretch], first: usize, constant: f64, most: usize) -> Vec<[f64; 2]> {
+    let start = stretches.first().map_or(f64::MIN, |stretch| stretch.x[0]);
+    let before = series.within(start - 5.0 * constant..=start).start.min(first)..first;
+    let mut all = series.stretches(before, most);
+    let lead = all.len();
+    all.extend_from_slice(stretches);
+    smoothed(&all, constant).split_off(lead)
 }
 
 /// Steps and means with weights `exp(-(t - s) / constant)` over what lies at or before t: the same whether a stretch is one
@@ -488,6 +495,25 @@ mod tests {
             .map(|stretch| Stretch { mean: 2.0, ..stretch })
             .collect();
         assert!(smoothed(&flat, 1e4).iter().all(|[_, value]| (value - 2.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_long_smoothing_leaves_every_point_of_a_short_range() {
+        let mut series = Series::default();
+        for step in 0..40_000u32 {
+            let noise = if step % 2 == 0 { 0.5 } else { -0.5 };
+            series.push(f64::from(step), 3.0 - f64::from(step) * 5e-5 + noise);
+        }
+        let points = series.within(30_000.0..=30_020.0);
+        let seen = series.stretches(points.clone(), 300);
+        assert_eq!(seen.len(), 23, "each step, and one beyond either edge");
+        let line = smoothed_over(&series, &seen, points.start, 1000.0, 300);
+        let fine = smoothed(&series.stretches(0..40_000, 40_000), 1000.0);
+        assert_eq!(line.len(), seen.len());
+        for [step, value] in line {
+            let other = fine[step as usize][1];
+            assert!((value - other).abs() < 0.01, "{value} and {other} at {step}");
+        }
     }
 
     #[test]
