@@ -41,7 +41,7 @@ pub use event::{Event, EventSender, Waker};
 pub use examine::{Answer, Examination, Examined, Question, Topic};
 pub use metrics::{MetricsReader, Run};
 pub use pace::Priority;
-pub use runs::{RunFacts, RunMetrics, RunState};
+pub use runs::{RunFacts, RunMetrics, RunState, run_name};
 pub use samples::RunSamples;
 pub use series::{Series, Stretch};
 pub use session::{

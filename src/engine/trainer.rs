@@ -4,6 +4,7 @@ use crossbeam_channel::Receiver;
 
 use super::board::{JobKind, Level, TrainingState};
 use super::command::{Command, TrainingRequest};
+use super::runs::run_name;
 use super::session::{RunTraining, SessionError, TrainingControl};
 use super::slot::lock;
 use super::{Shared, worker};
@@ -22,10 +23,7 @@ fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
     if shared.train_cancel.is_raised() {
         return;
     }
-    let name = request
-        .run
-        .file_name()
-        .map_or_else(|| request.run.to_string_lossy(), |name| name.to_string_lossy());
+    let name = run_name(&request.run);
     let title = format!("Stage {} · {name}", request.stage.name());
     let board = &shared.board;
     shared.pace.begin();

@@ -14,9 +14,8 @@ use egui_plot::{
 
 use super::group::{Group, explained};
 use super::menu::{self, ChartAct, InSight, chart_menu};
-use super::runs::name_of;
 use super::state::TrainingForm;
-use crate::engine::{Run, RunMetrics, Series, Stretch};
+use crate::engine::{Run, RunMetrics, Series, Stretch, run_name};
 use crate::panels::state::ViewState;
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, chart, faces, numbers, widgets};
@@ -283,7 +282,7 @@ fn title_ui(ui: &mut Ui, name: &str, known: &[Drawn<'_>]) {
             let times = if marks.len() == 1 { "once" } else { "several times" };
             let text = format!(
                 "{}: not a number {times}, first at step {}",
-                name_of(path),
+                run_name(path),
                 numbers::grouped(marks[0] as i64)
             );
             ui.label(RichText::new(text).size(SMALL).color(p.bad));
@@ -301,7 +300,7 @@ fn curve(plot: &mut PlotUi<'_>, p: &Palette, name: &str, (path, run, color): Dra
         (Some(from), Some(to)) if !plot.auto_bounds().x => from..=to,
         _ => f64::MIN..=f64::MAX,
     };
-    let title = format!("{name} of {}", name_of(path));
+    let title = format!("{name} of {}", run_name(path));
     if let Some(series) = run.series.get(name) {
         let points = series.within(range.clone());
         let stretches = series.stretches(points.clone(), most);
@@ -436,7 +435,7 @@ fn values_ui(ui: &Ui, shown: &PlotResponse<()>, name: &str, known: &[Drawn<'_>],
                     let (swatch, _) = ui.allocate_exact_size(vec2(9.0, 9.0), egui::Sense::hover());
                     ui.painter().rect_filled(swatch, 2.0, p.sub_goal(*color));
                     let step = numbers::grouped(step as i64);
-                    ui.label(format!("{}  {}  (step {step})", name_of(path), numbers::sig3(value)));
+                    ui.label(format!("{}  {}  (step {step})", run_name(path), numbers::sig3(value)));
                 });
             }
         }

@@ -352,7 +352,7 @@ fn estimate_ui(ui: &mut Ui, checked: &Checked, stage: Stage, preset: &str, metri
     let time = last.zip(checked.steps).and_then(|(facts, steps)| {
         let secs = steps as f64 / facts.steps_per_sec?;
         let time = numbers::duration(Duration::try_from_secs_f64(secs).ok()?);
-        let name = super::runs::name_of(&facts.run);
+        let name = crate::engine::run_name(&facts.run);
         Some(format!(
             "About {time} for {} steps, at the pace of {name}",
             numbers::grouped(steps as i64)

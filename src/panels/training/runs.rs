@@ -8,6 +8,7 @@ use egui::{Align, Label, Layout, RichText, Ui, vec2};
 use super::state::TrainingForm;
 use crate::engine::{
     Command, Job, JobKind, RunFacts, RunMetrics, RunState, Stage, TrainingCommand, TrainingRequest, TrainingState,
+    run_name,
 };
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::{SMALL, semibold};
@@ -68,7 +69,7 @@ fn row_ui(
     facts: Option<&RunFacts>,
 ) {
     let p = Palette::of(ui);
-    let name = name_of(run);
+    let name = run_name(run);
     let watched = metrics.watched.get(run);
     ui.add_space(4.0);
     ui.horizontal(|ui| {
@@ -224,12 +225,6 @@ fn told(facts: &RunFacts, view: &View<'_>) -> String {
         words.push(format!("{} left", numbers::duration(left)));
     }
     words.join(" · ")
-}
-
-/// A run's name: the folder's own.
-pub(super) fn name_of(run: &Path) -> String {
-    run.file_name()
-        .map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 impl TrainingForm {
