@@ -179,6 +179,8 @@ fn beside(runs: &Path) -> Result<Beside, CliError> {
             run: runs.join("training"),
             steps: None,
             from: None,
+            scene: None,
+            data: None,
             device: None,
         },
     })

@@ -45,8 +45,13 @@ pub struct TrainingRequest {
     pub run: PathBuf,
     /// Steps of the schedule; the preset's own number if none.
     pub steps: Option<usize>,
-    /// Checkpoint that a later stage goes on from; what the program was started with if none. Stage 1 begins from nothing.
+    /// Checkpoint that the stage goes on from; if none, later stages take what the program was started with, and stage 1
+    /// begins from nothing.
     pub from: Option<PathBuf>,
+    /// Name or path of the scene; what the program was started with if none.
+    pub scene: Option<String>,
+    /// Folder of episodes, made where it is missing or empty; data/SCENE if none.
+    pub data: Option<PathBuf>,
     /// Where to compute; what the program was started with if none.
     pub device: Option<DeviceChoice>,
 }

@@ -50,6 +50,8 @@ pub struct RunFacts {
     pub stage: Option<Stage>,
     pub preset: Option<String>,
     pub from: Option<PathBuf>,
+    pub scene: Option<String>,
+    pub data: Option<PathBuf>,
     pub state: RunState,
     /// The last step in its metrics.
     pub step: usize,
@@ -199,6 +201,8 @@ impl RunBook {
                     stage: file.as_ref().map(|file| file.stage),
                     preset: file.as_ref().map(|file| file.preset.clone()),
                     from: file.as_ref().and_then(|file| file.from.clone()),
+                    scene: file.as_ref().and_then(|file| file.scene.clone()),
+                    data: file.as_ref().and_then(|file| file.data.clone()),
                     state: RunState::Stopped,
                     step,
                     steps: file.as_ref().map(|file| file.steps),

@@ -53,6 +53,8 @@ pub struct SessionInfo {
     /// Why it is this device.
     pub device_why: String,
     pub scene: String,
+    /// Name or path that the scene was loaded from.
+    pub scene_source: String,
     /// The settings of the steps to come.
     pub plan: PlanConfig,
     /// Those that the checkpoint came with.

@@ -391,6 +391,8 @@ fn workers_never_wait_for_a_window_that_takes_nothing() {
         run: run.clone(),
         steps: None,
         from: None,
+        scene: None,
+        data: None,
         device: None,
     };
     assert!(engine.send(Command::StartTraining(request)));
@@ -493,6 +495,8 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
         run: run.to_owned(),
         steps: None,
         from: None,
+        scene: None,
+        data: None,
         device: None,
     };
     engine.send(Command::StartTraining(request(folder.path())));

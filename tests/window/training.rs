@@ -31,6 +31,8 @@ pub(super) fn facts(run: &str, state: RunState, step: usize) -> RunFacts {
         stage: Some(Stage::One),
         preset: Some("nano".to_owned()),
         from: None,
+        scene: None,
+        data: None,
         state,
         step,
         steps: Some(8000),
@@ -119,6 +121,11 @@ fn a_form_says_in_place_what_is_wrong_and_starts_what_is_right() {
     );
     let settings: Vec<(&str, &str)> = request.settings.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     assert_eq!(settings, [("train.clip_norm", "0.25")]);
+    assert_eq!(
+        request.scene.as_deref(),
+        Some("scenes/demo.ron"),
+        "the one that is loaded"
+    );
     assert_eq!(run, Path::new("runs/first"));
 }
 

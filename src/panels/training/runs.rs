@@ -154,7 +154,10 @@ fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, facts: &RunFacts
         let config = facts.run.join("config.ron").display().to_string();
         start(state, view, facts.run.clone(), stage, |request| {
             request.preset = config;
-            request.from = facts.from.clone();
+            (request.from, request.data) = (facts.from.clone(), facts.data.clone());
+            if facts.scene.is_some() {
+                request.scene.clone_from(&facts.scene);
+            }
         });
     }
 }
@@ -174,6 +177,8 @@ pub(super) fn start(
         run: run.clone(),
         steps: None,
         from: None,
+        scene: view.board.info.as_ref().map(|info| info.scene_source.clone()),
+        data: None,
         device: view.board.info.as_ref().map(|info| info.device_choice),
     };
     fill(&mut request);

@@ -169,6 +169,7 @@ fn run_steps(
     };
     let mut tell = |progress: &Progress<'_>| observe(&JobProgress::Step(progress.clone()));
     let mut file = RunFile::begun(job.stage, &job.config.name, stage.steps(), job.from.as_deref());
+    (file.scene, file.data) = (Some(job.scene.clone()), Some(job.data.clone()));
     file.write(&job.run)?;
     let result = super::train(stage, (&job.run, job.stage), every, (cancel, &job.reins), &mut tell);
     file.standing = match &result {
