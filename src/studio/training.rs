@@ -31,6 +31,9 @@ fn train(settings: &StudioSettings, request: &TrainingRequest, control: &Trainin
     let mut observe = |progress: &JobProgress<'_>| match progress {
         JobProgress::Preparing { what, done, total } => control.progress(what, *done as u64, *total as u64),
         JobProgress::Step(step) => {
+            if let Some(what) = step.warning {
+                control.log(Level::Warning, what);
+            }
             control.progress("Training", step.step as u64, step.steps as u64);
             if step.step < step.steps {
                 control.between_steps(Duration::try_from_secs_f64(step.step_secs).unwrap_or_default());
