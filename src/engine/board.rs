@@ -83,9 +83,20 @@ pub struct Job {
     pub first: u64,
     /// The job waits since then.
     pub waits_since: Option<Instant>,
+    /// It was asked to pause, which it does after the training step at hand or to come.
+    pub pausing: bool,
 }
 
 impl Job {
+    /// What the job is at, and what it was asked.
+    pub fn said(&self) -> String {
+        if self.pausing {
+            format!("Pausing… · {}", self.what)
+        } else {
+            self.what.clone()
+        }
+    }
+
     pub fn fraction(&self) -> Option<f32> {
         let total = self.total.filter(|&total| total > 0)?;
         Some((self.done as f32 / total as f32).clamp(0.0, 1.0))
@@ -261,6 +272,14 @@ impl Board {
         self.change(|state| state.view.training = training);
     }
 
+    /// A pause of the training was asked for, or is no longer waited for.
+    pub(super) fn set_pausing(&self, pausing: bool) {
+        self.change(|state| {
+            let training = state.view.jobs.iter_mut().filter(|job| job.kind == JobKind::Train);
+            training.for_each(|job| job.pausing = pausing);
+        });
+    }
+
     pub fn set_switches(&self, switches: Switches) {
         self.change(|state| state.view.switches = switches);
     }
@@ -349,6 +368,7 @@ impl Board {
                 started: Instant::now(),
                 first: 0,
                 waits_since: None,
+                pausing: false,
             });
             id
         });
@@ -419,6 +439,7 @@ mod tests {
             started,
             first: 0,
             waits_since: None,
+            pausing: false,
         };
         let after = |job: &Job, secs| {
             job.eta(started + Duration::from_secs(secs))

@@ -186,8 +186,14 @@ impl Engine {
     fn training(&self, asked: TrainingCommand) -> Option<Command> {
         let pace = &self.shared.pace;
         match asked {
-            TrainingCommand::Pause => pace.pause(),
-            TrainingCommand::Resume => pace.resume(),
+            TrainingCommand::Pause => {
+                pace.pause();
+                self.shared.board.set_pausing(true);
+            }
+            TrainingCommand::Resume => {
+                pace.resume();
+                self.shared.board.set_pausing(false);
+            }
             TrainingCommand::SetPriority(priority) => pace.set_priority(priority),
             TrainingCommand::StopUnsaved => {
                 pace.reins.discard();

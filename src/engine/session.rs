@@ -324,6 +324,7 @@ impl TrainingControl {
         }
         if self.pace.reins.is_held() && !self.cancel.is_raised() {
             let title = self.title.clone();
+            self.board.set_pausing(false);
             self.board.set_training(TrainingState::Paused { title });
             self.job.wait(|| self.pace.wait(cancel));
             let title = self.title.clone();

@@ -80,7 +80,7 @@ fn jobs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let now = Instant::now();
     for job in &view.board.jobs {
-        ui.label(RichText::new(&job.what).size(SMALL).color(p.text));
+        ui.label(RichText::new(job.said()).size(SMALL).color(p.text));
         if job.fraction().is_some() {
             widgets::progress_bar(ui, 90.0, job.fraction(), &job.what);
         }

@@ -271,6 +271,7 @@ fn training_desk() -> Desk {
         started: std::time::Instant::now() - Duration::from_secs(2400),
         first: 0,
         waits_since: None,
+        pausing: false,
     });
     desk.metrics.listed = vec![
         training::facts("runs/first", RunState::Here, 4000),

@@ -11,7 +11,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
 use thinkjepa::engine::{
-    Command, FileContent, Job, JobKind, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState,
+    BoardView, Command, FileContent, Job, JobKind, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand,
+    TrainingRequest, TrainingState,
 };
 use thinkjepa::panels::Workspace;
 use thinkjepa::recording::Recording;
@@ -129,6 +130,20 @@ fn a_form_says_in_place_what_is_wrong_and_starts_what_is_right() {
     assert_eq!(run, Path::new("runs/first"));
 }
 
+fn request(run: &Path) -> TrainingRequest {
+    TrainingRequest {
+        stage: Stage::One,
+        preset: "nano".to_owned(),
+        settings: std::collections::BTreeMap::new(),
+        run: run.to_owned(),
+        steps: None,
+        from: None,
+        scene: None,
+        data: None,
+        device: None,
+    }
+}
+
 /// A job that was resumed `secs` ago with `first` steps done.
 fn job(first: u64, done: u64, secs: u64) -> Job {
     Job {
@@ -140,6 +155,7 @@ fn job(first: u64, done: u64, secs: u64) -> Job {
         started: Instant::now() - Duration::from_secs(secs),
         first,
         waits_since: None,
+        pausing: false,
     }
 }
 
@@ -155,6 +171,48 @@ fn the_time_left_of_a_resumed_run_is_one_number_in_the_list_the_form_and_the_sta
     // 200 steps in half an hour, and 4000 to go.
     assert_eq!(window.query_all_by_label_contains("10 h 00 min left").count(), 3);
     assert_eq!(window.query_all_by_label_contains(" left").count(), 3);
+}
+
+#[test]
+fn a_pause_is_said_at_once_while_data_is_made_and_can_be_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = script::engine(Arc::new(|| ()));
+    let until = |what: &str, so: &dyn Fn(&BoardView) -> bool| {
+        let begun = Instant::now();
+        while !so(&engine.board()) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "never {what}: {:?}",
+                engine.board()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    // A run of that name makes data until it is stopped.
+    let run = folder.path().join("data");
+    engine.send(Command::StartTraining(request(&run)));
+    until("making data", &|board| {
+        board.jobs.iter().any(|job| job.what == "Making episodes")
+    });
+    engine.send(Command::Training(TrainingCommand::Pause));
+    let job = engine.board().jobs[0].clone();
+    assert_eq!(job.said(), "Pausing… · Making episodes");
+
+    let mut desk = desk();
+    desk.board = engine.board();
+    let mut window = window(desk);
+    window.run_steps(3);
+    assert!(window.query_all_by_label_contains("Pausing… · Making episodes").count() >= 2);
+    window.get_by_label("Resume training").click();
+    window.run_steps(2);
+    for command in window.state_mut().take() {
+        engine.send(command);
+    }
+    assert_eq!(engine.board().jobs[0].said(), "Making episodes");
+    engine.send(Command::StopTraining);
+    until("stopped", &|board| {
+        matches!(board.training, TrainingState::Stopped { .. })
+    });
 }
 
 #[test]
@@ -294,6 +352,7 @@ fn a_run_is_started_watched_paused_resumed_and_stopped_by_its_buttons() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(window.query_by_label("Chart of loss, 1 run").is_some());
+    assert!(!window.state().as_ref().unwrap().engine().board().jobs[0].pausing);
     let held = window.state().as_ref().unwrap().engine().board().jobs[0].done;
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(window.state().as_ref().unwrap().engine().board().jobs[0].done, held);

@@ -42,8 +42,13 @@ fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 state.outbox.push(command);
             }
         };
-        if is_paused(view) {
-            let tip = "Do the next step";
+        let pausing = training_job(view).is_some_and(|job| job.pausing);
+        if is_paused(view) || pausing {
+            let tip = if pausing {
+                "Do not pause after all"
+            } else {
+                "Do the next step"
+            };
             button(ui, "Resume training", tip, Command::Training(TrainingCommand::Resume));
         } else {
             let tip = "Save a checkpoint after the step at hand and wait; the models stay loaded";
@@ -75,7 +80,7 @@ fn state_ui(ui: &mut Ui, view: &View<'_>) {
     let now = std::time::Instant::now();
     if let Some(job) = training_job(view) {
         widgets::progress_bar(ui, ui.available_width(), job.fraction(), &job.what);
-        let mut text = format!("{}: {}", job.what, numbers::grouped(job.done as i64));
+        let mut text = format!("{}: {}", job.said(), numbers::grouped(job.done as i64));
         if let Some(total) = job.total {
             text = format!("{text} of {}", numbers::grouped(total as i64));
         }
