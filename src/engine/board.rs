@@ -162,6 +162,8 @@ pub enum TrainingState {
     Failed {
         title: String,
         message: String,
+        /// What was kept, and what to do.
+        advice: String,
     },
 }
 

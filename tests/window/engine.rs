@@ -521,6 +521,16 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
         "a panic",
         |engine| matches!(&engine.board().training, TrainingState::Failed { message, .. } if message == "out of memory"),
     );
+    let log = engine.board().log;
+    let said = &log
+        .iter()
+        .find(|line| line.level == Level::Error)
+        .expect("an error")
+        .text;
+    assert!(
+        said.contains("out of memory Its checkpoints and metrics were kept. Press Resume"),
+        "{said}"
+    );
     engine.send(Command::StartTraining(request(folder.path())));
     until(&engine, "another run", |engine| {
         matches!(engine.board().training, TrainingState::Finished { .. })

@@ -216,6 +216,29 @@ fn a_pause_is_said_at_once_while_data_is_made_and_can_be_taken_back() {
 }
 
 #[test]
+fn a_failed_training_says_what_happened_what_was_kept_and_what_to_do_in_the_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = script::engine(Arc::new(|| ()));
+    engine.send(Command::StartTraining(request(&folder.path().join("panic"))));
+    let begun = Instant::now();
+    while !matches!(engine.board().training, TrainingState::Failed { .. }) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", engine.board());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let mut desk = desk();
+    desk.board = engine.board();
+    let mut window = window(desk);
+    window.run_steps(3);
+    assert!(window.query_by_label("Stage 1 · panic: out of memory").is_some());
+    let advice = "Its checkpoints and metrics were kept. Press Resume beside the run";
+    assert!(window.query_by_label_contains(advice).is_some());
+    assert!(
+        window.query_by_label("Start training").is_some(),
+        "the form is there again"
+    );
+}
+
+#[test]
 fn several_runs_are_overlaid_hidden_and_a_loss_that_is_no_number_is_marked() {
     let mut desk = desk();
     desk.metrics.listed = vec![

@@ -72,9 +72,9 @@ fn state_ui(ui: &mut Ui, view: &View<'_>) {
         TrainingState::Paused { title } => line(ui, format!("{title}: paused, with a checkpoint"), p.warn),
         TrainingState::Stopped { title } => line(ui, format!("{title}: stopped. Start it again to go on."), p.text),
         TrainingState::Finished { title } => line(ui, format!("{title}: finished"), p.good),
-        TrainingState::Failed { title, message } => {
+        TrainingState::Failed { title, message, advice } => {
             line(ui, format!("{title}: {message}"), p.bad);
-            line(ui, "Its checkpoints and metrics were kept.".to_owned(), p.text);
+            line(ui, advice.clone(), p.text);
         }
     }
     let now = std::time::Instant::now();
