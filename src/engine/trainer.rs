@@ -70,6 +70,9 @@ fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
 
 fn failed(board: &Board, title: String, message: String, advice: &str) -> TrainingState {
     let advice = format!("{KEPT} {advice}");
-    board.log(Level::Error, format!("{title}: {message} {advice}"));
+    board.log(
+        Level::Error,
+        format!("{title}: {}. {advice}", message.trim_end_matches('.')),
+    );
     TrainingState::Failed { title, message, advice }
 }

@@ -528,7 +528,7 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
         .expect("an error")
         .text;
     assert!(
-        said.contains("out of memory Its checkpoints and metrics were kept. Press Resume"),
+        said.contains("out of memory. Its checkpoints and metrics were kept. Press Resume"),
         "{said}"
     );
     engine.send(Command::StartTraining(request(folder.path())));
