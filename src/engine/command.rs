@@ -71,7 +71,7 @@ pub enum TrainingCommand {
     Resume,
     /// Stop after the step at hand and keep nothing of what was done since the last checkpoint.
     StopUnsaved,
-    /// Who goes first while an episode is planned.
+    /// How the machine is shared while an episode is planned.
     SetPriority(Priority),
 }
 

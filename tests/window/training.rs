@@ -311,8 +311,17 @@ fn several_runs_are_overlaid_hidden_and_a_loss_that_is_no_number_is_marked() {
     window.run_steps(2);
     assert_eq!(
         window.state_mut().take(),
-        [Command::Training(TrainingCommand::SetPriority(Priority::Episode))]
+        [Command::Training(TrainingCommand::SetPriority(Priority::EPISODE))]
     );
+    // The slider goes on from the named position.
+    let share = "Share of training while an episode is planned, percent";
+    window.get_by_role_and_label(Role::Slider, share).focus();
+    window.run_steps(2);
+    window.key_press(Key::ArrowRight);
+    window.run_steps(2);
+    let set = TrainingCommand::SetPriority(Priority::of_planning(99));
+    assert_eq!(window.state_mut().take(), [Command::Training(set)]);
+    assert!(window.query_by_label("99 % planning").is_some());
 }
 
 #[test]

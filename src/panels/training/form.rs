@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use egui::{CollapsingHeader, ComboBox, Label, RichText, Ui};
+use egui::{CollapsingHeader, ComboBox, Label, RichText, Slider, Ui};
 
 use super::runs::{is_busy, is_paused, start, training_job};
 use super::state::Checked;
@@ -91,29 +91,55 @@ fn state_ui(ui: &mut Ui, view: &View<'_>) {
     }
 }
 
-/// Who gets the machine.
+/// Who gets the machine: a slider from the episode over even shares to the training.
 fn priority_ui(ui: &mut Ui, state: &mut ViewState) {
+    const NAMED: [(Priority, &str, &str); 3] = [
+        (
+            Priority::EPISODE,
+            "Episode first",
+            "Training waits until nothing is planned",
+        ),
+        (
+            Priority::EVEN,
+            "Even",
+            "Training rests after each step for as long as the step took",
+        ),
+        (Priority::TRAINING, "Training first", "Training never waits"),
+    ];
     let p = Palette::of(ui);
     ui.add_space(4.0);
-    let tip = "Who gets the machine while an episode is planned. Training waits between two steps alone: its numbers stay \
-               the same.";
+    let tip = "Who gets the machine while an episode is planned. After a step of s seconds training rests for s p / (1 - p), \
+               where p is the share of planning. It waits between two steps alone: its numbers stay the same.";
     ui.label(RichText::new("While an episode is planned").size(SMALL).color(p.weak))
         .on_hover_text(tip);
-    ui.horizontal(|ui| {
-        for priority in Priority::ALL {
-            let (text, tip) = match priority {
-                Priority::Training => ("Training first", "Training never waits"),
-                Priority::Even => ("Even", "Training rests after each step for as long as the step took"),
-                Priority::Episode => ("Episode first", "Training waits until nothing is planned"),
-            };
-            let on = state.training.priority == priority;
-            if widgets::toggle(ui, on, text, text).on_hover_text(tip).clicked() && !on {
-                state.training.priority = priority;
-                let set = TrainingCommand::SetPriority(priority);
-                state.outbox.push(Command::Training(set));
-            }
+    let before = state.training.priority;
+    let mut priority = before;
+    let mut training = 100 - before.percent();
+    ui.scope(|ui| {
+        ui.spacing_mut().slider_width = (ui.available_width() - 4.0).max(80.0);
+        let slider = Slider::new(&mut training, 0..=100).show_value(false);
+        let name = "Share of training while an episode is planned, percent";
+        if ui.add(slider).on_hover_text(tip).accessible_name(name).changed() {
+            priority = Priority::of_planning(100 - training);
         }
     });
+    ui.horizontal(|ui| {
+        for (named, text, tip) in NAMED {
+            if widgets::toggle(ui, before == named, text, text)
+                .on_hover_text(tip)
+                .clicked()
+            {
+                priority = named;
+            }
+        }
+        let shares = format!("{} % planning", priority.percent());
+        ui.label(RichText::new(shares).size(SMALL).color(p.weak));
+    });
+    if priority != before {
+        state.training.priority = priority;
+        let set = TrainingCommand::SetPriority(priority);
+        state.outbox.push(Command::Training(set));
+    }
 }
 
 fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
