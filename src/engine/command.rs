@@ -37,7 +37,7 @@ pub enum FileContent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrainingRequest {
     pub stage: Stage,
-    /// A preset's name, or the path of a RON file.
+    /// A preset's name, or the path of a configuration file.
     pub preset: String,
     /// Texts that replace fields of the preset: `16` at `train.stage1.batch`.
     pub settings: BTreeMap<String, String>,

@@ -1,6 +1,6 @@
 //! A training that the window starts: the same job as `thinkjepa train`, with data made where there is none.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::config::{self, Config};
 use crate::data::{DatagenError, EpisodeStore, GenerateSettings, StoreError, generate};
 use crate::device::{self, Workload};
 use crate::engine::{Level, RunTraining, SessionError, Stage, TrainingControl, TrainingRequest};
-use crate::recording::file::has_extension;
 use crate::sim::Scene;
 use crate::train::Reins;
 use crate::train::job::{Job, JobError, JobProgress, run};
@@ -81,12 +80,7 @@ fn asked_for(
 }
 
 fn configuration(request: &TrainingRequest) -> Result<Config, SessionError> {
-    let named = if has_extension(Path::new(&request.preset), "ron") {
-        config::load(Path::new(&request.preset))
-    } else {
-        config::preset(&request.preset)
-    };
-    let mut config = named.map_err(refused)?;
+    let mut config = config::named(&request.preset).map_err(refused)?;
     if let Some(steps) = request.steps {
         request.stage.set_steps(&mut config.train, steps);
     }
@@ -128,6 +122,7 @@ fn make_data(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use super::*;
     use crate::device::DeviceChoice;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{AppOptions, Studio, prepare};
 use thinkjepa::engine::{
     BoardView, Command, FileContent, Job, JobKind, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand,
@@ -239,6 +239,78 @@ fn a_failed_training_says_what_happened_what_was_kept_and_what_to_do_in_the_form
         window.query_by_label("Start training").is_some(),
         "the form is there again"
     );
+}
+
+#[test]
+fn a_run_takes_a_configuration_data_and_weights_of_one_s_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let mut config = thinkjepa::config::preset("nano").unwrap();
+    config.name = "mine".to_owned();
+    config.train.stage1.batch = 0;
+    std::fs::write(at("mine.ron"), ron::ser::to_string(&config).unwrap()).unwrap();
+    let mut window = builder().with_size([1600.0, 1500.0]).build_ui_state(draw, desk());
+    window.run_steps(3);
+    window.state_mut().take();
+    type_into(&mut window, "Configuration file", &at("mine.ron"));
+    // The file and the field, and nothing to start.
+    let wrong = window.get_by_label_contains("train.stage1.batch is 0");
+    assert!(
+        wrong
+            .accesskit_node()
+            .value()
+            .is_some_and(|text| text.contains("mine.ron"))
+    );
+    assert!(window.query_by_label("Start training").is_none());
+
+    // Corrected in place, it is read again.
+    config.train.stage1.batch = 3;
+    std::fs::write(at("mine.ron"), ron::ser::to_string(&config).unwrap()).unwrap();
+    let now = SystemTime::now() + Duration::from_secs(5);
+    std::fs::File::options()
+        .write(true)
+        .open(at("mine.ron"))
+        .unwrap()
+        .set_modified(now)
+        .unwrap();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains("train.stage1.batch is 0").is_none());
+
+    type_into(&mut window, "From checkpoint", &at("none"));
+    assert!(
+        window
+            .query_by_label(&format!("From: there is nothing at {}.", at("none")))
+            .is_some()
+    );
+    window.get_by_label("Start training").click();
+    window.run_steps(2);
+    assert_eq!(window.state_mut().take(), []);
+    type_into(&mut window, "From checkpoint", &folder.path().display().to_string());
+    type_into(&mut window, "Data folder", &at("episodes"));
+    window.get_by_label("World model").click();
+    window.run_steps(8);
+    assert!(window.query_by_label_contains("stem  ").is_some());
+    for dialog in [
+        "a configuration file",
+        "a folder of episodes",
+        "the checkpoint to go on from",
+        "a run folder",
+    ] {
+        assert!(
+            window.query_by_label(&format!("Choose {dialog}…")).is_some(),
+            "{dialog}"
+        );
+    }
+    window.get_by_label("Start training").click();
+    window.run_steps(2);
+    let sent = window.state_mut().take();
+    let Some(Command::StartTraining(request)) = sent.first() else {
+        panic!("{sent:?}");
+    };
+    assert_eq!((request.stage, &request.preset), (Stage::One, &at("mine.ron")));
+    assert_eq!(request.from.as_deref(), Some(folder.path()));
+    assert_eq!(request.data, Some(folder.path().join("episodes")));
+    assert!(request.settings.is_empty());
 }
 
 #[test]

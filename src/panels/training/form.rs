@@ -10,7 +10,7 @@ use super::runs::{is_busy, is_paused, start, training_job};
 use super::state::Checked;
 use crate::config::{Field, FieldKind, PRESETS};
 use crate::engine::{Command, Priority, RunMetrics, Stage, TrainingCommand, TrainingState};
-use crate::panels::files::{PathField, dialog_button_ui};
+use crate::panels::files::{Dialogs, PathField, dialog_button_ui};
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::SMALL;
 use crate::ui::{Palette, numbers, widgets};
@@ -143,25 +143,21 @@ fn priority_ui(ui: &mut Ui, state: &mut ViewState) {
 }
 
 fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
-    let form = &mut state.training;
+    let (form, dialogs) = (&mut state.training, &mut state.shell.dialogs);
     ui.add_space(6.0);
     label(
         ui,
         "Folder",
         "runs/NAME: config, metrics and checkpoints of the run. What is there is resumed.",
     );
-    ui.horizontal(|ui| {
-        let width = ui.available_width() - DIALOG;
-        widgets::field(ui, &mut form.run, width, "runs/first", "Run folder");
-        dialog_button_ui(ui, &mut state.shell.dialogs, PathField::Run, &form.run);
-    });
+    path_ui(ui, dialogs, PathField::Run, &mut form.run, "runs/first", "Run folder");
     label(
         ui,
         "Stage",
         "1: world model (Algorithm 1). 1b: predictor on rollouts. vlm: instructions. 2: GPI and LoRA (method 7).",
     );
     let titled = |stage: Stage| format!("{}  {}", stage.name(), stage.title());
-    let before = (form.stage, form.preset.clone());
+    let before = (form.stage, form.base().to_owned());
     let combo = ComboBox::from_id_salt("stage")
         .selected_text(titled(form.stage))
         .width(ui.available_width());
@@ -172,8 +168,24 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
     });
     combo.response.accessible_name("Stage");
     label(ui, "Preset", "Shapes and schedules: nano, vit-l or paper");
-    choice_ui(ui, "Preset", &mut form.preset, &PRESETS.map(str::to_owned));
-    if before != (form.stage, form.preset.clone()) {
+    ui.add_enabled_ui(form.configuration.trim().is_empty(), |ui| {
+        choice_ui(ui, "Preset", &mut form.preset, &PRESETS.map(str::to_owned));
+    });
+    label(
+        ui,
+        "Configuration",
+        "A file of your own in place of the preset: RON, or the config.json of a checkpoint",
+    );
+    let hint = "the preset's own";
+    path_ui(
+        ui,
+        dialogs,
+        PathField::Configuration,
+        &mut form.configuration,
+        hint,
+        "Configuration file",
+    );
+    if before != (form.stage, form.base().to_owned()) {
         form.edits.clear();
     }
     label(
@@ -189,35 +201,57 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         problem(ui, "A whole number above 0, or nothing");
     }
     let in_use = view.board.info.as_ref().and_then(|info| info.checkpoint_folder.clone());
-    if form.stage != Stage::One {
-        label(
-            ui,
-            "From",
+    let (tip, hint, in_use) = match form.stage {
+        Stage::One => (
+            "A checkpoint or a run of stage 1 whose weights this run begins with; empty begins from nothing",
+            "from nothing".to_owned(),
+            None,
+        ),
+        _ => (
             "The checkpoint that this stage goes on from; empty takes the one in use. It is not written to.",
-        );
-        let hint = in_use
-            .as_ref()
-            .map_or(String::new(), |folder| folder.display().to_string());
-        ui.horizontal(|ui| {
-            let width = ui.available_width() - DIALOG;
-            widgets::field(ui, &mut form.from, width, &hint, "From checkpoint");
-            dialog_button_ui(ui, &mut state.shell.dialogs, PathField::From, &form.from);
-        });
+            in_use
+                .as_ref()
+                .map_or_else(String::new, |folder| folder.display().to_string()),
+            in_use,
+        ),
+    };
+    label(ui, "From", tip);
+    path_ui(ui, dialogs, PathField::From, &mut form.from, &hint, "From checkpoint");
+    let named = named_path(&form.from);
+    let nowhere = named.as_deref().filter(|named| !named.exists());
+    let from_is_wrong = nowhere.is_some();
+    if let Some(nowhere) = nowhere {
+        problem(ui, &format!("From: there is nothing at {}.", nowhere.display()));
     }
-    let from = match form.from.trim() {
-        "" => in_use,
-        named => Some(PathBuf::from(named)),
-    };
+    let from = named.or(in_use);
+    if form.stage != Stage::Vlm {
+        let tip =
+            "Folder of episodes, made where it is missing or empty; stage 2 reads them where joint_rate is above 0";
+        label(ui, "Data", tip);
+        let scene = view.board.info.as_ref().map_or("SCENE", |info| &info.scene);
+        path_ui(
+            ui,
+            dialogs,
+            PathField::Data,
+            &mut form.data,
+            &format!("data/{scene}"),
+            "Data folder",
+        );
+    }
+    let data = named_path(&form.data).filter(|_| form.stage != Stage::Vlm);
     let mut edits = form.edits.clone();
-    let (stage, preset) = (form.stage, form.preset.clone());
-    let Some(checked) = form.checked() else {
-        problem(ui, "There is no such preset.");
-        return;
+    let (stage, preset) = (form.stage, form.base().to_owned());
+    let checked = match form.checked() {
+        Ok(checked) => checked,
+        Err(what) => {
+            problem(ui, &what);
+            return;
+        }
     };
-    estimate_ui(ui, &checked, stage, &preset, metrics);
+    estimate_ui(ui, &checked, stage, metrics);
     let problems = checked.edited.problems.len();
     let run = PathBuf::from(form.run.trim());
-    let sound = !steps_are_wrong && problems == 0 && !run.as_os_str().is_empty();
+    let sound = !steps_are_wrong && !from_is_wrong && problems == 0 && !run.as_os_str().is_empty();
     ui.add_space(4.0);
     let mut begins = false;
     ui.horizontal(|ui| {
@@ -234,9 +268,22 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
     if begins {
         start(state, view, run, stage, |request| {
             (request.preset, request.settings) = (preset, edits);
-            (request.steps, request.from) = (parsed, from);
+            (request.steps, request.from, request.data) = (parsed, from, data);
         });
     }
+}
+
+/// A field for a path, and the button of its dialog.
+fn path_ui(ui: &mut Ui, dialogs: &mut Dialogs, field: PathField, path: &mut String, hint: &str, name: &str) {
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - DIALOG;
+        widgets::field(ui, path, width, hint, name);
+        dialog_button_ui(ui, dialogs, field, path);
+    });
+}
+
+fn named_path(text: &str) -> Option<PathBuf> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from)
 }
 
 fn label(ui: &mut Ui, text: &str, tip: &str) {
@@ -291,6 +338,13 @@ fn settings_ui(ui: &mut Ui, checked: &Checked, edits: &mut std::collections::BTr
             .show(ui, |ui| {
                 for field in fields {
                     field_ui(ui, checked, field, edits);
+                }
+                if let Some((_, field, text)) = checked.stem.as_ref().filter(|stem| stem.0 == *title) {
+                    let tip = format!(
+                        "{field}: channels (kernel, stride) of each convolution. A configuration file of your own can have others."
+                    );
+                    let text = RichText::new(format!("stem  {text}")).size(SMALL).color(p.weak);
+                    ui.add(Label::new(text).wrap()).on_hover_text(tip);
                 }
             });
     }
@@ -354,8 +408,9 @@ fn field_ui(ui: &mut Ui, checked: &Checked, field: &Field, edits: &mut std::coll
 }
 
 /// Memory from the shapes, time from what the stage took before.
-fn estimate_ui(ui: &mut Ui, checked: &Checked, stage: Stage, preset: &str, metrics: &RunMetrics) {
+fn estimate_ui(ui: &mut Ui, checked: &Checked, stage: Stage, metrics: &RunMetrics) {
     let p = Palette::of(ui);
+    let preset = checked.edited.config.name.as_str();
     ui.add_space(4.0);
     let memory = &checked.memory;
     let size = |bytes: f64| numbers::bytes(bytes as u64);
