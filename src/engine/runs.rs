@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::command::Stage;
 use super::metrics::{MetricsReader, Run};
 use super::samples::{RunSamples, SampleBook};
+use crate::config::{self, Config};
 use crate::train::{RunFile, RunStanding};
 use crate::weights::Checkpoint;
 
@@ -49,6 +51,8 @@ pub struct RunFacts {
     /// None of a run whose folder does not say.
     pub stage: Option<Stage>,
     pub preset: Option<String>,
+    /// The settings that it was begun with, where its folder says.
+    pub config: Option<Arc<Config>>,
     pub from: Option<PathBuf>,
     pub scene: Option<String>,
     pub data: Option<PathBuf>,
@@ -200,6 +204,7 @@ impl RunBook {
                     run: run.to_owned(),
                     stage: file.as_ref().map(|file| file.stage),
                     preset: file.as_ref().map(|file| file.preset.clone()),
+                    config: config::load(&run.join("config.ron")).ok().map(Arc::new),
                     from: file.as_ref().and_then(|file| file.from.clone()),
                     scene: file.as_ref().and_then(|file| file.scene.clone()),
                     data: file.as_ref().and_then(|file| file.data.clone()),
@@ -369,6 +374,8 @@ mod tests {
         for name in ["one", "two", "done", "no-run"] {
             std::fs::create_dir(at(name)).unwrap();
         }
+        let nano = config::preset("nano").unwrap();
+        std::fs::write(at("one/config.ron"), ron::ser::to_string(&nano).unwrap()).unwrap();
         let line = |step: usize| format!("{{\"step\":{step},\"secs\":0.25,\"loss\":{}}}\n", 1.0 / step as f64);
         let mut own = RunFile::begun(Stage::One, "nano", 100, None);
         own.write(&at("one")).unwrap();
@@ -400,6 +407,8 @@ mod tests {
             (of(&metrics, "two").state, of(&metrics, "two").stage),
             (RunState::Elsewhere, None)
         );
+        assert_eq!(one.config.as_deref(), Some(&nano));
+        assert_eq!(of(&metrics, "two").config, None);
         assert_eq!(
             (of(&metrics, "done").state, of(&metrics, "done").step),
             (RunState::Finished, 0)

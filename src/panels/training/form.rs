@@ -2,10 +2,10 @@
 //! lead it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use egui::{CollapsingHeader, ComboBox, Label, RichText, Slider, Ui};
 
+use super::needs::needs_ui;
 use super::runs::{is_busy, is_paused, start, training_job};
 use super::state::Checked;
 use crate::config::{Field, FieldKind, PRESETS};
@@ -248,7 +248,7 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
             return;
         }
     };
-    estimate_ui(ui, &checked, stage, metrics);
+    needs_ui(ui, &checked, stage, metrics);
     let problems = checked.edited.problems.len();
     let run = PathBuf::from(form.run.trim());
     let sound = !steps_are_wrong && !from_is_wrong && problems == 0 && !run.as_os_str().is_empty();
@@ -405,49 +405,4 @@ fn field_ui(ui: &mut Ui, checked: &Checked, field: &Field, edits: &mut std::coll
     } else {
         edits.insert(field.path.clone(), text);
     }
-}
-
-/// Memory from the shapes, time from what the stage took before.
-fn estimate_ui(ui: &mut Ui, checked: &Checked, stage: Stage, metrics: &RunMetrics) {
-    let p = Palette::of(ui);
-    let preset = checked.edited.config.name.as_str();
-    ui.add_space(4.0);
-    let memory = &checked.memory;
-    let size = |bytes: f64| numbers::bytes(bytes as u64);
-    let text = format!(
-        "About {} of memory for {} parameters",
-        size(memory.total()),
-        millions(memory.parameters)
-    );
-    let tip = format!(
-        "Resident memory at its highest: {} of weights, gradients and AdamW's two moments; {} of weights that stay as they are; \
-         {} that a batch keeps for its way back, with gradients on their way; {} of data (latents of all frames in stage 1b, \
-         for as many episodes as are made by default; scenes in stage 2); {} of the program itself. Within about a quarter for nano's stages on a CPU.",
-        size(memory.state),
-        size(memory.frozen),
-        size(memory.activations),
-        size(memory.data),
-        size(memory.program)
-    );
-    ui.add(Label::new(RichText::new(text).size(SMALL).color(p.text)).wrap())
-        .on_hover_text(tip);
-    let known = metrics.listed.iter().filter(|facts| {
-        facts.stage == Some(stage) && facts.preset.as_deref() == Some(preset) && facts.steps_per_sec.is_some()
-    });
-    let last = known.max_by_key(|facts| facts.changed);
-    let time = last.zip(checked.steps).and_then(|(facts, steps)| {
-        let secs = steps as f64 / facts.steps_per_sec?;
-        let time = numbers::duration(Duration::try_from_secs_f64(secs).ok()?);
-        let name = crate::engine::run_name(&facts.run);
-        Some(format!(
-            "About {time} for {} steps, at the pace of {name}",
-            numbers::grouped(steps as i64)
-        ))
-    });
-    let text = time.unwrap_or_else(|| "Time unknown: no run of this stage and preset is listed".to_owned());
-    ui.add(Label::new(RichText::new(text).size(SMALL).color(p.weak)).wrap());
-}
-
-fn millions(parameters: u64) -> String {
-    format!("{} M", numbers::sig3(parameters as f64 / 1e6))
 }

@@ -5,6 +5,7 @@ mod charts;
 mod form;
 mod group;
 mod menu;
+mod needs;
 mod runs;
 mod samples;
 mod state;
