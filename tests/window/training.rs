@@ -350,6 +350,29 @@ fn several_runs_are_overlaid_hidden_and_a_loss_that_is_no_number_is_marked() {
     window.get_by_label("Chart of loss, 2 runs").hover();
     window.run_steps(3);
     assert!(window.query_by_label_contains("loss at step").is_none());
+    // Every step of these runs is above 0; one at 0 has no place on a logarithmic axis.
+    let values = "not shown";
+    window.get_by_label("Log scale of the x axis").click();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains(values).is_none());
+    window
+        .state_mut()
+        .metrics
+        .watched
+        .get_mut(Path::new("runs/other"))
+        .unwrap()
+        .push("goals_found".to_owned(), 0.0, 0.5);
+    window.get_by_label("Steps on the x axis").click();
+    window.run_steps(3);
+    let chart = window.query_by_label("Chart of goals_found, 1 run");
+    assert!(chart.is_some());
+    assert!(window.query_by_label("1 value at or below zero is not shown").is_some());
+    window.get_by_label("Chart of loss, 2 runs").hover();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains("loss at step").is_some());
+    window.get_by_label("Log scale of the x axis").click();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains(values).is_none());
     window.get_by_label("Hide other").click();
     window.run_steps(2);
     assert!(window.query_by_label("Chart of loss, 1 run").is_some());

@@ -2,6 +2,7 @@
 //! them, and samples of one of them on the right.
 
 mod charts;
+mod curve;
 mod form;
 mod group;
 mod menu;

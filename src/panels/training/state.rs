@@ -41,6 +41,8 @@ pub struct TrainingForm {
     pub smoothing: f64,
     /// Seconds of training on the x axis, instead of steps.
     pub by_time: bool,
+    /// The x axis is logarithmic.
+    pub log_x: bool,
     pub hidden: BTreeSet<PathBuf>,
     pub samples: SamplesView,
     colors: BTreeMap<PathBuf, usize>,
@@ -89,6 +91,7 @@ impl Default for TrainingForm {
             logarithmic: BTreeMap::new(),
             smoothing: 0.0,
             by_time: false,
+            log_x: false,
             hidden: BTreeSet::new(),
             samples: SamplesView::default(),
             colors: BTreeMap::new(),
