@@ -167,24 +167,19 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         }
     });
     combo.response.accessible_name("Stage");
-    label(ui, "Preset", "Shapes and schedules: nano, vit-l or paper");
-    ui.add_enabled_ui(form.configuration.trim().is_empty(), |ui| {
-        choice_ui(ui, "Preset", &mut form.preset, &PRESETS.map(str::to_owned));
-    });
     label(
         ui,
-        "Configuration",
-        "A file of your own in place of the preset: RON, or the config.json of a checkpoint",
+        "Preset",
+        "Shapes and schedules: nano, vit-l or paper; or a file of your own in its place, RON or the config.json of a checkpoint",
     );
-    let hint = "the preset's own";
-    path_ui(
-        ui,
-        dialogs,
-        PathField::Configuration,
-        &mut form.configuration,
-        hint,
-        "Configuration file",
-    );
+    ui.horizontal(|ui| {
+        ui.add_enabled_ui(form.configuration.trim().is_empty(), |ui| {
+            ui.set_max_width(80.0);
+            choice_ui(ui, "Preset", &mut form.preset, &PRESETS.map(str::to_owned));
+        });
+        let (path, hint) = (&mut form.configuration, "or a file of your own");
+        path_ui(ui, dialogs, PathField::Configuration, path, hint, "Configuration file");
+    });
     if before != (form.stage, form.base().to_owned()) {
         form.edits.clear();
     }
