@@ -533,10 +533,8 @@ fn everything_that_can_be_used_has_a_name() {
             "World model, where joint_rate is above 0",
         ];
         for heading in headings {
-            let found = window.query_all_by_label(heading);
-            let heading = found
-                .filter(|node| node.accesskit_node().role() == Role::DisclosureTriangle)
-                .last();
+            let mut found = window.query_all_by_label(heading);
+            let heading = found.find(|node| node.accesskit_node().role() == Role::DisclosureTriangle);
             if let Some(heading) = heading {
                 heading.click();
                 window.run_steps(6);
