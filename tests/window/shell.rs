@@ -533,12 +533,12 @@ fn everything_that_can_be_used_has_a_name() {
             "World model, where joint_rate is above 0",
         ];
         for heading in headings {
-            let mut found = window.query_all_by_label(heading);
-            let heading = found.find(|node| node.accesskit_node().role() == Role::DisclosureTriangle);
-            if let Some(heading) = heading {
+            let is_heading = |node: &egui_kittest::Node<'_>| node.accesskit_node().role() == Role::DisclosureTriangle;
+            let found = window.query_all_by_label(heading).find(is_heading);
+            if let Some(heading) = found {
                 heading.click();
-                window.run_steps(6);
             }
+            window.run_steps(6);
         }
         assert!(fields(&window) > closed + 12, "the groups of stage {stage:?} are open");
         assert!(window.query_by_label("Reset train.clip_norm").is_some());
