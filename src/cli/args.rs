@@ -30,12 +30,7 @@ impl ModelArgs {
         if let Some(folder) = &self.checkpoint {
             return Ok(Checkpoint::open(folder)?.config);
         }
-        let name = self.preset.as_deref().unwrap_or("nano");
-        let path = Path::new(name);
-        if path.extension().is_some_and(|extension| extension == "ron") || path.is_file() {
-            return Ok(config::load(path)?);
-        }
-        Ok(config::preset(name)?)
+        Ok(config::named(self.preset.as_deref().unwrap_or("nano"))?)
     }
 }
 

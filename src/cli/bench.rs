@@ -180,6 +180,8 @@ fn beside(runs: &Path) -> Result<Beside, CliError> {
             run: runs.join("training"),
             steps: None,
             from: None,
+            scene: None,
+            data: None,
             device: None,
         },
     })

@@ -125,6 +125,9 @@ impl Subcommand for Train {
             let (what, done, total, said) = match progress {
                 JobProgress::Preparing { what, done, total } => (*what, *done, *total, String::new()),
                 JobProgress::Step(step) => {
+                    if let Some(what) = step.warning {
+                        log::warn!("{what}");
+                    }
                     last = step
                         .metrics
                         .iter()

@@ -21,7 +21,7 @@ pub use difference::Difference;
 pub use edit::{Edited, Field, FieldKind};
 pub use gpi::GpiConfig;
 pub use plan::{Aggregation, CemConfig, CostConfig, CostTerm, GoalTiming, PlanConfig, PlanEncoder, SimilarityKind};
-pub use presets::{PRESETS, load, preset};
+pub use presets::{PRESETS, load, named, preset};
 pub use train::{
     LearningRates, MaskConfig, PredictionLoss, SigReg, Stage1Config, Stage1Losses, Stage1bConfig, Stage2Config,
     TrainConfig, VlmTrainConfig,

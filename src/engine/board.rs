@@ -77,25 +77,42 @@ pub struct Job {
     pub what: String,
     pub done: u64,
     pub total: Option<u64>,
+    /// When `first` were done; waits move it on.
     pub started: Instant,
+    /// What was done before this program began to count: a run that is resumed begins with the steps of its checkpoint.
+    pub first: u64,
+    /// The job waits since then.
+    pub waits_since: Option<Instant>,
+    /// It was asked to pause, which it does after the training step at hand or to come.
+    pub pausing: bool,
 }
 
 impl Job {
+    /// What the job is at, and what it was asked.
+    pub fn said(&self) -> String {
+        if self.pausing {
+            format!("Pausing… · {}", self.what)
+        } else {
+            self.what.clone()
+        }
+    }
+
     pub fn fraction(&self) -> Option<f32> {
         let total = self.total.filter(|&total| total > 0)?;
         Some((self.done as f32 / total as f32).clamp(0.0, 1.0))
     }
 
-    /// Time that is left if the rest goes as fast as what is done.
+    /// Time that was worked since the count began, without waits.
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        self.waits_since.unwrap_or(now).saturating_duration_since(self.started)
+    }
+
+    /// Time that is left if the rest goes as fast as what was done since the count began.
     pub fn eta(&self, now: Instant) -> Option<Duration> {
-        let total = self.total?;
-        if self.done == 0 || self.done > total {
-            return None;
-        }
-        let elapsed = now.saturating_duration_since(self.started).as_secs_f64();
-        Some(Duration::from_secs_f64(
-            elapsed * (total - self.done) as f64 / self.done as f64,
-        ))
+        let left = self.total?.checked_sub(self.done)?;
+        let done = self.done.checked_sub(self.first).filter(|&done| done > 0)?;
+        let secs = self.elapsed(now).as_secs_f64() * left as f64 / done as f64;
+        Duration::try_from_secs_f64(secs).ok()
     }
 }
 
@@ -145,6 +162,8 @@ pub enum TrainingState {
     Failed {
         title: String,
         message: String,
+        /// What was kept, and what to do.
+        advice: String,
     },
 }
 
@@ -255,6 +274,14 @@ impl Board {
         self.change(|state| state.view.training = training);
     }
 
+    /// A pause of the training was asked for, or is no longer waited for.
+    pub(super) fn set_pausing(&self, pausing: bool) {
+        self.change(|state| {
+            let training = state.view.jobs.iter_mut().filter(|job| job.kind == JobKind::Train);
+            training.for_each(|job| job.pausing = pausing);
+        });
+    }
+
     pub fn set_switches(&self, switches: Switches) {
         self.change(|state| state.view.switches = switches);
     }
@@ -341,6 +368,9 @@ impl Board {
                 done: 0,
                 total: None,
                 started: Instant::now(),
+                first: 0,
+                waits_since: None,
+                pausing: false,
             });
             id
         });
@@ -360,14 +390,29 @@ pub struct JobGuard {
 impl JobGuard {
     /// Says how far the job is. A change of `what` begins a new count, so that the time left is its own.
     pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        self.change(|job| {
+            if job.what != what {
+                what.clone_into(&mut job.what);
+                (job.started, job.first) = (Instant::now(), done);
+            }
+            job.done = done;
+            job.total = total;
+        });
+    }
+
+    /// Does what is no work of the job: the time that it takes is left out of the time that is left.
+    pub(super) fn wait(&self, wait: impl FnOnce()) {
+        self.change(|job| job.waits_since = Some(Instant::now()));
+        wait();
+        self.change(|job| {
+            job.started += job.waits_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Job)) {
         self.board.change(|state| {
             if let Some(job) = state.view.jobs.iter_mut().find(|job| job.id == self.id) {
-                if job.what != what {
-                    what.clone_into(&mut job.what);
-                    job.started = Instant::now();
-                }
-                job.done = done;
-                job.total = total;
+                change(job);
             }
         });
     }
@@ -394,11 +439,61 @@ mod tests {
             done: 25,
             total: Some(100),
             started,
+            first: 0,
+            waits_since: None,
+            pausing: false,
         };
-        let eta = job.eta(started + Duration::from_secs(10)).map(|eta| eta.as_secs_f64());
-        assert!((eta.unwrap_or(0.0) - 30.0).abs() < 1e-6, "{eta:?}");
+        let after = |job: &Job, secs| {
+            job.eta(started + Duration::from_secs(secs))
+                .map(|eta| eta.as_secs_f64())
+        };
+        assert!((after(&job, 10).unwrap() - 30.0).abs() < 1e-6, "{:?}", after(&job, 10));
         assert_eq!(Job { done: 0, ..job.clone() }.eta(started), None);
-        assert_eq!(Job { total: None, ..job }.fraction(), None);
+        assert_eq!(
+            Job {
+                total: None,
+                ..job.clone()
+            }
+            .fraction(),
+            None
+        );
+        // Resumed at 20: 5 steps in 10 seconds, and 75 to go.
+        let resumed = Job { first: 20, ..job };
+        assert_eq!(after(&resumed, 10), Some(150.0));
+        assert_eq!(
+            after(
+                &Job {
+                    done: 20,
+                    ..resumed.clone()
+                },
+                10
+            ),
+            None
+        );
+        let waits = Job {
+            waits_since: Some(started + Duration::from_secs(10)),
+            ..resumed
+        };
+        assert_eq!(after(&waits, 4000), Some(150.0));
+    }
+
+    #[test]
+    fn a_count_begins_with_what_is_done_and_leaves_out_waits() {
+        let (events, _receiver) = EventSender::new(Arc::new(|| ()));
+        let board = Board::new(events);
+        let guard = board.begin(JobKind::Train, "Stage 1");
+        guard.progress("Training", 901, Some(1000));
+        let job = || board.view().jobs[0].clone();
+        assert_eq!((job().first, job().eta(Instant::now())), (901, None));
+        guard.progress("Training", 902, Some(1000));
+        guard.wait(|| {
+            let (first, later) = (job(), Instant::now() + Duration::from_secs(60));
+            assert_eq!(first.elapsed(later), first.elapsed(Instant::now()));
+            std::thread::sleep(Duration::from_millis(300));
+        });
+        let elapsed = job().elapsed(Instant::now());
+        assert!(elapsed < Duration::from_millis(200), "{elapsed:?}");
+        assert!(job().eta(Instant::now()).is_some());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum FileContent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrainingRequest {
     pub stage: Stage,
-    /// A preset's name, or the path of a RON file.
+    /// A preset's name, or the path of a configuration file.
     pub preset: String,
     /// Texts that replace fields of the preset: `16` at `train.stage1.batch`.
     pub settings: BTreeMap<String, String>,
@@ -45,8 +45,13 @@ pub struct TrainingRequest {
     pub run: PathBuf,
     /// Steps of the schedule; the preset's own number if none.
     pub steps: Option<usize>,
-    /// Checkpoint that a later stage goes on from; what the program was started with if none. Stage 1 begins from nothing.
+    /// Checkpoint that the stage goes on from; if none, later stages take what the program was started with, and stage 1
+    /// begins from nothing.
     pub from: Option<PathBuf>,
+    /// Name or path of the scene; what the program was started with if none.
+    pub scene: Option<String>,
+    /// Folder of episodes, made where it is missing or empty; data/SCENE if none.
+    pub data: Option<PathBuf>,
     /// Where to compute; what the program was started with if none.
     pub device: Option<DeviceChoice>,
 }
@@ -66,7 +71,7 @@ pub enum TrainingCommand {
     Resume,
     /// Stop after the step at hand and keep nothing of what was done since the last checkpoint.
     StopUnsaved,
-    /// Who goes first while an episode is planned.
+    /// How the machine is shared while an episode is planned.
     SetPriority(Priority),
 }
 

@@ -41,7 +41,7 @@ pub use event::{Event, EventSender, Waker};
 pub use examine::{Answer, Examination, Examined, Question, Topic};
 pub use metrics::{MetricsReader, Run};
 pub use pace::Priority;
-pub use runs::{RunFacts, RunMetrics, RunState};
+pub use runs::{RunFacts, RunMetrics, RunState, run_name};
 pub use samples::RunSamples;
 pub use series::{Series, Stretch};
 pub use session::{
@@ -186,8 +186,14 @@ impl Engine {
     fn training(&self, asked: TrainingCommand) -> Option<Command> {
         let pace = &self.shared.pace;
         match asked {
-            TrainingCommand::Pause => pace.pause(),
-            TrainingCommand::Resume => pace.resume(),
+            TrainingCommand::Pause => {
+                pace.pause();
+                self.shared.board.set_pausing(true);
+            }
+            TrainingCommand::Resume => {
+                pace.resume();
+                self.shared.board.set_pausing(false);
+            }
             TrainingCommand::SetPriority(priority) => pace.set_priority(priority),
             TrainingCommand::StopUnsaved => {
                 pace.reins.discard();

@@ -10,33 +10,45 @@ use crate::train::Reins;
 /// How often a training that waits looks up.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Who goes first while an episode is planned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Priority {
-    /// Training never waits.
-    Training,
-    /// After each step training rests for as long as the step took.
-    #[default]
-    Even,
-    /// Training waits until nothing is planned.
-    Episode,
-}
+/// The share of the machine that planning gets while an episode is planned, percent; training has the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Priority(u8);
 
 impl Priority {
-    pub const ALL: [Self; 3] = [Self::Training, Self::Even, Self::Episode];
+    /// Training never waits.
+    pub const TRAINING: Self = Self(0);
+    /// After each step training rests for as long as the step took.
+    pub const EVEN: Self = Self(50);
+    /// Training waits until nothing is planned.
+    pub const EPISODE: Self = Self(100);
 
-    fn number(self) -> u8 {
-        match self {
-            Self::Training => 0,
-            Self::Even => 1,
-            Self::Episode => 2,
-        }
+    /// `percent` of the machine for planning, 0 to 100.
+    pub fn of_planning(percent: u8) -> Self {
+        Self(percent.min(Self::EPISODE.0))
+    }
+
+    pub fn percent(self) -> u8 {
+        self.0
+    }
+
+    /// How long training rests after a step of that length: `s p / (1 - p)`, so that the step is `1 - p` of both together;
+    /// none where it waits until nothing is planned.
+    fn rest_of(self, step: Duration) -> Option<Duration> {
+        let rest = u32::from(Self::EPISODE.0 - self.0);
+        (rest > 0).then(|| step * u32::from(self.0) / rest)
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self::EVEN
     }
 }
 
 /// What the window sets and the training reads between its steps.
 #[derive(Debug)]
 pub(super) struct Pace {
+    /// Percent for planning.
     priority: AtomicU8,
     pub reins: Arc<Reins>,
 }
@@ -44,7 +56,7 @@ pub(super) struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            priority: AtomicU8::new(Priority::default().number()),
+            priority: AtomicU8::new(Priority::default().0),
             reins: Arc::default(),
         }
     }
@@ -57,15 +69,11 @@ impl Pace {
     }
 
     pub fn set_priority(&self, priority: Priority) {
-        self.priority.store(priority.number(), Ordering::Release);
+        self.priority.store(priority.0, Ordering::Release);
     }
 
     fn priority(&self) -> Priority {
-        let number = self.priority.load(Ordering::Acquire);
-        Priority::ALL
-            .into_iter()
-            .find(|one| one.number() == number)
-            .unwrap_or_default()
+        Priority(self.priority.load(Ordering::Acquire))
     }
 
     /// Saves a checkpoint after the step at hand, then waits.
@@ -77,21 +85,17 @@ impl Pace {
         self.reins.release();
     }
 
-    /// Rests after a step that took so long, as the priority says; ends at once when `cancel` is set or a pause begins.
+    /// Rests after a step that took so long, as the share of planning says; ends at once when `cancel` is set or a pause begins.
     pub fn rest(&self, step: Duration, cancel: &AtomicBool, planning: impl Fn() -> bool) {
         let begun = Instant::now();
-        let due = |priority| match priority {
-            Priority::Training => false,
-            Priority::Even => begun.elapsed() < step,
-            Priority::Episode => true,
+        // Read anew at each look: the share may be changed meanwhile.
+        let left = || match self.priority().rest_of(step) {
+            Some(rest) => rest.saturating_sub(begun.elapsed()),
+            None => LOOK,
         };
         let paused = || self.reins.is_asked() || self.reins.is_held();
-        while due(self.priority()) && !cancel.load(Ordering::Acquire) && !paused() && planning() {
-            let left = match self.priority() {
-                Priority::Even => step.saturating_sub(begun.elapsed()),
-                Priority::Training | Priority::Episode => LOOK,
-            };
-            std::thread::sleep(left.min(LOOK));
+        while !left().is_zero() && !cancel.load(Ordering::Acquire) && !paused() && planning() {
+            std::thread::sleep(left().min(LOOK));
         }
     }
 
@@ -118,14 +122,32 @@ mod tests {
         };
         assert!(rested(&pace, true) >= step, "half of the machine each");
         assert!(rested(&pace, false) < step, "nobody else wants it");
-        pace.set_priority(Priority::Training);
+        pace.set_priority(Priority::TRAINING);
         assert!(rested(&pace, true) < step);
-        pace.set_priority(Priority::Episode);
+        pace.set_priority(Priority::EPISODE);
         let begun = Instant::now();
         pace.rest(step, &stop, || begun.elapsed() < 3 * step);
         assert!(begun.elapsed() >= 3 * step, "it waits for the episode");
         stop.store(true, Ordering::Release);
         assert!(rested(&pace, true) < step);
+    }
+
+    #[test]
+    fn a_step_is_the_share_of_training_in_the_step_and_its_rest() {
+        let step = Duration::from_millis(60);
+        let rest = |percent| Priority::of_planning(percent).rest_of(step);
+        for (percent, millis) in [(0, 0), (25, 20), (50, 60), (75, 180), (90, 540)] {
+            assert_eq!(rest(percent), Some(Duration::from_millis(millis)), "{percent} %");
+        }
+        assert_eq!((rest(100), rest(255)), (None, None));
+        let (pace, begun) = (Pace::default(), Instant::now());
+        pace.set_priority(Priority::of_planning(75));
+        pace.rest(step, &AtomicBool::new(false), || true);
+        assert!(begun.elapsed() >= 3 * step);
+        let begun = Instant::now();
+        pace.set_priority(Priority::of_planning(25));
+        pace.rest(step, &AtomicBool::new(false), || true);
+        assert!(begun.elapsed() >= step / 3);
     }
 
     #[test]

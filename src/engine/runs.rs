@@ -1,16 +1,18 @@
-//! The training runs that the window knows of: every folder under the one that is listed and those that are watched by
-//! path, whoever writes them, and the curves of those that are watched. Every look at the disk is bounded, so that a
+//! The training runs that the window knows of: those below the folder that is listed and those that are watched by path, whoever writes them, and the curves of those that are watched. Every look at the disk is bounded, so that a
 //! thousand runs or a file of a gigabyte delay nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::command::Stage;
 use super::metrics::{MetricsReader, Run};
 use super::samples::{RunSamples, SampleBook};
+use crate::config::{self, Config};
 use crate::train::{RunFile, RunStanding};
+use crate::weights::Checkpoint;
 
 /// How often a watched file is looked at.
 const POLL: Duration = Duration::from_millis(400);
@@ -18,10 +20,15 @@ const POLL: Duration = Duration::from_millis(400);
 const LIST_EVERY: Duration = Duration::from_secs(2);
 /// Runs that are listed, the newest ones.
 const MOST_RUNS: usize = 200;
+/// Folders below the one that is listed in which runs are looked for, and how far down they lie.
+const MOST_FOLDERS: usize = 2000;
+const DEEPEST: usize = 3;
 /// Of a metrics file that nobody watches the end is read.
 const TAIL: u64 = 16 << 10;
 /// A run whose files are that fresh is being written.
 const FRESH: Duration = Duration::from_secs(15);
+/// What a run's folder holds, as far as the run has come.
+const FILES: [&str; 3] = ["metrics.jsonl", "run.json", "config.ron"];
 /// A process may be silent that long before its steps or while it saves.
 const SILENT: Duration = Duration::from_secs(3600);
 
@@ -44,7 +51,11 @@ pub struct RunFacts {
     /// None of a run whose folder does not say.
     pub stage: Option<Stage>,
     pub preset: Option<String>,
+    /// The settings that it was begun with, where its folder says.
+    pub config: Option<Arc<Config>>,
     pub from: Option<PathBuf>,
+    pub scene: Option<String>,
+    pub data: Option<PathBuf>,
     pub state: RunState,
     /// The last step in its metrics.
     pub step: usize,
@@ -162,16 +173,8 @@ impl RunBook {
     }
 
     fn listing(&mut self, here: Option<&Path>) -> Vec<RunFacts> {
-        let folders = self
-            .root
-            .iter()
-            .filter_map(|root| std::fs::read_dir(root).ok())
-            .flatten();
-        let found: BTreeSet<PathBuf> = folders
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.is_dir())
-            .chain(self.readers.keys().cloned())
-            .collect();
+        let below = self.root.iter().flat_map(|root| runs_below(root));
+        let found: BTreeSet<PathBuf> = below.chain(self.readers.keys().cloned()).collect();
         self.known.retain(|run, _| found.contains(run));
         let mut listed: Vec<RunFacts> = found.iter().filter_map(|run| self.facts(run, here)).collect();
         listed.sort_by(|a, b| b.is_running().cmp(&a.is_running()).then(b.changed.cmp(&a.changed)));
@@ -187,7 +190,7 @@ impl RunBook {
             modified.unwrap_or(SystemTime::UNIX_EPOCH)
         };
         let (log, file) = (about("metrics.jsonl"), about("run.json"));
-        if log.is_none() && file.is_none() && about("config.ron").is_none() && here != Some(run) {
+        if !is_run(run) && here != Some(run) {
             return None;
         }
         let length = log.as_ref().map_or(0, std::fs::Metadata::len);
@@ -201,7 +204,10 @@ impl RunBook {
                     run: run.to_owned(),
                     stage: file.as_ref().map(|file| file.stage),
                     preset: file.as_ref().map(|file| file.preset.clone()),
+                    config: config::load(&run.join("config.ron")).ok().map(Arc::new),
                     from: file.as_ref().and_then(|file| file.from.clone()),
+                    scene: file.as_ref().and_then(|file| file.scene.clone()),
+                    data: file.as_ref().and_then(|file| file.data.clone()),
                     state: RunState::Stopped,
                     step,
                     steps: file.as_ref().map(|file| file.steps),
@@ -216,6 +222,51 @@ impl RunBook {
         self.known.insert(run.to_owned(), known);
         Some(facts)
     }
+}
+
+/// A run's name: its path below the folder of runs, `nano/1` of `runs/nano/1`; elsewhere its own folder's.
+pub fn run_name(run: &Path) -> String {
+    let names: Vec<_> = run.iter().map(|name| name.to_string_lossy()).collect();
+    let root = names.iter().rposition(|name| name == "runs");
+    match root.map(|root| &names[root + 1..]).filter(|below| !below.is_empty()) {
+        Some(below) => below.join("/"),
+        None => names
+            .last()
+            .map_or_else(|| run.display().to_string(), ToString::to_string),
+    }
+}
+
+/// The runs below a folder, those that lie high first. Nothing is looked for in a run, whose folders are checkpoints and
+/// samples, nor in a checkpoint.
+fn runs_below(root: &Path) -> Vec<PathBuf> {
+    let (mut runs, mut level, mut folders) = (Vec::new(), vec![root.to_owned()], 0);
+    for _ in 0..DEEPEST {
+        let mut below = Vec::new();
+        for entry in level
+            .iter()
+            .filter_map(|folder| std::fs::read_dir(folder).ok())
+            .flatten()
+        {
+            let Some(path) = entry.ok().map(|entry| entry.path()).filter(|path| path.is_dir()) else {
+                continue;
+            };
+            folders += 1;
+            if folders > MOST_FOLDERS {
+                return runs;
+            }
+            if is_run(&path) {
+                runs.push(path);
+            } else if !Checkpoint::is_at(&path) {
+                below.push(path);
+            }
+        }
+        level = below;
+    }
+    runs
+}
+
+fn is_run(folder: &Path) -> bool {
+    FILES.iter().any(|name| folder.join(name).is_file())
 }
 
 fn state(facts: &RunFacts, file: Option<&RunFile>, here: Option<&Path>) -> RunState {
@@ -283,12 +334,48 @@ mod tests {
     }
 
     #[test]
+    fn runs_are_found_below_folders_and_named_by_what_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("runs");
+        for (path, file) in [
+            ("first", "metrics.jsonl"),
+            ("first/inside", "metrics.jsonl"),
+            ("nano/1", "metrics.jsonl"),
+            ("nano/1b", "run.json"),
+            ("nano/checkpoint", "config.json"),
+            ("nano/checkpoint/inside", "metrics.jsonl"),
+            ("a/b/c", "config.ron"),
+            ("a/b/too/deep", "metrics.jsonl"),
+            ("notes", "read.me"),
+        ] {
+            std::fs::create_dir_all(root.join(path)).unwrap();
+            std::fs::write(root.join(path).join(file), "").unwrap();
+        }
+        let (mut book, mut metrics) = (RunBook::default(), RunMetrics::default());
+        book.list(root);
+        look(&mut book, &mut metrics, None);
+        let mut names: Vec<String> = metrics.listed.iter().map(|facts| run_name(&facts.run)).collect();
+        names.sort();
+        assert_eq!(names, ["a/b/c", "first", "nano/1", "nano/1b"]);
+        for (path, name) in [
+            ("runs/nano/1", "nano/1"),
+            ("/home/me/runs/old/runs/2", "2"),
+            ("elsewhere/2", "2"),
+            ("runs", "runs"),
+        ] {
+            assert_eq!(run_name(Path::new(path)), name);
+        }
+    }
+
+    #[test]
     fn runs_are_listed_with_their_state_and_watched_together() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["one", "two", "done", "no-run"] {
             std::fs::create_dir(at(name)).unwrap();
         }
+        let nano = config::preset("nano").unwrap();
+        std::fs::write(at("one/config.ron"), ron::ser::to_string(&nano).unwrap()).unwrap();
         let line = |step: usize| format!("{{\"step\":{step},\"secs\":0.25,\"loss\":{}}}\n", 1.0 / step as f64);
         let mut own = RunFile::begun(Stage::One, "nano", 100, None);
         own.write(&at("one")).unwrap();
@@ -320,6 +407,8 @@ mod tests {
             (of(&metrics, "two").state, of(&metrics, "two").stage),
             (RunState::Elsewhere, None)
         );
+        assert_eq!(one.config.as_deref(), Some(&nano));
+        assert_eq!(of(&metrics, "two").config, None);
         assert_eq!(
             (of(&metrics, "done").state, of(&metrics, "done").step),
             (RunState::Finished, 0)

@@ -1,6 +1,6 @@
 //! One curve of a run, kept so that a million points are drawn from a few thousand.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// Points or buckets that make one bucket of the next level.
 const FAN: usize = 8;
@@ -89,7 +89,7 @@ impl Series {
     }
 
     /// One bucket over a range of level `level - 1` (of the points for level 0).
-    fn summary(&self, level: usize, range: std::ops::Range<usize>) -> Stretch {
+    fn summary(&self, level: usize, range: Range<usize>) -> Stretch {
         let empty = [f64::INFINITY, f64::NEG_INFINITY];
         let mut all = Stretch {
             x: empty,
@@ -121,42 +121,39 @@ impl Series {
         }
     }
 
-    fn level_len(&self, level: usize) -> usize {
-        match level {
-            0 => self.points.len(),
-            level => self.levels.get(level - 1).map_or(0, Vec::len),
-        }
-    }
-
     /// The curve over a range of x in at most about `most` stretches. Each knows its extremes, so that no spike is lost;
     /// short enough ranges come as their points.
     pub fn decimated(&self, x: RangeInclusive<f64>, most: usize) -> Vec<Stretch> {
-        // One point beyond either edge, so that the line runs out of the picture and does not stop in it.
-        let from = self
-            .points
-            .partition_point(|point| point[0] < *x.start())
-            .saturating_sub(1);
-        let to = (self.points.partition_point(|point| point[0] <= *x.end()) + 1).min(self.points.len());
+        self.stretches(self.within(x), most)
+    }
+
+    /// The points over a range of x, and one beyond either edge, so that a line runs out of the picture and does not stop
+    /// in it.
+    pub fn within(&self, x: RangeInclusive<f64>) -> Range<usize> {
+        let before = self.points.partition_point(|point| point[0] < *x.start());
+        let until = self.points.partition_point(|point| point[0] <= *x.end());
+        let end = (until + 1).min(self.points.len());
+        before.saturating_sub(1).min(end)..end
+    }
+
+    /// These points in at most about `most` stretches.
+    pub fn stretches(&self, points: Range<usize>, most: usize) -> Vec<Stretch> {
+        let (mut longest, mut width) = (0, 1);
+        while points.len() / width > most.max(FAN) {
+            (longest, width) = (longest + 1, width * FAN);
+        }
         let mut out = Vec::new();
-        let mut level = 0;
-        let mut width = 1;
-        while to.saturating_sub(from) / width > most.max(FAN) && self.level_len(level + 1) > 0 {
-            level += 1;
-            width *= FAN;
-        }
-        // Whole buckets first; what is left after the last whole one comes from the finer levels.
-        let mut at = from / width * width;
-        loop {
-            while at < to && at / width < self.level_len(level) {
-                out.push(self.bucket(level, at / width));
-                at += width;
+        let mut at = points.start;
+        while at < points.end {
+            // Long buckets begin and end with short ones, down to points: what lies beyond either end is no part of it.
+            let (mut level, mut width) = (longest, width);
+            while level > 0 && (at % width != 0 || at + width > points.end) {
+                (level, width) = (level - 1, width / FAN);
             }
-            if level == 0 {
-                return out;
-            }
-            level -= 1;
-            width /= FAN;
+            out.push(self.bucket(level, at / width));
+            at += width;
         }
+        out
     }
 }
 
@@ -189,6 +186,30 @@ mod tests {
                     .iter()
                     .any(|stretch| stretch.x[0] == 654_321.0 && stretch.y == spike)
         );
+    }
+
+    #[test]
+    fn stretches_are_of_their_points_and_of_no_others() {
+        let mut series = Series::default();
+        for step in 0..5000 {
+            series.push(f64::from(step), f64::from(step));
+        }
+        for range in [0..5000, 1..4999, 63..65, 700..3001, 4990..5000, 12..12] {
+            for most in [8, 100, 10_000] {
+                let stretches = series.stretches(range.clone(), most);
+                assert!(stretches.len() <= most + 60, "{} of {range:?}", stretches.len());
+                let mut next = range.start as f64;
+                for stretch in stretches {
+                    assert_eq!(stretch.x[0], next, "{range:?}");
+                    assert_eq!(stretch.mean, 0.5 * (stretch.x[0] + stretch.x[1]));
+                    next = stretch.x[1] + 1.0;
+                }
+                assert_eq!(next, range.end as f64);
+            }
+        }
+        assert_eq!(series.within(100.0..=200.0), 99..202);
+        assert_eq!(series.within(9000.0..=9001.0), 4999..5000);
+        assert_eq!(series.within(-5.0..=-1.0), 0..1);
     }
 
     #[test]

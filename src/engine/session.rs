@@ -53,6 +53,8 @@ pub struct SessionInfo {
     /// Why it is this device.
     pub device_why: String,
     pub scene: String,
+    /// Name or path that the scene was loaded from.
+    pub scene_source: String,
     /// The settings of the steps to come.
     pub plan: PlanConfig,
     /// Those that the checkpoint came with.
@@ -316,11 +318,15 @@ impl TrainingControl {
     /// while the run is paused.
     pub fn between_steps(&self, step: Duration) {
         let cancel = self.cancel.flag();
-        self.pace.rest(step, cancel, || self.board.view().phase.is_planning());
+        let planning = || self.board.view().phase.is_planning();
+        if planning() {
+            self.job.wait(|| self.pace.rest(step, cancel, planning));
+        }
         if self.pace.reins.is_held() && !self.cancel.is_raised() {
             let title = self.title.clone();
+            self.board.set_pausing(false);
             self.board.set_training(TrainingState::Paused { title });
-            self.pace.wait(cancel);
+            self.job.wait(|| self.pace.wait(cancel));
             let title = self.title.clone();
             self.board.set_training(TrainingState::Running { title });
         }

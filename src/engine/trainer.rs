@@ -2,11 +2,20 @@
 
 use crossbeam_channel::Receiver;
 
-use super::board::{JobKind, Level, TrainingState};
+use super::board::{Board, JobKind, Level, TrainingState};
 use super::command::{Command, TrainingRequest};
+use super::runs::run_name;
 use super::session::{RunTraining, SessionError, TrainingControl};
 use super::slot::lock;
 use super::{Shared, worker};
+
+/// True of every end: a checkpoint is moved to its place when it is whole.
+const KEPT: &str = "Its checkpoints and metrics were kept.";
+const REFUSED: &str = "Correct what is named here, then start the run again.";
+const FAILED: &str = "Correct what is named here, then press Resume beside the run: it goes on from its last checkpoint. \
+                      Other settings need another folder.";
+const PANICKED: &str = "Press Resume beside the run to go on from its last checkpoint. Where memory ran out, choose another \
+                        device, or a smaller batch in another folder.";
 
 pub(super) fn work(mut train: RunTraining, queue: &Receiver<Command>, shared: &Shared) {
     while let Ok(command) = queue.recv() {
@@ -22,10 +31,7 @@ fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
     if shared.train_cancel.is_raised() {
         return;
     }
-    let name = request
-        .run
-        .file_name()
-        .map_or_else(|| request.run.to_string_lossy(), |name| name.to_string_lossy());
+    let name = run_name(&request.run);
     let title = format!("Stage {} · {name}", request.stage.name());
     let board = &shared.board;
     shared.pace.begin();
@@ -42,27 +48,31 @@ fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
         pace: shared.pace.clone(),
         title: title.clone(),
     };
-    let result =
-        worker::guard(|| train(request, &control)).unwrap_or_else(|message| Err(SessionError::Failed(message)));
+    let result = worker::guard(|| train(request, &control));
     lock(&shared.metrics).here = None;
     board.set_training(match result {
-        Ok(()) => {
+        Ok(Ok(())) => {
             board.log(Level::Info, format!("{title}: finished."));
             TrainingState::Finished { title }
         }
-        Err(SessionError::Cancelled) => {
+        Ok(Err(SessionError::Cancelled)) => {
             board.log(
                 Level::Info,
                 format!("{title}: stopped. Start it again to go on from its last checkpoint."),
             );
             TrainingState::Stopped { title }
         }
-        Err(err @ (SessionError::Refused(_) | SessionError::Failed(_))) => {
-            board.log(Level::Error, format!("{title}: {err}"));
-            TrainingState::Failed {
-                title,
-                message: err.to_string(),
-            }
-        }
+        Ok(Err(SessionError::Refused(message))) => failed(board, title, message, REFUSED),
+        Ok(Err(SessionError::Failed(message))) => failed(board, title, message, FAILED),
+        Err(message) => failed(board, title, message, PANICKED),
     });
+}
+
+fn failed(board: &Board, title: String, message: String, advice: &str) -> TrainingState {
+    let advice = format!("{KEPT} {advice}");
+    board.log(
+        Level::Error,
+        format!("{title}: {}. {advice}", message.trim_end_matches('.')),
+    );
+    TrainingState::Failed { title, message, advice }
 }

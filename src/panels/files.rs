@@ -28,13 +28,18 @@ pub enum PathField {
     Run,
     /// The checkpoint that a training run goes on from.
     From,
+    /// The configuration of a training run, in place of a preset.
+    Configuration,
+    /// The episodes of a training run.
+    Data,
 }
 
 impl PathField {
     fn wanted(self) -> Wanted {
         match self {
-            Self::Checkpoint | Self::Run | Self::From => Wanted::Folder,
+            Self::Checkpoint | Self::Run | Self::From | Self::Data => Wanted::Folder,
             Self::Scene => Wanted::File(&["ron"]),
+            Self::Configuration => Wanted::File(&["ron", "json"]),
             Self::Recording => Wanted::File(&[EXTENSION]),
             Self::Export => Wanted::NewFile,
         }
@@ -49,6 +54,8 @@ impl PathField {
             Self::Export => "Choose where to export to…",
             Self::Run => "Choose a run folder…",
             Self::From => "Choose the checkpoint to go on from…",
+            Self::Configuration => "Choose a configuration file…",
+            Self::Data => "Choose a folder of episodes…",
         }
     }
 
@@ -58,7 +65,7 @@ impl PathField {
             Self::Checkpoint => Some(Command::LoadCheckpoint(path)),
             Self::Scene => Some(Command::LoadScene(path)),
             Self::Recording => Some(Command::OpenRecording(path)),
-            Self::Export | Self::Run | Self::From => None,
+            Self::Export | Self::Run | Self::From | Self::Configuration | Self::Data => None,
         }
     }
 
@@ -70,6 +77,8 @@ impl PathField {
             Self::Export => &mut state.task.export,
             Self::Run => &mut state.training.run,
             Self::From => &mut state.training.from,
+            Self::Configuration => &mut state.training.configuration,
+            Self::Data => &mut state.training.data,
         }
     }
 }
@@ -143,7 +152,7 @@ impl Recents {
             PathField::Checkpoint => &self.checkpoints,
             PathField::Scene => &self.scenes,
             PathField::Recording => &self.recordings,
-            PathField::Export | PathField::Run | PathField::From => &[],
+            PathField::Export | PathField::Run | PathField::From | PathField::Configuration | PathField::Data => &[],
         }
     }
 }

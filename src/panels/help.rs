@@ -140,7 +140,8 @@ pub fn manual_ui(ui: &mut Ui, state: &mut ViewState) {
                     Pane::ALL.iter().map(|&pane| [pane.title(), about(pane), ""]),
                 );
                 let training = "Ctrl+2 shows training: the form of a run, its state, every number it writes, and samples of \
-                                what its networks make of fixed inputs, at any of its steps.";
+                                what its networks make of fixed inputs, at any of its steps. A slider says who gets the \
+                                machine while an episode is planned.";
                 text_ui(ui, training);
                 title_ui(ui, "Quantities");
                 table_ui(

@@ -82,11 +82,11 @@ fn jobs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let now = Instant::now();
     for job in &view.board.jobs {
-        ui.label(RichText::new(&job.what).size(SMALL).color(p.text));
+        ui.label(RichText::new(job.said()).size(SMALL).color(p.text));
         if job.fraction().is_some() {
             widgets::progress_bar(ui, 90.0, job.fraction(), &job.what);
         }
-        let mut times = numbers::duration(now.saturating_duration_since(job.started));
+        let mut times = numbers::duration(job.elapsed(now));
         if let Some(total) = job.total.filter(|&total| total > 1) {
             times = format!(
                 "{} / {} · {times}",

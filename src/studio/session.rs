@@ -36,6 +36,8 @@ pub struct Tabletop {
     choice: DeviceChoice,
     selected: Selected,
     scene: Scene,
+    /// What the scene was loaded from.
+    scene_source: String,
     seed: u64,
     world: World,
     run: Option<Run>,
@@ -79,6 +81,7 @@ impl Tabletop {
             choice,
             selected,
             scene,
+            scene_source: settings.scene.clone(),
             seed: settings.seed,
             world,
             run: None,
@@ -188,6 +191,7 @@ impl Session for Tabletop {
             device_choice: self.choice,
             device_why: self.selected.why.clone(),
             scene: self.scene.name.clone(),
+            scene_source: self.scene_source.clone(),
             plan: self.plan_config().clone(),
             checkpoint_plan: self.system.config.plan.clone(),
             project,
@@ -444,10 +448,11 @@ impl Session for Tabletop {
     }
 
     fn load_scene(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
-        let scene = Scene::load(&path.to_string_lossy()).map_err(refused)?;
+        let source = path.to_string_lossy().into_owned();
+        let scene = Scene::load(&source).map_err(refused)?;
         // A scene without room is noticed while the old one is still in use.
         first_state(&scene, self.seed, &self.system)?;
-        self.scene = scene;
+        (self.scene, self.scene_source) = (scene, source);
         self.clear(self.seed, control)
     }
 }

@@ -26,6 +26,8 @@ pub struct Progress<'a> {
     pub step_secs: f64,
     pub elapsed_secs: f64,
     pub remaining_secs: f64,
+    /// What went wrong without ending the run.
+    pub warning: Option<&'a str>,
 }
 
 /// Why a run ended early.
@@ -139,10 +141,16 @@ pub fn train(
         if done % MEMORY_EVERY == 0 || done == first + 1 {
             metrics.extend(resident_bytes().map(|bytes| ("memory_bytes", bytes as f64)));
         }
+        let mut warning = None;
         let keeps = done % every.checkpoints.max(1) == 0 || done == steps;
         // None before the first step: parameters are drawn when they are first read, and a step reads them in its own order.
         if every.samples > 0 && (done == 1 || done % every.samples == 0 || keeps) {
-            metrics.extend(take_sample(stage, (folder, kind), done, keeps, cancel));
+            match take_sample(stage, (folder, kind), done, keeps, cancel) {
+                Ok(sampled) => metrics.extend(sampled),
+                Err(_) if cancel.load(Ordering::Relaxed) => {}
+                // It is missing, and no more: it is not what a run is for.
+                Err(err) => warning = Some(format!("No sample of step {done}: {err}")),
+            }
         }
         let mut line = serde_json::Map::new();
         line.insert("step".into(), done.into());
@@ -169,6 +177,7 @@ pub fn train(
             step_secs,
             elapsed_secs,
             remaining_secs,
+            warning: warning.as_deref(),
         });
     }
     if done < steps && done > first && !reins.discards() {
@@ -177,29 +186,21 @@ pub fn train(
     Ok(done)
 }
 
-/// Keeps a sample, and gives those of its numbers that belong among the step's. One that fails is missing, and no more: it is
-/// not what a run is for.
+/// Keeps a sample, and gives those of its numbers that belong among the step's.
 fn take_sample(
     stage: &dyn Stage,
     (folder, kind): (&Path, StageKind),
     step: usize,
     with_plans: bool,
     cancel: &AtomicBool,
-) -> Metrics {
+) -> Result<Metrics, TrainError> {
     let began = Instant::now();
-    let made = stage.sample(step, with_plans.then_some(cancel)).and_then(|content| {
-        let metrics = content.metrics();
-        if content != SampleContent::default() {
-            Sample::new(kind, step, began.elapsed().as_secs_f64(), content).write(folder)?;
-        }
-        Ok(metrics)
-    });
-    made.unwrap_or_else(|err| {
-        if !cancel.load(Ordering::Relaxed) {
-            log::warn!("No sample of step {step}: {err}");
-        }
-        Metrics::new()
-    })
+    let content = stage.sample(step, with_plans.then_some(cancel))?;
+    let metrics = content.metrics();
+    if content != SampleContent::default() {
+        Sample::new(kind, step, began.elapsed().as_secs_f64(), content).write(folder)?;
+    }
+    Ok(metrics)
 }
 
 /// The newest whole checkpoint of a run: its step and its folder.
@@ -312,6 +313,11 @@ mod tests {
     }
 
     fn run(folder: &Path) -> Result<usize, TrainError> {
+        run_hearing(folder, &mut Vec::new())
+    }
+
+    /// The same, with what was warned of.
+    fn run_hearing(folder: &Path, warnings: &mut Vec<String>) -> Result<usize, TrainError> {
         let every = Intervals {
             checkpoints: 2,
             samples: 3,
@@ -322,7 +328,7 @@ mod tests {
             (folder, StageKind::One),
             every,
             (&cancel, &Reins::default()),
-            &mut |_| (),
+            &mut |progress| warnings.extend(progress.warning.map(str::to_owned)),
         )
     }
 
@@ -341,6 +347,19 @@ mod tests {
         assert_eq!(sampled_steps(folder.path()), [1, 2, 3, 4, 6]);
         let text = fs::read_to_string(folder.path().join(LOG)).unwrap();
         assert_eq!(text.lines().filter(|line| line.contains("effective_rank")).count(), 5);
+    }
+
+    #[test]
+    fn a_sample_that_cannot_be_written_is_warned_of_and_ends_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("samples"), "no folder").unwrap();
+        let mut warnings = Vec::new();
+        assert_eq!(run_hearing(folder.path(), &mut warnings).unwrap(), 6);
+        assert_eq!(warnings.len(), 5, "{warnings:?}");
+        assert!(
+            warnings[0].starts_with("No sample of step 1: Could not"),
+            "{warnings:?}"
+        );
     }
 
     /// Wherever the disk is full: an error, or a sample that is missing; what was kept before is whole, nothing lies half

@@ -29,6 +29,11 @@ pub struct RunFile {
     pub steps: usize,
     /// What it goes on from.
     pub from: Option<PathBuf>,
+    /// Name or path of the scene that tasks are drawn in, and the folder of episodes; runs of older versions do not say.
+    #[serde(default)]
+    pub scene: Option<String>,
+    #[serde(default)]
+    pub data: Option<PathBuf>,
     /// Id of the process that wrote this.
     pub process: u32,
     pub standing: RunStanding,
@@ -43,6 +48,8 @@ impl RunFile {
             preset: preset.to_owned(),
             steps,
             from: from.map(Path::to_owned),
+            scene: None,
+            data: None,
             process: std::process::id(),
             standing: RunStanding::Running,
         }
@@ -79,8 +86,12 @@ mod tests {
         let mut file = RunFile::begun(StageKind::OneB, "nano", 40, Some(Path::new("checkpoints/nano")));
         file.write(folder.path()).unwrap();
         file.standing = RunStanding::Stopped;
+        (file.scene, file.data) = (Some("demo".to_owned()), Some(PathBuf::from("data/demo")));
         file.write(folder.path()).unwrap();
         assert_eq!(RunFile::read(folder.path()), Some(file));
+        let older = r#"{"schema":"thinkjepa.run/1","stage":"1","preset":"nano","steps":40,"from":null,"process":1,"standing":"stopped"}"#;
+        std::fs::write(folder.path().join(FILE), older).unwrap();
+        assert_eq!(RunFile::read(folder.path()).unwrap().data, None);
         std::fs::write(folder.path().join(FILE), "{\"schema\":\"thinkjepa.run/9\"}").unwrap();
         assert_eq!(RunFile::read(folder.path()), None);
     }

@@ -17,4 +17,5 @@ mod samples;
 mod studio;
 mod support;
 mod train;
+mod training;
 mod window;

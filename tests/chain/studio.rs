@@ -225,6 +225,8 @@ fn a_training_is_paused_dropped_and_resumed_with_the_same_numbers() {
             run: at(run),
             steps: None,
             from: None,
+            scene: None,
+            data: None,
             device: None,
         })));
     };

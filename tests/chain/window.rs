@@ -12,6 +12,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{AppOptions, Studio, prepare};
 use thinkjepa::device::{DeviceChoice, ask_children_of};
 use thinkjepa::engine::{Command, Engine, Phase};
+use thinkjepa::panels::ViewState;
 use thinkjepa::recording::{Recording, file};
 use thinkjepa::sim::DEMO_SCENE;
 use thinkjepa::studio::{StudioSettings, start};
@@ -78,6 +79,10 @@ impl Window {
 
     pub fn engine(&self) -> &Engine {
         self.0.state().studio.as_ref().unwrap().engine()
+    }
+
+    pub fn state(&self) -> &ViewState {
+        self.0.state().studio.as_ref().unwrap().state()
     }
 
     pub fn phase(&self) -> Phase {

@@ -391,6 +391,8 @@ fn workers_never_wait_for_a_window_that_takes_nothing() {
         run: run.clone(),
         steps: None,
         from: None,
+        scene: None,
+        data: None,
         device: None,
     };
     assert!(engine.send(Command::StartTraining(request)));
@@ -499,6 +501,8 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
         run: run.to_owned(),
         steps: None,
         from: None,
+        scene: None,
+        data: None,
         device: None,
     };
     engine.send(Command::StartTraining(request(folder.path())));
@@ -522,6 +526,16 @@ fn training_is_started_watched_stopped_and_survives_a_panic() {
         &engine,
         "a panic",
         |engine| matches!(&engine.board().training, TrainingState::Failed { message, .. } if message == "out of memory"),
+    );
+    let log = engine.board().log;
+    let said = &log
+        .iter()
+        .find(|line| line.level == Level::Error)
+        .expect("an error")
+        .text;
+    assert!(
+        said.contains("out of memory. Its checkpoints and metrics were kept. Press Resume"),
+        "{said}"
     );
     engine.send(Command::StartTraining(request(folder.path())));
     until(&engine, "another run", |engine| {

@@ -298,6 +298,9 @@ fn training_desk() -> Desk {
         done: 3999,
         total: Some(8000),
         started: std::time::Instant::now() - Duration::from_secs(2400),
+        first: 0,
+        waits_since: None,
+        pausing: false,
     });
     desk.metrics.listed = vec![
         training::facts("runs/first", RunState::Here, 4000),

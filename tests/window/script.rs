@@ -256,7 +256,8 @@ impl Session for Script {
     }
 }
 
-/// An engine around the script; its training counts to 1000 and writes a loss, or panics in a run named "panic".
+/// An engine around the script; its training counts to 1000 and writes a loss, or panics in a run named "panic"; one
+/// named "data" never gets past its data.
 pub fn engine(waker: Waker) -> Engine {
     let open = |opening: &Opening, _: &Control| {
         Ok(Script {
@@ -272,6 +273,13 @@ pub fn engine(waker: Waker) -> Engine {
     };
     let train = |request: &thinkjepa::engine::TrainingRequest, control: &TrainingControl| {
         assert!(!request.run.ends_with("panic"), "out of memory");
+        while request.run.ends_with("data") {
+            control.progress("Making episodes", 1, 3000);
+            if control.cancel_flag().load(Ordering::Acquire) {
+                return Err(SessionError::Cancelled);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let mut lines = String::new();
         for step in 0..1000u64 {
             if control.cancel_flag().load(Ordering::Acquire) {

@@ -9,12 +9,12 @@ use egui::{Event, Key, Modifiers, PointerButton, ThemePreference};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{AppOptions, Studio, prepare};
-use thinkjepa::engine::{Command, FileContent, Level, LogLine, Phase};
+use thinkjepa::engine::{Command, FileContent, Level, LogLine, Phase, RunState, Stage, TrainingState};
 use thinkjepa::panels::{Pane, Workspace};
 use thinkjepa::recording::Recording;
 use thinkjepa::ui::file_dialog::Wanted;
 
-use super::{Desk, script, synthetic, window};
+use super::{Desk, builder, draw, script, synthetic, training, window};
 
 fn episode() -> Harness<'static, Desk> {
     let mut window = window(Desk::new(synthetic::recording(), Phase::Paused));
@@ -546,6 +546,58 @@ fn everything_that_can_be_used_has_a_name() {
             window.run_steps(3);
             assert_eq!(unnamed(&window), Vec::<String>::new(), "{workspace:?} {keys:?}");
         }
+    }
+    for stage in Stage::ALL {
+        let mut desk = Desk::new(Recording::default(), Phase::Idle);
+        (desk.state.workspace, desk.state.task.focus) = (Workspace::Training, false);
+        desk.state.training.stage = stage;
+        // What was changed has a button of its own.
+        desk.state.training.edits = [("train.clip_norm".to_owned(), "0.25".to_owned())].into();
+        let mut window = builder().with_size([1600.0, 2600.0]).build_ui_state(draw, desk);
+        window.run_steps(3);
+        let fields = |window: &Harness<'_, Desk>| window.get_all_by_role(Role::TextInput).count();
+        let closed = fields(&window);
+        let headings = [
+            "Stage",
+            "Optimiser and run",
+            "World model",
+            "Language model",
+            "Goal projection",
+            "World model, where joint_rate is above 0",
+        ];
+        for heading in headings {
+            let is_heading = |node: &egui_kittest::Node<'_>| node.accesskit_node().role() == Role::DisclosureTriangle;
+            let found = window.query_all_by_label(heading).find(is_heading);
+            if let Some(heading) = found {
+                heading.click();
+            }
+            window.run_steps(6);
+        }
+        assert!(fields(&window) > closed + 12, "the groups of stage {stage:?} are open");
+        assert!(window.query_by_label("Reset train.clip_norm").is_some());
+        assert_eq!(unnamed(&window), Vec::<String>::new(), "{stage:?}");
+    }
+    for paused in [false, true] {
+        let mut desk = Desk::new(Recording::default(), Phase::Idle);
+        (desk.state.workspace, desk.state.task.focus) = (Workspace::Training, false);
+        let title = "Stage 1 · first".to_owned();
+        desk.board.training = if paused {
+            TrainingState::Paused { title }
+        } else {
+            TrainingState::Running { title }
+        };
+        desk.metrics.listed = vec![
+            training::facts("runs/first", RunState::Here, 400),
+            training::facts("runs/old", RunState::Stopped, 10),
+        ];
+        desk.metrics
+            .watched
+            .insert("runs/first".into(), training::run(400, 1.0, Some(60)));
+        let mut window = window(desk);
+        window.run_steps(3);
+        let button = if paused { "Resume training" } else { "Pause training" };
+        assert!(window.query_by_label(button).is_some());
+        assert_eq!(unnamed(&window), Vec::<String>::new(), "{button}");
     }
     let mut window = episode();
     window.key_press(Key::F1);

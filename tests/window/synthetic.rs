@@ -49,6 +49,7 @@ pub fn info() -> SessionInfo {
         device_choice: DeviceChoice::Auto,
         device_why: "there is no graphics card that this program can use".to_owned(),
         scene: "demo".to_owned(),
+        scene_source: "scenes/demo.ron".to_owned(),
         plan: preset("nano").expect("the preset is compiled in").plan,
         checkpoint_plan: preset("nano").expect("the preset is compiled in").plan,
         project,

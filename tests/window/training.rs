@@ -11,7 +11,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Studio, prepare};
 use thinkjepa::engine::{
-    Command, FileContent, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand, TrainingState,
+    BoardView, Command, FileContent, Job, JobKind, Phase, Priority, Run, RunFacts, RunState, Stage, TrainingCommand,
+    TrainingRequest, TrainingState,
 };
 use thinkjepa::panels::Workspace;
 use thinkjepa::recording::Recording;
@@ -30,7 +31,10 @@ pub(super) fn facts(run: &str, state: RunState, step: usize) -> RunFacts {
         run: PathBuf::from(run),
         stage: Some(Stage::One),
         preset: Some("nano".to_owned()),
+        config: None,
         from: None,
+        scene: None,
+        data: None,
         state,
         step,
         steps: Some(8000),
@@ -119,7 +123,196 @@ fn a_form_says_in_place_what_is_wrong_and_starts_what_is_right() {
     );
     let settings: Vec<(&str, &str)> = request.settings.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     assert_eq!(settings, [("train.clip_norm", "0.25")]);
+    assert_eq!(
+        request.scene.as_deref(),
+        Some("scenes/demo.ron"),
+        "the one that is loaded"
+    );
     assert_eq!(run, Path::new("runs/first"));
+}
+
+fn request(run: &Path) -> TrainingRequest {
+    TrainingRequest {
+        stage: Stage::One,
+        preset: "nano".to_owned(),
+        settings: std::collections::BTreeMap::new(),
+        run: run.to_owned(),
+        steps: None,
+        from: None,
+        scene: None,
+        data: None,
+        device: None,
+    }
+}
+
+/// A job that was resumed `secs` ago with `first` steps done.
+fn job(first: u64, done: u64, secs: u64) -> Job {
+    Job {
+        id: 1,
+        kind: JobKind::Train,
+        what: "Training".to_owned(),
+        done,
+        total: Some(8000),
+        started: Instant::now() - Duration::from_secs(secs),
+        first,
+        waits_since: None,
+        pausing: false,
+    }
+}
+
+#[test]
+fn the_time_left_of_a_resumed_run_is_one_number_in_the_list_the_form_and_the_status_line() {
+    let mut desk = desk();
+    desk.board.training = TrainingState::Running {
+        title: "Stage 1 · first".to_owned(),
+    };
+    desk.board.jobs.push(job(3800, 4000, 1800));
+    desk.metrics.listed = vec![facts("runs/first", RunState::Here, 4000)];
+    let window = window(desk);
+    // 200 steps in half an hour, and 4000 to go.
+    assert_eq!(window.query_all_by_label_contains("10 h 00 min left").count(), 3);
+    assert_eq!(window.query_all_by_label_contains(" left").count(), 3);
+}
+
+#[test]
+fn a_pause_is_said_at_once_while_data_is_made_and_can_be_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = script::engine(Arc::new(|| ()));
+    let until = |what: &str, so: &dyn Fn(&BoardView) -> bool| {
+        let begun = Instant::now();
+        while !so(&engine.board()) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "never {what}: {:?}",
+                engine.board()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    // A run of that name makes data until it is stopped.
+    let run = folder.path().join("data");
+    engine.send(Command::StartTraining(request(&run)));
+    until("making data", &|board| {
+        board.jobs.iter().any(|job| job.what == "Making episodes")
+    });
+    engine.send(Command::Training(TrainingCommand::Pause));
+    let said = || {
+        let jobs = engine.board().jobs;
+        jobs.iter().find(|job| job.kind == JobKind::Train).map(Job::said)
+    };
+    assert_eq!(said().as_deref(), Some("Pausing… · Making episodes"));
+
+    let mut desk = desk();
+    desk.board = engine.board();
+    let mut window = window(desk);
+    window.run_steps(3);
+    assert!(window.query_all_by_label_contains("Pausing… · Making episodes").count() >= 2);
+    window.get_by_label("Resume training").click();
+    window.run_steps(2);
+    for command in window.state_mut().take() {
+        engine.send(command);
+    }
+    assert_eq!(said().as_deref(), Some("Making episodes"));
+    engine.send(Command::StopTraining);
+    until("stopped", &|board| {
+        matches!(board.training, TrainingState::Stopped { .. })
+    });
+}
+
+#[test]
+fn a_failed_training_says_what_happened_what_was_kept_and_what_to_do_in_the_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = script::engine(Arc::new(|| ()));
+    engine.send(Command::StartTraining(request(&folder.path().join("panic"))));
+    let begun = Instant::now();
+    while !matches!(engine.board().training, TrainingState::Failed { .. }) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", engine.board());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let mut desk = desk();
+    desk.board = engine.board();
+    let TrainingState::Failed { advice, .. } = desk.board.training.clone() else {
+        panic!("it has failed")
+    };
+    assert!(advice.starts_with("Its checkpoints and metrics were kept. Press Resume beside the run"));
+    let mut window = window(desk);
+    window.run_steps(3);
+    assert!(window.query_by_label("Stage 1 · panic: out of memory").is_some());
+    assert!(window.query_by_label(&advice).is_some());
+    assert!(
+        window.query_by_label("Start training").is_some(),
+        "the form is there again"
+    );
+}
+
+#[test]
+fn a_run_takes_a_configuration_data_and_weights_of_one_s_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let mut config = thinkjepa::config::preset("nano").unwrap();
+    config.name = "mine".to_owned();
+    config.train.stage1.batch = 0;
+    std::fs::write(at("mine.ron"), ron::ser::to_string(&config).unwrap()).unwrap();
+    let mut window = builder().with_size([1600.0, 1500.0]).build_ui_state(draw, desk());
+    window.run_steps(3);
+    window.state_mut().take();
+    type_into(&mut window, "Configuration file", &at("mine.ron"));
+    // The file and the field, and nothing to start.
+    assert!(
+        window
+            .query_by_label_contains("mine.ron: train.stage1.batch is 0")
+            .is_some()
+    );
+    assert!(window.query_by_label("Start training").is_none());
+
+    // Corrected in place, it is read again.
+    config.train.stage1.batch = 3;
+    std::fs::write(at("mine.ron"), ron::ser::to_string(&config).unwrap()).unwrap();
+    let now = SystemTime::now() + Duration::from_secs(5);
+    std::fs::File::options()
+        .write(true)
+        .open(at("mine.ron"))
+        .unwrap()
+        .set_modified(now)
+        .unwrap();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains("train.stage1.batch is 0").is_none());
+
+    type_into(&mut window, "From checkpoint", &at("none"));
+    assert!(
+        window
+            .query_by_label(&format!("From: there is nothing at {}.", at("none")))
+            .is_some()
+    );
+    window.get_by_label("Start training").click();
+    window.run_steps(2);
+    assert_eq!(window.state_mut().take(), []);
+    type_into(&mut window, "From checkpoint", &folder.path().display().to_string());
+    type_into(&mut window, "Data folder", &at("episodes"));
+    window.get_by_label("World model").click();
+    window.run_steps(8);
+    assert!(window.query_by_label_contains("stem  ").is_some());
+    for dialog in [
+        "a configuration file",
+        "a folder of episodes",
+        "the checkpoint to go on from",
+        "a run folder",
+    ] {
+        assert!(
+            window.query_by_label(&format!("Choose {dialog}…")).is_some(),
+            "{dialog}"
+        );
+    }
+    window.get_by_label("Start training").click();
+    window.run_steps(2);
+    let sent = window.state_mut().take();
+    let Some(Command::StartTraining(request)) = sent.first() else {
+        panic!("{sent:?}");
+    };
+    assert_eq!((request.stage, &request.preset), (Stage::One, &at("mine.ron")));
+    assert_eq!(request.from.as_deref(), Some(folder.path()));
+    assert_eq!(request.data, Some(folder.path().join("episodes")));
+    assert!(request.settings.is_empty());
 }
 
 #[test]
@@ -160,6 +353,29 @@ fn several_runs_are_overlaid_hidden_and_a_loss_that_is_no_number_is_marked() {
     window.get_by_label("Chart of loss, 2 runs").hover();
     window.run_steps(3);
     assert!(window.query_by_label_contains("loss at step").is_none());
+    // Every step of these runs is above 0; one at 0 has no place on a logarithmic axis.
+    let values = "not shown";
+    window.get_by_label("Log scale of the x axis").click();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains(values).is_none());
+    window
+        .state_mut()
+        .metrics
+        .watched
+        .get_mut(Path::new("runs/other"))
+        .unwrap()
+        .push("goals_found".to_owned(), 0.0, 0.5);
+    window.get_by_label("Steps on the x axis").click();
+    window.run_steps(3);
+    let chart = window.query_by_label("Chart of goals_found, 1 run");
+    assert!(chart.is_some());
+    assert!(window.query_by_label("1 value at or below zero is not shown").is_some());
+    window.get_by_label("Chart of loss, 2 runs").hover();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains("loss at step").is_some());
+    window.get_by_label("Log scale of the x axis").click();
+    window.run_steps(3);
+    assert!(window.query_by_label_contains(values).is_none());
     window.get_by_label("Hide other").click();
     window.run_steps(2);
     assert!(window.query_by_label("Chart of loss, 1 run").is_some());
@@ -192,8 +408,17 @@ fn several_runs_are_overlaid_hidden_and_a_loss_that_is_no_number_is_marked() {
     window.run_steps(2);
     assert_eq!(
         window.state_mut().take(),
-        [Command::Training(TrainingCommand::SetPriority(Priority::Episode))]
+        [Command::Training(TrainingCommand::SetPriority(Priority::EPISODE))]
     );
+    // The slider goes on from the named position.
+    let share = "Share of training while an episode is planned, percent";
+    window.get_by_role_and_label(Role::Slider, share).focus();
+    window.run_steps(2);
+    window.key_press(Key::ArrowRight);
+    window.run_steps(2);
+    let set = TrainingCommand::SetPriority(Priority::of_planning(99));
+    assert_eq!(window.state_mut().take(), [Command::Training(set)]);
+    assert!(window.query_by_label("99 % planning").is_some());
 }
 
 #[test]
@@ -259,6 +484,7 @@ fn a_run_is_started_watched_paused_resumed_and_stopped_by_its_buttons() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(window.query_by_label("Chart of loss, 1 run").is_some());
+    assert!(!window.state().as_ref().unwrap().engine().board().jobs[0].pausing);
     let held = window.state().as_ref().unwrap().engine().board().jobs[0].done;
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(window.state().as_ref().unwrap().engine().board().jobs[0].done, held);

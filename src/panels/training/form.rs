@@ -2,15 +2,15 @@
 //! lead it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use egui::{CollapsingHeader, ComboBox, Label, RichText, Ui};
+use egui::{CollapsingHeader, ComboBox, Label, RichText, Slider, Ui};
 
-use super::runs::{is_busy, is_paused, start};
+use super::needs::needs_ui;
+use super::runs::{is_busy, is_paused, start, training_job};
 use super::state::Checked;
 use crate::config::{Field, FieldKind, PRESETS};
-use crate::engine::{Command, JobKind, Priority, RunMetrics, Stage, TrainingCommand, TrainingState};
-use crate::panels::files::{PathField, dialog_button_ui};
+use crate::engine::{Command, Priority, RunMetrics, Stage, TrainingCommand, TrainingState};
+use crate::panels::files::{Dialogs, PathField, dialog_button_ui};
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::SMALL;
 use crate::ui::{Palette, numbers, widgets};
@@ -42,8 +42,13 @@ fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 state.outbox.push(command);
             }
         };
-        if is_paused(view) {
-            let tip = "Do the next step";
+        let pausing = training_job(view).is_some_and(|job| job.pausing);
+        if is_paused(view) || pausing {
+            let tip = if pausing {
+                "Do not pause after all"
+            } else {
+                "Do the next step"
+            };
             button(ui, "Resume training", tip, Command::Training(TrainingCommand::Resume));
         } else {
             let tip = "Save a checkpoint after the step at hand and wait; the models stay loaded";
@@ -67,15 +72,15 @@ fn state_ui(ui: &mut Ui, view: &View<'_>) {
         TrainingState::Paused { title } => line(ui, format!("{title}: paused, with a checkpoint"), p.warn),
         TrainingState::Stopped { title } => line(ui, format!("{title}: stopped. Start it again to go on."), p.text),
         TrainingState::Finished { title } => line(ui, format!("{title}: finished"), p.good),
-        TrainingState::Failed { title, message } => {
+        TrainingState::Failed { title, message, advice } => {
             line(ui, format!("{title}: {message}"), p.bad);
-            line(ui, "Its checkpoints and metrics were kept.".to_owned(), p.text);
+            line(ui, advice.clone(), p.text);
         }
     }
     let now = std::time::Instant::now();
-    if let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Train) {
+    if let Some(job) = training_job(view) {
         widgets::progress_bar(ui, ui.available_width(), job.fraction(), &job.what);
-        let mut text = format!("{}: {}", job.what, numbers::grouped(job.done as i64));
+        let mut text = format!("{}: {}", job.said(), numbers::grouped(job.done as i64));
         if let Some(total) = job.total {
             text = format!("{text} of {}", numbers::grouped(total as i64));
         }
@@ -86,51 +91,73 @@ fn state_ui(ui: &mut Ui, view: &View<'_>) {
     }
 }
 
-/// Who gets the machine.
+/// Who gets the machine: a slider from the episode over even shares to the training.
 fn priority_ui(ui: &mut Ui, state: &mut ViewState) {
+    const NAMED: [(Priority, &str, &str); 3] = [
+        (
+            Priority::EPISODE,
+            "Episode first",
+            "Training waits until nothing is planned",
+        ),
+        (
+            Priority::EVEN,
+            "Even",
+            "Training rests after each step for as long as the step took",
+        ),
+        (Priority::TRAINING, "Training first", "Training never waits"),
+    ];
     let p = Palette::of(ui);
     ui.add_space(4.0);
-    let tip = "Who gets the machine while an episode is planned. Training waits between two steps alone: its numbers stay \
-               the same.";
+    let tip = "Who gets the machine while an episode is planned. After a step of s seconds training rests for s p / (1 - p), \
+               where p is the share of planning. It waits between two steps alone: its numbers stay the same.";
     ui.label(RichText::new("While an episode is planned").size(SMALL).color(p.weak))
         .on_hover_text(tip);
-    ui.horizontal(|ui| {
-        for priority in Priority::ALL {
-            let (text, tip) = match priority {
-                Priority::Training => ("Training first", "Training never waits"),
-                Priority::Even => ("Even", "Training rests after each step for as long as the step took"),
-                Priority::Episode => ("Episode first", "Training waits until nothing is planned"),
-            };
-            let on = state.training.priority == priority;
-            if widgets::toggle(ui, on, text, text).on_hover_text(tip).clicked() && !on {
-                state.training.priority = priority;
-                let set = TrainingCommand::SetPriority(priority);
-                state.outbox.push(Command::Training(set));
-            }
+    let before = state.training.priority;
+    let mut priority = before;
+    let mut training = 100 - before.percent();
+    ui.scope(|ui| {
+        ui.spacing_mut().slider_width = (ui.available_width() - 4.0).max(80.0);
+        let slider = Slider::new(&mut training, 0..=100).show_value(false);
+        let name = "Share of training while an episode is planned, percent";
+        if ui.add(slider).on_hover_text(tip).accessible_name(name).changed() {
+            priority = Priority::of_planning(100 - training);
         }
     });
+    ui.horizontal(|ui| {
+        for (named, text, tip) in NAMED {
+            if widgets::toggle(ui, before == named, text, text)
+                .on_hover_text(tip)
+                .clicked()
+            {
+                priority = named;
+            }
+        }
+        let shares = format!("{} % planning", priority.percent());
+        ui.label(RichText::new(shares).size(SMALL).color(p.weak));
+    });
+    if priority != before {
+        state.training.priority = priority;
+        let set = TrainingCommand::SetPriority(priority);
+        state.outbox.push(Command::Training(set));
+    }
 }
 
 fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
-    let form = &mut state.training;
+    let (form, dialogs) = (&mut state.training, &mut state.shell.dialogs);
     ui.add_space(6.0);
     label(
         ui,
         "Folder",
         "runs/NAME: config, metrics and checkpoints of the run. What is there is resumed.",
     );
-    ui.horizontal(|ui| {
-        let width = ui.available_width() - DIALOG;
-        widgets::field(ui, &mut form.run, width, "runs/first", "Run folder");
-        dialog_button_ui(ui, &mut state.shell.dialogs, PathField::Run, &form.run);
-    });
+    path_ui(ui, dialogs, PathField::Run, &mut form.run, "runs/first", "Run folder");
     label(
         ui,
         "Stage",
         "1: world model (Algorithm 1). 1b: predictor on rollouts. vlm: instructions. 2: GPI and LoRA (method 7).",
     );
     let titled = |stage: Stage| format!("{}  {}", stage.name(), stage.title());
-    let before = (form.stage, form.preset.clone());
+    let before = (form.stage, form.base().to_owned());
     let combo = ComboBox::from_id_salt("stage")
         .selected_text(titled(form.stage))
         .width(ui.available_width());
@@ -140,9 +167,20 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         }
     });
     combo.response.accessible_name("Stage");
-    label(ui, "Preset", "Shapes and schedules: nano, vit-l or paper");
-    choice_ui(ui, "Preset", &mut form.preset, &PRESETS.map(str::to_owned));
-    if before != (form.stage, form.preset.clone()) {
+    label(
+        ui,
+        "Preset",
+        "Shapes and schedules: nano, vit-l or paper; or a file of your own in its place, RON or the config.json of a checkpoint",
+    );
+    ui.horizontal(|ui| {
+        ui.add_enabled_ui(form.configuration.trim().is_empty(), |ui| {
+            ui.set_max_width(80.0);
+            choice_ui(ui, "Preset", &mut form.preset, &PRESETS.map(str::to_owned));
+        });
+        let (path, hint) = (&mut form.configuration, "or a file of your own");
+        path_ui(ui, dialogs, PathField::Configuration, path, hint, "Configuration file");
+    });
+    if before != (form.stage, form.base().to_owned()) {
         form.edits.clear();
     }
     label(
@@ -158,35 +196,57 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         problem(ui, "A whole number above 0, or nothing");
     }
     let in_use = view.board.info.as_ref().and_then(|info| info.checkpoint_folder.clone());
-    if form.stage != Stage::One {
-        label(
-            ui,
-            "From",
+    let (tip, hint, in_use) = match form.stage {
+        Stage::One => (
+            "A checkpoint or a run of stage 1 whose weights this run begins with; empty begins from nothing",
+            "from nothing".to_owned(),
+            None,
+        ),
+        _ => (
             "The checkpoint that this stage goes on from; empty takes the one in use. It is not written to.",
-        );
-        let hint = in_use
-            .as_ref()
-            .map_or(String::new(), |folder| folder.display().to_string());
-        ui.horizontal(|ui| {
-            let width = ui.available_width() - DIALOG;
-            widgets::field(ui, &mut form.from, width, &hint, "From checkpoint");
-            dialog_button_ui(ui, &mut state.shell.dialogs, PathField::From, &form.from);
-        });
+            in_use
+                .as_ref()
+                .map_or_else(String::new, |folder| folder.display().to_string()),
+            in_use,
+        ),
+    };
+    label(ui, "From", tip);
+    path_ui(ui, dialogs, PathField::From, &mut form.from, &hint, "From checkpoint");
+    let named = named_path(&form.from);
+    let nowhere = named.as_deref().filter(|named| !named.exists());
+    let from_is_wrong = nowhere.is_some();
+    if let Some(nowhere) = nowhere {
+        problem(ui, &format!("From: there is nothing at {}.", nowhere.display()));
     }
-    let from = match form.from.trim() {
-        "" => in_use,
-        named => Some(PathBuf::from(named)),
-    };
+    let from = named.or(in_use);
+    if form.stage != Stage::Vlm {
+        let tip =
+            "Folder of episodes, made where it is missing or empty; stage 2 reads them where joint_rate is above 0";
+        label(ui, "Data", tip);
+        let scene = view.board.info.as_ref().map_or("SCENE", |info| &info.scene);
+        path_ui(
+            ui,
+            dialogs,
+            PathField::Data,
+            &mut form.data,
+            &format!("data/{scene}"),
+            "Data folder",
+        );
+    }
+    let data = named_path(&form.data).filter(|_| form.stage != Stage::Vlm);
     let mut edits = form.edits.clone();
-    let (stage, preset) = (form.stage, form.preset.clone());
-    let Some(checked) = form.checked() else {
-        problem(ui, "There is no such preset.");
-        return;
+    let (stage, preset) = (form.stage, form.base().to_owned());
+    let checked = match form.checked() {
+        Ok(checked) => checked,
+        Err(what) => {
+            problem(ui, &what);
+            return;
+        }
     };
-    estimate_ui(ui, &checked, stage, &preset, metrics);
+    needs_ui(ui, &checked, stage, metrics);
     let problems = checked.edited.problems.len();
     let run = PathBuf::from(form.run.trim());
-    let sound = !steps_are_wrong && problems == 0 && !run.as_os_str().is_empty();
+    let sound = !steps_are_wrong && !from_is_wrong && problems == 0 && !run.as_os_str().is_empty();
     ui.add_space(4.0);
     let mut begins = false;
     ui.horizontal(|ui| {
@@ -203,9 +263,22 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
     if begins {
         start(state, view, run, stage, |request| {
             (request.preset, request.settings) = (preset, edits);
-            (request.steps, request.from) = (parsed, from);
+            (request.steps, request.from, request.data) = (parsed, from, data);
         });
     }
+}
+
+/// A field for a path, and the button of its dialog.
+fn path_ui(ui: &mut Ui, dialogs: &mut Dialogs, field: PathField, path: &mut String, hint: &str, name: &str) {
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - DIALOG;
+        widgets::field(ui, path, width, hint, name);
+        dialog_button_ui(ui, dialogs, field, path);
+    });
+}
+
+fn named_path(text: &str) -> Option<PathBuf> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from)
 }
 
 fn label(ui: &mut Ui, text: &str, tip: &str) {
@@ -260,6 +333,13 @@ fn settings_ui(ui: &mut Ui, checked: &Checked, edits: &mut std::collections::BTr
             .show(ui, |ui| {
                 for field in fields {
                     field_ui(ui, checked, field, edits);
+                }
+                if let Some((_, field, text)) = checked.stem.as_ref().filter(|stem| stem.0 == *title) {
+                    let tip = format!(
+                        "{field}: channels (kernel, stride) of each convolution. A configuration file of your own can have others."
+                    );
+                    let text = RichText::new(format!("stem  {text}")).size(SMALL).color(p.weak);
+                    ui.add(Label::new(text).wrap()).on_hover_text(tip);
                 }
             });
     }
@@ -320,48 +400,4 @@ fn field_ui(ui: &mut Ui, checked: &Checked, field: &Field, edits: &mut std::coll
     } else {
         edits.insert(field.path.clone(), text);
     }
-}
-
-/// Memory from the shapes, time from what the stage took before.
-fn estimate_ui(ui: &mut Ui, checked: &Checked, stage: Stage, preset: &str, metrics: &RunMetrics) {
-    let p = Palette::of(ui);
-    ui.add_space(4.0);
-    let memory = &checked.memory;
-    let size = |bytes: f64| numbers::bytes(bytes as u64);
-    let text = format!(
-        "About {} of memory for {} parameters",
-        size(memory.total()),
-        millions(memory.parameters)
-    );
-    let tip = format!(
-        "Resident memory at its highest: {} of weights, gradients and AdamW's two moments; {} of weights that stay as they are; \
-         {} that a batch keeps for its way back, with gradients on their way; {} of data (latents of all frames in stage 1b, \
-         for as many episodes as are made by default; scenes in stage 2); {} of the program itself. Within about a quarter for nano's stages on a CPU.",
-        size(memory.state),
-        size(memory.frozen),
-        size(memory.activations),
-        size(memory.data),
-        size(memory.program)
-    );
-    ui.add(Label::new(RichText::new(text).size(SMALL).color(p.text)).wrap())
-        .on_hover_text(tip);
-    let known = metrics.listed.iter().filter(|facts| {
-        facts.stage == Some(stage) && facts.preset.as_deref() == Some(preset) && facts.steps_per_sec.is_some()
-    });
-    let last = known.max_by_key(|facts| facts.changed);
-    let time = last.zip(checked.steps).and_then(|(facts, steps)| {
-        let secs = steps as f64 / facts.steps_per_sec?;
-        let time = numbers::duration(Duration::try_from_secs_f64(secs).ok()?);
-        let name = super::runs::name_of(&facts.run);
-        Some(format!(
-            "About {time} for {} steps, at the pace of {name}",
-            numbers::grouped(steps as i64)
-        ))
-    });
-    let text = time.unwrap_or_else(|| "Time unknown: no run of this stage and preset is listed".to_owned());
-    ui.add(Label::new(RichText::new(text).size(SMALL).color(p.weak)).wrap());
-}
-
-fn millions(parameters: u64) -> String {
-    format!("{} M", numbers::sig3(parameters as f64 / 1e6))
 }

@@ -2,9 +2,11 @@
 //! them, and samples of one of them on the right.
 
 mod charts;
+mod curve;
 mod form;
 mod group;
 mod menu;
+mod needs;
 mod runs;
 mod samples;
 mod state;

@@ -1,11 +1,15 @@
 //! The list of runs: how each stands, which of them are drawn, and how one goes on.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use egui::{Align, Label, Layout, RichText, Ui, vec2};
 
 use super::state::TrainingForm;
-use crate::engine::{Command, RunFacts, RunMetrics, RunState, Stage, TrainingCommand, TrainingRequest, TrainingState};
+use crate::engine::{
+    Command, Job, JobKind, RunFacts, RunMetrics, RunState, Stage, TrainingCommand, TrainingRequest, TrainingState,
+    run_name,
+};
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
@@ -65,7 +69,7 @@ fn row_ui(
     facts: Option<&RunFacts>,
 ) {
     let p = Palette::of(ui);
-    let name = name_of(run);
+    let name = run_name(run);
     let watched = metrics.watched.get(run);
     ui.add_space(4.0);
     ui.horizontal(|ui| {
@@ -119,7 +123,7 @@ fn row_ui(
     });
     let mut lines = Vec::new();
     if let Some(facts) = facts {
-        lines.push((told(facts), p.weak));
+        lines.push((told(facts, view), p.weak));
     }
     if let Some(run) = watched {
         if let Some(problem) = &run.problem {
@@ -150,7 +154,10 @@ fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, facts: &RunFacts
         let config = facts.run.join("config.ron").display().to_string();
         start(state, view, facts.run.clone(), stage, |request| {
             request.preset = config;
-            request.from = facts.from.clone();
+            (request.from, request.data) = (facts.from.clone(), facts.data.clone());
+            if facts.scene.is_some() {
+                request.scene.clone_from(&facts.scene);
+            }
         });
     }
 }
@@ -170,6 +177,8 @@ pub(super) fn start(
         run: run.clone(),
         steps: None,
         from: None,
+        scene: view.board.info.as_ref().map(|info| info.scene_source.clone()),
+        data: None,
         device: view.board.info.as_ref().map(|info| info.device_choice),
     };
     fill(&mut request);
@@ -186,12 +195,17 @@ pub(super) fn is_busy(view: &View<'_>) -> bool {
     )
 }
 
+/// What the trainer is at.
+pub(super) fn training_job<'a>(view: &View<'a>) -> Option<&'a Job> {
+    view.board.jobs.iter().find(|job| job.kind == JobKind::Train)
+}
+
 pub(super) fn is_paused(view: &View<'_>) -> bool {
     matches!(view.board.training, TrainingState::Paused { .. })
 }
 
-/// Stage, preset, step, pace and what is left.
-fn told(facts: &RunFacts) -> String {
+/// Stage, preset, step, pace and what is left; of the run that this program trains, as its job says it elsewhere.
+fn told(facts: &RunFacts, view: &View<'_>) -> String {
     let mut words = Vec::new();
     if let Some(stage) = facts.stage {
         words.push(format!("stage {}", stage.name()));
@@ -208,16 +222,14 @@ fn told(facts: &RunFacts) -> String {
     if let Some(pace) = facts.steps_per_sec {
         words.push(format!("{} steps/s", numbers::sig3(pace)));
     }
-    if let Some(left) = facts.left().filter(|_| facts.is_running()) {
+    let left = match facts.state {
+        RunState::Here => training_job(view).and_then(|job| job.eta(Instant::now())),
+        _ => facts.left().filter(|_| facts.is_running()),
+    };
+    if let Some(left) = left {
         words.push(format!("{} left", numbers::duration(left)));
     }
     words.join(" · ")
-}
-
-/// A run's name: the folder's own.
-pub(super) fn name_of(run: &Path) -> String {
-    run.file_name()
-        .map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 impl TrainingForm {

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::samples::SamplesView;
-use crate::config::{self, Config, Edited, Field};
+use crate::config::{self, Config, Edited, Field, Stem};
 use crate::engine::{Priority, Stage};
 use crate::train::TrainingMemory;
+
+const WORLD_MODEL: &str = "World model";
+const LANGUAGE_MODEL: &str = "Language model";
 
 /// The form of a run, and how its curves and those of others are shown.
 #[derive(Clone, Debug)]
@@ -17,12 +21,16 @@ pub struct TrainingForm {
     pub stage: Stage,
     /// Empty: the preset's own number.
     pub steps: String,
-    /// Empty: the checkpoint in use.
+    /// A configuration file in place of the preset; empty: the preset.
+    pub configuration: String,
+    /// Empty: the checkpoint in use, or for stage 1 none.
     pub from: String,
+    /// Folder of episodes; empty: that of the scene.
+    pub data: String,
     /// Texts of the fields that are not as the preset has them, by path.
     pub edits: BTreeMap<String, String>,
     /// What came of the form as it is, made anew when it changes.
-    checked: Option<Arc<Checked>>,
+    checked: Option<(Key, Result<Arc<Checked>, String>)>,
     pub priority: Priority,
     /// A run that is to be watched.
     pub path: String,
@@ -33,6 +41,8 @@ pub struct TrainingForm {
     pub smoothing: f64,
     /// Seconds of training on the x axis, instead of steps.
     pub by_time: bool,
+    /// The x axis is logarithmic.
+    pub log_x: bool,
     pub hidden: BTreeSet<PathBuf>,
     pub samples: SamplesView,
     colors: BTreeMap<PathBuf, usize>,
@@ -40,15 +50,27 @@ pub struct TrainingForm {
     pub listed: bool,
 }
 
+/// What a reading of the form depends on. A file may be another one by now.
+#[derive(Clone, Debug, PartialEq)]
+struct Key {
+    base: String,
+    changed: Option<SystemTime>,
+    stage: Stage,
+    steps: String,
+    edits: BTreeMap<String, String>,
+}
+
 /// A form that was read.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    key: (String, Stage, String, BTreeMap<String, String>),
-    /// The preset with the form's number of steps.
+    /// The preset or the file with the form's number of steps.
     pub fields: Vec<(&'static str, Vec<Field>)>,
     pub edited: Edited,
     pub memory: TrainingMemory,
     pub steps: Option<usize>,
+    /// The layers before the transformer, which only a file can change: the heading that they belong under, the field and its
+    /// value in words.
+    pub stem: Option<(&'static str, &'static str, String)>,
 }
 
 impl Default for TrainingForm {
@@ -58,7 +80,9 @@ impl Default for TrainingForm {
             preset: "nano".to_owned(),
             stage: Stage::One,
             steps: String::new(),
+            configuration: String::new(),
             from: String::new(),
+            data: String::new(),
             edits: BTreeMap::new(),
             checked: None,
             priority: Priority::default(),
@@ -67,6 +91,7 @@ impl Default for TrainingForm {
             logarithmic: BTreeMap::new(),
             smoothing: 0.0,
             by_time: false,
+            log_x: false,
             hidden: BTreeSet::new(),
             samples: SamplesView::default(),
             colors: BTreeMap::new(),
@@ -94,21 +119,46 @@ impl TrainingForm {
         self.colors.get(run).copied().unwrap_or(0)
     }
 
-    /// The form as it is, read; none where there is no such preset.
-    pub(super) fn checked(&mut self) -> Option<Arc<Checked>> {
-        let key = (self.preset.clone(), self.stage, self.steps.clone(), self.edits.clone());
-        if self.checked.as_ref().is_none_or(|checked| checked.key != key) {
-            let base = config::preset(&self.preset).ok();
-            self.checked = base.map(|base| Arc::new(Checked::new(key, base)));
+    /// What the settings are those of, but for the edits: the file, or else the preset.
+    pub(super) fn base(&self) -> &str {
+        match self.configuration.trim() {
+            "" => &self.preset,
+            file => file,
         }
-        self.checked.clone()
+    }
+
+    /// The form as it is, read; or why there are no settings to begin with.
+    pub(super) fn checked(&mut self) -> Result<Arc<Checked>, String> {
+        let is_file = !self.configuration.trim().is_empty();
+        let changed = || std::fs::metadata(self.base()).and_then(|about| about.modified()).ok();
+        let key = Key {
+            base: self.base().to_owned(),
+            changed: is_file.then(changed).flatten(),
+            stage: self.stage,
+            steps: self.steps.clone(),
+            edits: self.edits.clone(),
+        };
+        match &self.checked {
+            Some((known, checked)) if *known == key => checked.clone(),
+            _ => {
+                let base = if is_file {
+                    config::load(Path::new(&key.base))
+                } else {
+                    config::preset(&key.base)
+                };
+                let checked = base.map(|base| Arc::new(Checked::new(&key, base)));
+                let checked = checked.map_err(|err| err.to_string());
+                self.checked = Some((key, checked.clone()));
+                checked
+            }
+        }
     }
 }
 
 impl Checked {
-    fn new(key: (String, Stage, String, BTreeMap<String, String>), mut base: Config) -> Self {
-        let (_, stage, steps, edits) = &key;
-        let steps: Option<usize> = steps.trim().parse().ok().filter(|steps| *steps > 0);
+    fn new(key: &Key, mut base: Config) -> Self {
+        let Key { stage, edits, .. } = key;
+        let steps: Option<usize> = key.steps.trim().parse().ok().filter(|steps| *steps > 0);
         if let Some(steps) = steps {
             stage.set_steps(&mut base.train, steps);
         }
@@ -129,10 +179,31 @@ impl Checked {
                 .fields(&own_steps)
                 .first()
                 .and_then(|field| field.text.parse().ok()),
+            stem: stem(*stage, &edited.config),
             edited,
-            key,
         }
     }
+}
+
+/// The stem that a stage trains.
+fn stem(stage: Stage, config: &Config) -> Option<(&'static str, &'static str, String)> {
+    let (title, field, stem) = match stage {
+        Stage::One => (
+            WORLD_MODEL,
+            "world_model.encoder.stem",
+            &config.world_model.encoder.stem,
+        ),
+        Stage::Vlm => (LANGUAGE_MODEL, "vlm.stem", &config.vlm.stem),
+        Stage::OneB | Stage::Two => return None,
+    };
+    let text = match stem {
+        Stem::Patch => "one linear map a patch".to_owned(),
+        Stem::Conv(layers) => {
+            let layer = |(channels, kernel, stride): &(usize, usize, usize)| format!("{channels} ({kernel}, {stride})");
+            layers.iter().map(layer).collect::<Vec<_>>().join(" · ")
+        }
+    };
+    Some((title, field, text))
 }
 
 /// The parts of the configuration that a stage depends on.
@@ -147,10 +218,10 @@ fn sections(stage: Stage) -> Vec<(&'static str, Vec<&'static str>)> {
     ];
     let mut sections = vec![("Stage", vec![stage.settings()]), ("Optimiser and run", RUN.to_vec())];
     match stage {
-        Stage::One => sections.push(("World model", vec!["world_model"])),
+        Stage::One => sections.push((WORLD_MODEL, vec!["world_model"])),
         // What is frozen has the shape that it was made with.
         Stage::OneB => {}
-        Stage::Vlm => sections.push(("Language model", vec!["vlm"])),
+        Stage::Vlm => sections.push((LANGUAGE_MODEL, vec!["vlm"])),
         Stage::Two => {
             sections.push(("Goal projection", vec!["gpi", "vlm.lora"]));
             sections.push(("World model, where joint_rate is above 0", vec!["train.stage1"]));

@@ -7,7 +7,7 @@ mod outcome;
 mod settings;
 mod world;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -169,13 +169,48 @@ fn run_steps(
     };
     let mut tell = |progress: &Progress<'_>| observe(&JobProgress::Step(progress.clone()));
     let mut file = RunFile::begun(job.stage, &job.config.name, stage.steps(), job.from.as_deref());
+    (file.scene, file.data) = (Some(job.scene.clone()), Some(job.data.clone()));
     file.write(&job.run)?;
     let result = super::train(stage, (&job.run, job.stage), every, (cancel, &job.reins), &mut tell);
+    Ok(conclude(file, &job.run, result)?)
+}
+
+/// Writes down how a run ended, and gives on what it ended with.
+fn conclude(mut file: RunFile, run: &Path, result: Result<usize, TrainError>) -> Result<usize, TrainError> {
     file.standing = match &result {
         Ok(done) if *done == file.steps => RunStanding::Finished,
         Ok(_) => RunStanding::Stopped,
         Err(_) => RunStanding::Failed,
     };
-    file.write(&job.run)?;
-    Ok(result?)
+    let told = file.write(run);
+    // On a full disk this cannot be written either: what ended the run is what has to be said.
+    let done = result?;
+    told?;
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::FullDisk;
+
+    #[test]
+    fn a_run_ends_with_its_own_error_also_where_nothing_can_be_written_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        let file = RunFile::begun(StageKind::One, "nano", 8, None);
+        file.write(run).unwrap();
+        let ended = |result| conclude(file.clone(), run, result).map_err(|err| err.to_string());
+        let lost = || Err(TrainError::Data("The episodes are gone.".to_owned()));
+        let disk = FullDisk::after(run, 0);
+        assert_eq!(ended(lost()), Err("The episodes are gone.".to_owned()));
+        let unsaid = ended(Ok(8)).unwrap_err();
+        assert!(unsaid.contains("Could not write"), "{unsaid}");
+        assert_eq!(RunFile::read(run).unwrap().standing, RunStanding::Running);
+        drop(disk);
+        assert_eq!(ended(lost()), Err("The episodes are gone.".to_owned()));
+        assert_eq!(RunFile::read(run).unwrap().standing, RunStanding::Failed);
+        assert_eq!(ended(Ok(8)), Ok(8));
+        assert_eq!(RunFile::read(run).unwrap().standing, RunStanding::Finished);
+    }
 }

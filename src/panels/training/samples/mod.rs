@@ -14,8 +14,7 @@ use egui::{ComboBox, Frame, Label, Margin, RichText, ScrollArea, Slider, Ui};
 
 pub use pictures::Pictures;
 
-use super::runs::name_of;
-use crate::engine::{Command, Run, RunMetrics, TrainingCommand};
+use crate::engine::{Command, Run, RunMetrics, TrainingCommand, run_name};
 use crate::panels::state::ViewState;
 use crate::train::Sample;
 use crate::ui::icons::Icon;
@@ -109,11 +108,11 @@ fn first(metrics: &RunMetrics) -> Option<PathBuf> {
 fn run_ui(ui: &mut Ui, view: &mut SamplesView, watched: &[&PathBuf], run: &Path) {
     let mut chosen = run.to_owned();
     let combo = ComboBox::from_id_salt("samples-run")
-        .selected_text(name_of(run))
+        .selected_text(run_name(run))
         .width(ui.available_width());
     let combo = combo.show_ui(ui, |ui| {
         for &run in watched {
-            ui.selectable_value(&mut chosen, run.clone(), name_of(run))
+            ui.selectable_value(&mut chosen, run.clone(), run_name(run))
                 .on_hover_text(run.display().to_string());
         }
     });
