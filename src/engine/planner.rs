@@ -163,8 +163,10 @@ impl<S: Session> Planner<S> {
                 self.settle();
             }
             Command::Cancel => self.settle(),
-            Command::Seek { step, seed } => {
-                let called = self.call("Going back", |session, control| session.seek(step, seed, control));
+            Command::Seek { branch, step, seed } => {
+                let called = self.call("Going back", |session, control| {
+                    session.seek(branch, step, seed, control)
+                });
                 if called == Called::Done {
                     self.shared.board.keep_fired(Some(step));
                 }

@@ -208,11 +208,17 @@ pub trait Session {
     fn set_plan_config(&mut self, config: PlanConfig);
 
     /// Back to the state before step `step` was executed, and on from there as a branch, under this seed or the one that
-    /// was in force; what came after stays as another branch.
+    /// was in force; what came after stays as another branch. `branch` is the one whose step it is; none: the one at hand.
     ///
     /// # Errors
-    /// There is no such step.
-    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError>;
+    /// There is no such branch, or it has no such step.
+    fn seek(
+        &mut self,
+        branch: Option<usize>,
+        step: usize,
+        seed: Option<u64>,
+        control: &Control,
+    ) -> Result<(), SessionError>;
 
     /// Over to another branch, as it was left.
     ///

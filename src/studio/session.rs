@@ -173,6 +173,15 @@ fn first_state(scene: &Scene, seed: u64, system: &System) -> Result<World, Sessi
     World::new(scene, seed, system.config.world_model.image_size).map_err(refused)
 }
 
+/// An episode that is over is gone on with from the step before its last frame.
+fn no_such_step(run: &Run, step: usize) -> SessionError {
+    let over = usize::from(run.episode.outcome().is_some());
+    match run.kept.len().checked_sub(over) {
+        Some(last) => refused(format!("There is no step {step} to go on from; the last is {last}.")),
+        None => refused("No step of this episode was executed: there is none to go on from."),
+    }
+}
+
 /// Where a point of the world is seen in a picture of that height.
 fn project(point_m: [f32; 3], height_px: f32) -> [f32; 2] {
     Camera::project(point_m, VIEW_PX).map(|pixel| pixel * height_px / VIEW_PX as f32)
@@ -297,32 +306,39 @@ impl Session for Tabletop {
         self.plan = (config != self.system.config.plan).then_some(config);
     }
 
-    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError> {
-        let run = self
+    fn seek(
+        &mut self,
+        branch: Option<usize>,
+        step: usize,
+        seed: Option<u64>,
+        control: &Control,
+    ) -> Result<(), SessionError> {
+        let at_hand = self
             .run
             .as_ref()
             .ok_or_else(|| refused("There is no episode to go back in."))?;
+        let other = branch.filter(|&id| id != at_hand.origin.id);
+        let (run, world) = match other {
+            Some(id) => self.waiting.get(id)?,
+            None => (at_hand, &self.world),
+        };
         let present = step == run.episode.step() && run.episode.outcome().is_none();
         let in_force = run.episode.recording().read(Recording::plan_seed);
         if present && seed.is_none_or(|seed| seed == in_force) {
-            return Ok(());
+            return other.map_or(Ok(()), |id| self.go_to_branch(id, control));
         }
         let (episode, world) = match run.kept.get(step) {
             Some((episode, world)) => (episode.clone(), world.clone()),
-            None if present => (run.episode.snapshot(), self.world.clone()),
-            None => {
-                let last = run.kept.len();
-                return Err(refused(format!(
-                    "There is no step {step} to go back to; the last is {last}."
-                )));
-            }
+            None if present => (run.episode.snapshot(), world.clone()),
+            None => return Err(no_such_step(run, step)),
         };
+        let parent = run.origin.id;
         let mut branch = Run {
             episode: run.episode.branch(&episode, seed, run.recorder.file_name()),
             task: run.task.clone(),
             kept: run.kept[..step].to_vec(),
             recorder: Recorder::begin(self.recordings.as_deref(), control),
-            origin: self.waiting.next(run.origin.id),
+            origin: self.waiting.next(parent),
         };
         branch.publish(control);
         branch.show_present(control);

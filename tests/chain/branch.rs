@@ -65,7 +65,11 @@ impl Desk {
 
     /// Goes on from a step as the next branch.
     fn branch(&self, step: usize, seed: Option<u64>, id: usize) {
-        assert!(self.0.send(Command::Seek { step, seed }));
+        assert!(self.0.send(Command::Seek {
+            branch: None,
+            step,
+            seed,
+        }));
         self.at_hand(id);
         self.until("paused", |board| board.phase == Phase::Paused);
     }
@@ -142,6 +146,31 @@ fn a_branch_under_the_same_seed_is_the_same_to_the_byte_and_under_another_it_is_
         assert_eq!(branch.steps[..5], recording.steps[..5]);
         assert!(branch.outcome.is_some());
     }
+
+    // From a step of another branch than the one at hand, which stays as it is.
+    let seek = |branch, step| {
+        assert!(desk.0.send(Command::Seek {
+            branch: Some(branch),
+            step,
+            seed: None,
+        }));
+    };
+    seek(2, 5);
+    desk.at_hand(3);
+    let third = desk.0.recording();
+    let seeds: Vec<u64> = third.branched_from.iter().map(|point| point.seed).collect();
+    assert_eq!((seeds, third.steps.len()), (vec![7, 8, 8], 6));
+    assert!(*desk.0.board().branches.get(0).unwrap().recording == *recording);
+    seek(0, recording.steps.len() - 1);
+    desk.until("refused", |board| board.failure.is_some());
+    let last = format!("the last is {}.", recording.steps.len() - 2);
+    assert!(desk.0.board().failure.unwrap().what.ends_with(&last));
+    assert!(desk.0.send(Command::DismissFailure));
+    desk.until("dismissed", |board| board.failure.is_none());
+    assert!(desk.0.send(Command::GoToBranch(0)));
+    desk.at_hand(0);
+    assert!(desk.0.send(Command::DeleteBranch(3)));
+    desk.until("deleted", |board| board.branches.deleted == Some(3));
 
     // A branch is deleted and brought back; the one at hand is not.
     assert!(desk.0.send(Command::DeleteBranch(1)));

@@ -69,7 +69,11 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     until(&engine, "the switch", |engine| {
         engine.board().phase == Phase::Paused && engine.recording().steps.len() == 8
     });
-    engine.send(Command::Seek { step: 2, seed: None });
+    engine.send(Command::Seek {
+        branch: None,
+        step: 2,
+        seed: None,
+    });
     until(&engine, "going back", |engine| engine.recording().steps.len() == 2);
     engine.send(Command::SetBreakpoints(Breakpoints::default()));
     engine.send(Command::Run(Until::End));
@@ -96,7 +100,11 @@ fn an_edit_stops_no_run_and_a_branch_that_was_left_is_gone_back_to() {
     });
     assert_eq!(engine.board().phase, Phase::Paused);
 
-    engine.send(Command::Seek { step: 1, seed: Some(8) });
+    engine.send(Command::Seek {
+        branch: None,
+        step: 1,
+        seed: Some(8),
+    });
     until(&engine, "the branch", |engine| {
         engine.board().branches.at_hand == Some(1)
     });
@@ -285,7 +293,11 @@ fn a_plan_waits_between_two_iterations_and_answers_everything_at_once() {
     until(&engine, "half a plan", |engine| {
         engine.recording().steps.len() == 2 && iterations(engine) == 2
     });
-    engine.send(Command::Seek { step: 0, seed: None });
+    engine.send(Command::Seek {
+        branch: None,
+        step: 0,
+        seed: None,
+    });
     until(&engine, "going back", |engine| engine.recording().steps.is_empty());
     engine.send(Command::Run(Until::End));
     until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);

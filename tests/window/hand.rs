@@ -261,7 +261,7 @@ fn branches_are_looked_at_gone_over_to_deleted_and_made_under_another_seed() {
     press(&mut window, "Leave the branch");
     assert!(window.query_by_label_contains("Camera at step 11").is_some());
 
-    // From a step of a branch: first over to it, then back in it.
+    // From a step of a branch.
     press(&mut window, "Branches");
     press(&mut window, "Show branch 1");
     window.key_press(Key::Escape);
@@ -269,8 +269,8 @@ fn branches_are_looked_at_gone_over_to_deleted_and_made_under_another_seed() {
     window.run();
     window.key_press(Key::G);
     window.run();
-    let seek = |step, seed| Command::Seek { step, seed };
-    assert_eq!(window.state_mut().take(), [Command::GoToBranch(1), seek(4, None)]);
+    let seek = |branch, step, seed| Command::Seek { branch, step, seed };
+    assert_eq!(window.state_mut().take(), [seek(Some(1), 4, None)]);
     assert!(window.query_by_label_contains("Camera at step 11").is_some());
 
     // Under the next seed, from a step of the past.
@@ -278,7 +278,7 @@ fn branches_are_looked_at_gone_over_to_deleted_and_made_under_another_seed() {
     window.run();
     press(&mut window, "Branches");
     press(&mut window, "Go on as a branch");
-    assert_eq!(window.state_mut().take(), [seek(0, Some(8))]);
+    assert_eq!(window.state_mut().take(), [seek(None, 0, Some(8))]);
     press(&mut window, "Branches");
     press(&mut window, "Go over");
     assert_eq!(window.state_mut().take(), [Command::GoToBranch(1)]);

@@ -156,7 +156,16 @@ impl Session for Script {
         self.plan = config;
     }
 
-    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError> {
+    fn seek(
+        &mut self,
+        branch: Option<usize>,
+        step: usize,
+        seed: Option<u64>,
+        control: &Control,
+    ) -> Result<(), SessionError> {
+        if let Some(id) = branch.filter(|&id| id != self.at_hand) {
+            self.go_to_branch(id, control)?;
+        }
         if step >= self.at {
             return Err(SessionError::Refused(format!("There is no step {step} yet.")));
         }

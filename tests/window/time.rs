@@ -332,9 +332,9 @@ fn a_loop_is_set_with_keys_and_is_the_sub_goal_by_itself() {
 }
 
 /// The app around the scripted engine.
-type App = Harness<'static, Option<Studio>>;
+pub type App = Harness<'static, Option<Studio>>;
 
-fn app() -> App {
+pub fn app() -> App {
     let options = AppOptions {
         examples: vec!["stack".to_owned()],
         seed: 7,
@@ -354,11 +354,11 @@ fn app() -> App {
     app
 }
 
-fn studio(app: &App) -> &Studio {
+pub fn studio(app: &App) -> &Studio {
     app.state().as_ref().expect("the first frame makes the app")
 }
 
-fn until(app: &mut App, what: &str, so: impl Fn(&Studio) -> bool) {
+pub fn until(app: &mut App, what: &str, so: impl Fn(&Studio) -> bool) {
     let begun = Instant::now();
     while !so(studio(app)) {
         let board = studio(app).engine().board();
@@ -369,11 +369,11 @@ fn until(app: &mut App, what: &str, so: impl Fn(&Studio) -> bool) {
     app.run_steps(2);
 }
 
-fn resting_at(studio: &Studio, steps: usize) -> bool {
+pub fn resting_at(studio: &Studio, steps: usize) -> bool {
     studio.engine().board().phase == Phase::Paused && studio.engine().recording().steps.len() == steps
 }
 
-fn send(app: &App, command: Command) {
+pub fn send(app: &App, command: Command) {
     assert!(studio(app).engine().send(command));
 }
 
@@ -426,7 +426,14 @@ fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
     until(&mut app, "the switch", |studio| resting_at(studio, 8));
     assert_eq!(fired(&app), [(4, Condition::Above), (7, Condition::Switch)]);
     // What came after a step that is gone back to did not happen.
-    send(&app, Command::Seek { step: 5, seed: None });
+    send(
+        &app,
+        Command::Seek {
+            branch: None,
+            step: 5,
+            seed: None,
+        },
+    );
     until(&mut app, "going back", |studio| resting_at(studio, 5));
     assert_eq!(fired(&app), [(4, Condition::Above)]);
     send(&app, Command::Run(Until::End));
