@@ -401,6 +401,29 @@ fn an_edit_that_arrives_late_does_not_do_again_what_was_reached() {
 }
 
 #[test]
+fn an_edit_in_place_of_a_re_plan_takes_it_back_and_the_next_one_has_its_own_answer() {
+    let mut run = Run::new(&[NEVER, TWO], |config| (config.t_max, config.max_replans) = (12, 1));
+    while !matches!(run.advance(), Progress::OutOfTime { .. }) {}
+    // The question is broken off before the user writes.
+    run.cancel.store(true, Ordering::Relaxed);
+    assert_eq!(run.advance(), Progress::Cancelled);
+    run.cancel.store(false, Ordering::Relaxed);
+    run.edit(&["go to 1.8 1.9"], 1).unwrap();
+    let recording = run.episode.recording().snapshot();
+    assert_eq!((recording.replans.len(), recording.questions.len()), (0, 1));
+    assert_eq!(recording.edits.len(), 1);
+    // It was not spent either.
+    assert_eq!(run.finish(), Outcome::Reached);
+    let recording = run.episode.recording().snapshot();
+    let [replan] = &recording.replans[..] else {
+        panic!("{:?}", recording.replans);
+    };
+    assert!(replan.reason.contains("go to 1.8 1.9"), "{}", replan.reason);
+    assert_eq!((replan.answer.as_str(), recording.questions.len()), (TWO, 2));
+    assert_eq!(recording.questions[1].step, replan.step);
+}
+
+#[test]
 fn an_edit_that_cannot_be_made_changes_nothing() {
     let mut run = Run::new(&[TWO], |_| ());
     run.advance_to(1);
