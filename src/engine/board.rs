@@ -176,6 +176,8 @@ pub struct BoardView {
     pub switches: Switches,
     /// Settings that were asked for and are not in use yet.
     pub pending_plan: Option<PlanConfig>,
+    /// Edits of the sub-goals that were taken up or refused so far.
+    pub edits_answered: usize,
     /// Questions about recorded steps that are not answered yet.
     pub examining: Arc<Vec<Examination>>,
     /// The newest answer to each topic.
@@ -196,6 +198,7 @@ impl Default for BoardView {
             fired: Arc::default(),
             switches: Switches::default(),
             pending_plan: None,
+            edits_answered: 0,
             examining: Arc::default(),
             examined: Arc::default(),
         }
@@ -272,6 +275,11 @@ impl Board {
         self.change(|state| {
             state.view.pending_plan.take_if(|pending| pending == plan);
         });
+    }
+
+    /// An edit of the sub-goals was taken up or refused.
+    pub fn answer_edit(&self) {
+        self.change(|state| state.view.edits_answered += 1);
     }
 
     /// Shows what is asked and not answered, as it is at this moment: window and worker both change it.

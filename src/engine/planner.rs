@@ -187,6 +187,7 @@ impl<S: Session> Planner<S> {
                 self.beside("Making goals", |session, control| {
                     session.edit_sub_goals(&list, from, control)
                 });
+                self.shared.board.answer_edit();
             }
             Command::Reset { seed } => {
                 let called = self.call("Resetting the scene", |session, control| session.reset(seed, control));

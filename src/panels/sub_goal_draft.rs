@@ -167,8 +167,9 @@ struct Sent {
     way: Way,
     /// What it takes the place of.
     before: InForce,
-    /// Edits that the recording had.
+    /// Edits that the recording had, and those that the engine had answered.
     edits: usize,
+    answered: usize,
 }
 
 /// The draft, and the lists that were in force before each edit that was applied.
@@ -180,18 +181,23 @@ pub struct SubGoalEditor {
     undo: Vec<InForce>,
     redo: Vec<InForce>,
     sent: Option<Sent>,
+    /// Edits that the engine has answered.
+    answered: usize,
     /// The episode that all of this is about.
     episode: (String, Option<usize>),
 }
 
 impl SubGoalEditor {
-    /// Takes up what happened since the last frame: an edit that was applied, a sub-goal that ended, another episode.
-    pub fn follow(&mut self, recording: &Recording, branch: Option<usize>) {
+    /// Takes up what happened since the last frame: an edit that was applied or refused, a sub-goal that ended, another
+    /// episode. `answered`: how many edits the engine has taken up or refused so far.
+    pub fn follow(&mut self, recording: &Recording, branch: Option<usize>, answered: usize) {
+        self.answered = answered;
         let edits = recording.edits.len();
         let other = self.episode.0 != recording.task || self.episode.1 != branch;
         if other || self.undo.len() > edits {
             *self = Self {
                 episode: (recording.task.clone(), branch),
+                answered,
                 ..Self::default()
             };
         }
@@ -212,6 +218,8 @@ impl SubGoalEditor {
                 }
             }
         }
+        // It was refused: the draft is there to be mended.
+        self.sent.take_if(|sent| answered > sent.answered);
         if let Some(draft) = &mut self.draft {
             draft.follow(recording);
         }
@@ -265,6 +273,7 @@ impl SubGoalEditor {
             way,
             before: InForce::of(recording),
             edits: recording.edits.len(),
+            answered: self.answered,
         });
         InForce { list, from }
     }
@@ -363,18 +372,23 @@ mod tests {
         let mut recording = recording(&["a", "b"]);
         let mut editor = SubGoalEditor::default();
         let list = |sent: &InForce| sent.list.iter().map(|s| s.text.clone()).collect::<Vec<_>>().join(" ");
-        editor.follow(&recording, Some(0));
+        editor.follow(&recording, Some(0), 0);
         editor.draft = Some(Draft::of(&recording));
         editor.draft.as_mut().unwrap().remove(0);
         let sent = editor.apply(&recording).unwrap();
         assert_eq!((list(&sent).as_str(), sent.from), ("b", 0));
-        editor.follow(&recording, Some(0));
+        editor.follow(&recording, Some(0), 0);
         assert!(
             editor.is_sent() && editor.draft.is_some(),
             "it is kept until it is in force"
         );
+        // One that was refused can be mended and sent again.
+        editor.follow(&recording, Some(0), 1);
+        assert!(!editor.is_sent() && editor.draft.is_some());
+        let sent = editor.apply(&recording).unwrap();
+        assert!(editor.is_sent());
         take_up(&mut recording, &sent);
-        editor.follow(&recording, Some(0));
+        editor.follow(&recording, Some(0), 2);
         assert!(!editor.is_sent() && editor.draft.is_none() && editor.can_undo() && !editor.can_redo());
 
         for (undo, expected) in [(true, "a b"), (false, "b"), (true, "a b")] {
@@ -386,10 +400,10 @@ mod tests {
             let sent = sent.unwrap();
             assert_eq!(list(&sent), expected);
             take_up(&mut recording, &sent);
-            editor.follow(&recording, Some(0));
+            editor.follow(&recording, Some(0), 2);
             assert_eq!((editor.can_undo(), editor.can_redo()), (!undo, undo));
         }
-        editor.follow(&recording, Some(1));
+        editor.follow(&recording, Some(1), 2);
         assert!(!editor.can_undo() && !editor.can_redo());
     }
 }

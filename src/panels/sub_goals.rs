@@ -18,7 +18,7 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     if state.shown_branch.is_none() {
         state
             .sub_goal_editor
-            .follow(view.recording, view.board.branches.at_hand);
+            .follow(view.recording, view.board.branches.at_hand, view.board.edits_answered);
     }
     let can_edit = sub_goal_edit::obstacle(state, view).is_none();
     let editing = can_edit && state.sub_goal_editor.draft.is_some();

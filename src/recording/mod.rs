@@ -190,7 +190,7 @@ pub struct ReplanRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EditRecord {
     pub step: usize,
-    /// What was left of the list, and what took its place.
+    /// What was left of the list, and what took its place: lines as a person types them, `text` or `text | [object]`.
     pub before: Vec<String>,
     pub after: Vec<String>,
 }

@@ -234,7 +234,7 @@ fn edited() -> Desk {
     draft.lines[1].text = "place the red block on the moon".to_owned();
     draft.insert(3);
     let editor = &mut desk.state.sub_goal_editor;
-    editor.follow(&desk.recording, Some(0));
+    editor.follow(&desk.recording, Some(0), 0);
     (editor.draft, editor.focus) = (Some(draft), Some(key));
     desk
 }

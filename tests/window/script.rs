@@ -12,7 +12,7 @@ use thinkjepa::engine::{
     SessionInfo, TrainingControl, Waker,
 };
 use thinkjepa::planner::{Held, Pace, SubGoal, Switches};
-use thinkjepa::recording::{BranchPoint, Outcome, Recording, StepRecord, file};
+use thinkjepa::recording::{BranchPoint, EditRecord, Outcome, Recording, StepRecord, file};
 
 use super::synthetic;
 
@@ -211,6 +211,11 @@ impl Session for Script {
             for (record, sub_goal) in records.zip(list) {
                 record.text.clone_from(&sub_goal.text);
             }
+            recording.edits.push(EditRecord {
+                step: recording.steps.len(),
+                before: Vec::new(),
+                after: list.iter().map(SubGoal::line).collect(),
+            });
         });
         Ok(())
     }

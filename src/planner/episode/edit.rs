@@ -52,11 +52,8 @@ impl Episode {
 
         let edit = EditRecord {
             step: self.state.step,
-            before: open
-                .iter()
-                .map(|&index| self.state.sub_goals[index].text.clone())
-                .collect(),
-            after: list.iter().map(|sub_goal| sub_goal.text.clone()).collect(),
+            before: open.iter().map(|&index| self.state.sub_goals[index].line()).collect(),
+            after: list.iter().map(SubGoal::line).collect(),
         };
         self.take_back_replan();
         self.drop_open(&open[kept..]);

@@ -332,7 +332,14 @@ fn a_list_that_is_edited_before_it_begins_leaves_no_trace_but_the_edit() {
     };
     assert_eq!(
         (edit.step, &edit.before[..], edit.after.len()),
-        (0, &["go to 0.4 0.3".to_owned(), "go to -0.2 0.3".to_owned()][..], 2)
+        (
+            0,
+            &[
+                "go to 0.4 0.3 | [red pad]".to_owned(),
+                "go to -0.2 0.3 | [blue pad, moon]".to_owned()
+            ][..],
+            2
+        )
     );
     assert_eq!(run.finish(), Outcome::Reached);
     assert!((run.world.y + 0.5).abs() < 0.12, "y = {}", run.world.y);
@@ -349,6 +356,26 @@ fn a_list_that_is_edited_before_it_begins_leaves_no_trace_but_the_edit() {
     straight.finish();
     assert_eq!(run.document().actions, straight.document().actions);
     assert_eq!(run.document().edits.len(), 2);
+}
+
+#[test]
+fn an_edit_of_objects_alone_is_an_edit() {
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance();
+    run.edit(&["go to 0.4 0.3 | red pad", "go to -0.2 0.3 | red pad"], 0)
+        .unwrap();
+    let recording = run.episode.recording().snapshot();
+    assert_eq!(recording.sub_goals[1].objects, ["red pad"]);
+    let [edit] = &run.document().edits[..] else {
+        panic!("one edit")
+    };
+    assert_eq!(edit.before[1], "go to -0.2 0.3 | [blue pad, moon]");
+    assert_eq!(edit.after[1], "go to -0.2 0.3 | [red pad]");
+    assert_eq!(edit.before[0], edit.after[0]);
+    // The same list once more is none.
+    run.edit(&["go to 0.4 0.3 | red pad", "go to -0.2 0.3 | red pad"], 0)
+        .unwrap();
+    assert_eq!(run.document().edits.len(), 1);
 }
 
 #[test]
