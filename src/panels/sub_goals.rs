@@ -15,11 +15,7 @@ const ROW: f32 = 46.0;
 pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let sub_goals = &view.recording.sub_goals;
-    if state.shown_branch.is_none() {
-        state
-            .sub_goal_editor
-            .follow(view.recording, view.board.branches.at_hand, view.board.edits_answered);
-    }
+    sub_goal_edit::follow(state, view);
     let can_edit = sub_goal_edit::obstacle(state, view).is_none();
     let editing = can_edit && state.sub_goal_editor.draft.is_some();
     ui.spacing_mut().item_spacing.y = 0.0;
