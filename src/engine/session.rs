@@ -156,6 +156,11 @@ impl Control {
         self.events.send(Event::Live);
     }
 
+    /// The step that is shown as the one being planned.
+    pub fn live(&self) -> Option<Arc<StepRecord>> {
+        self.live.get()
+    }
+
     /// Shows the episodes that share a past.
     pub fn show_branches(&self, branches: Branches) {
         self.board.set_branches(branches);

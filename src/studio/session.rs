@@ -90,8 +90,9 @@ impl Tabletop {
         // After a fault the models are opened anew, and what was recorded until then stays to be looked at; its worlds are
         // gone.
         tabletop.waiting.show(None, control);
-        if control.recording().task.is_empty() {
-            control.show_live(tabletop.scene_record()?);
+        match control.recording().steps.last() {
+            Some(step) => control.show_live(StepRecord::clone(step)),
+            None => control.show_live(tabletop.scene_record()?),
         }
         Ok(tabletop)
     }
@@ -235,12 +236,15 @@ impl Session for Tabletop {
         let mut episode = Episode::new(setup, self.plan_config().clone());
         // Until the first frame is recorded, the camera shows the scene under this seed.
         let scene = scene_record(&self.system.world, &world, VIEW_PX).map_err(failed)?;
-        let before = control.recording();
+        let before = (control.recording(), control.live());
         control.show_live(scene);
         control.publish(episode.recording().snapshot());
         match drive(&self.system, &mut episode, &mut world, control) {
             Err(err) => {
-                control.publish(Recording::clone(&before));
+                control.publish(Recording::clone(&before.0));
+                if let Some(live) = before.1 {
+                    control.show_live(StepRecord::clone(&live));
+                }
                 Err(err)
             }
             Ok(_) => {
@@ -275,6 +279,7 @@ impl Session for Tabletop {
                 run.episode.restore(&before.0);
                 self.world = before.1;
                 control.publish(run.episode.recording().snapshot());
+                run.show_present(control);
                 return Err(err);
             }
         };

@@ -185,6 +185,39 @@ fn a_branch_under_the_same_seed_is_the_same_to_the_byte_and_under_another_it_is_
 }
 
 #[test]
+fn what_is_stopped_halfway_leaves_nothing_on_the_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path());
+    desk.plan();
+    let recording = desk.0.recording();
+    let present = recording.steps[0].clone();
+
+    // A step whose plan takes long enough to be stopped in.
+    let mut config = desk.0.board().info.unwrap().plan.clone();
+    config.cem.iterations = 1000;
+    assert!(desk.0.send(Command::SetPlanConfig(config)));
+    assert!(desk.0.send(Command::Step));
+    desk.until("an iteration", |_| {
+        desk.0.live().is_some_and(|live| !live.cem.is_empty())
+    });
+    assert!(desk.0.send(Command::Cancel));
+    desk.until("stopped", |board| board.phase == Phase::Paused);
+    assert!(
+        *desk.0.live().unwrap() == *present,
+        "the iterations that were dropped are shown"
+    );
+
+    // An answer under another seed, in another start of the scene.
+    let task = STACK.to_owned();
+    let (seed, then) = (8, None);
+    assert!(desk.0.send(Command::Plan { task, seed, then }));
+    desk.until("its scene", |_| desk.0.live().unwrap().frame != present.frame);
+    assert!(desk.0.send(Command::Cancel));
+    desk.until("stopped again", |board| board.phase == Phase::Paused);
+    assert!(*desk.0.recording() == *recording && *desk.0.live().unwrap() == *present);
+}
+
+#[test]
 fn an_edited_list_gets_its_goals_from_the_models_and_is_pursued_while_the_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(folder.path());
