@@ -9,7 +9,7 @@ use super::branches::{Origin, Waiting};
 use super::drive::{drive, scene_record};
 use super::examine::examine;
 use super::export::PlanExporter;
-use super::record::Recorder;
+use super::record::{Recorder, Recordings};
 use super::{StudioSettings, failed, refused};
 use crate::config::PlanConfig;
 use crate::device::{self, DeviceChoice, DeviceError, Selected, Workload};
@@ -43,8 +43,7 @@ pub struct Tabletop {
     waiting: Waiting,
     /// Settings of plans that the user set in place of the checkpoint's.
     plan: Option<PlanConfig>,
-    /// Folder that episodes are recorded in.
-    recordings: Option<PathBuf>,
+    recordings: Recordings,
     /// Of recorded frames that were looked into.
     latents: RefCell<Latents>,
 }
@@ -84,7 +83,7 @@ impl Tabletop {
             run: None,
             waiting: Waiting::default(),
             plan: opening.plan.clone(),
-            recordings: settings.recordings.clone(),
+            recordings: Recordings::new(settings.recordings.clone()),
             latents: RefCell::default(),
         };
         // After a fault the models are opened anew, and what was recorded until then stays to be looked at; its worlds are
@@ -212,7 +211,10 @@ impl Session for Tabletop {
     }
 
     fn exporter(&self) -> Arc<dyn Exporter> {
-        Arc::new(PlanExporter::new(self.system.config.plan.clone()))
+        Arc::new(PlanExporter::new(
+            self.system.config.plan.clone(),
+            self.recordings.clone(),
+        ))
     }
 
     fn has_episode(&self) -> bool {
@@ -254,7 +256,7 @@ impl Session for Tabletop {
                     episode,
                     task,
                     kept: Vec::new(),
-                    recorder: Recorder::begin(self.recordings.as_deref(), control),
+                    recorder: self.recordings.begin(control),
                     origin: Origin::default(),
                 };
                 run.conclude(&world);
@@ -342,7 +344,7 @@ impl Session for Tabletop {
             episode: run.episode.branch(&episode, seed, run.recorder.file_name()),
             task: run.task.clone(),
             kept: run.kept[..step].to_vec(),
-            recorder: Recorder::begin(self.recordings.as_deref(), control),
+            recorder: self.recordings.begin(control),
             origin: self.waiting.next(parent),
         };
         branch.publish(control);

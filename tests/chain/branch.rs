@@ -185,6 +185,33 @@ fn a_branch_under_the_same_seed_is_the_same_to_the_byte_and_under_another_it_is_
 }
 
 #[test]
+fn the_file_that_is_recorded_into_is_not_exported_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let desk = Desk::open(&at("recordings"));
+    desk.plan();
+    // The same file by another way.
+    let path = at("recordings/../recordings/episode-0001.tjrec");
+    assert!(desk.0.send(Command::Export(path)));
+    desk.until("refused", |board| {
+        let failure = board.failure.as_ref();
+        failure.is_some_and(|failure| failure.what.contains("Choose another name for a copy"))
+    });
+    assert!(desk.0.send(Command::Step));
+    desk.until("a step", |board| {
+        board.phase == Phase::Paused && desk.0.recording().steps.len() == 2
+    });
+    let on_disk = || file::open(&at("recordings/episode-0001.tjrec")).unwrap().recording;
+    assert!(on_disk() == *desk.0.recording());
+    // A copy of it is written, and the file itself once nothing is recorded into it any more.
+    desk.exported(&at("copy.tjrec"));
+    assert!(file::open(&at("copy.tjrec")).unwrap().recording == on_disk());
+    assert!(desk.0.send(Command::OpenRecording(at("copy.tjrec"))));
+    desk.until("opened", |board| board.phase == Phase::Opened);
+    desk.exported(&at("recordings/episode-0001.tjrec"));
+}
+
+#[test]
 fn what_is_stopped_halfway_leaves_nothing_on_the_screen() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(folder.path());
