@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::branches::Branches;
-use super::breakpoint::Fired;
 use super::event::{Event, EventSender};
 use super::examine::{Asked, Examination, Examined, Topic};
 use super::session::SessionInfo;
@@ -171,8 +170,6 @@ pub struct BoardView {
     pub training: TrainingState,
     pub devices: DeviceSearch,
     pub branches: Arc<Branches>,
-    /// What made runs of this episode pause, oldest first.
-    pub fired: Arc<Vec<Fired>>,
     pub switches: Switches,
     /// Settings that were asked for and are not in use yet.
     pub pending_plan: Option<PlanConfig>,
@@ -195,7 +192,6 @@ impl Default for BoardView {
             training: TrainingState::Idle,
             devices: DeviceSearch::NotYet,
             branches: Arc::default(),
-            fired: Arc::default(),
             switches: Switches::default(),
             pending_plan: None,
             edits_answered: 0,
@@ -305,18 +301,6 @@ impl Board {
 
     pub fn set_branches(&self, branches: Branches) {
         self.change(|state| state.view.branches = Arc::new(branches));
-    }
-
-    pub fn note_fired(&self, fired: Vec<Fired>) {
-        self.change(|state| Arc::make_mut(&mut state.view.fired).extend(fired));
-    }
-
-    /// Keeps those that made a run pause no later than at this step; none: all are forgotten.
-    pub fn keep_fired(&self, until: Option<usize>) {
-        self.change(|state| {
-            let kept = |fired: &Fired| until.is_some_and(|until| fired.step <= until);
-            Arc::make_mut(&mut state.view.fired).retain(kept);
-        });
     }
 
     pub fn log(&self, level: Level, text: impl Into<String>) {

@@ -6,7 +6,7 @@ mod settings;
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::board::{Failure, JobKind, Level, Phase};
-use super::breakpoint::{self, Breakpoints, position};
+use super::breakpoint::{self, Breakpoints, Fired, position};
 use super::command::{Command, Until};
 use super::session::{Advance, Control, OpenSession, Opening, Session, SessionError};
 use super::{Shared, worker};
@@ -140,7 +140,6 @@ impl<S: Session> Planner<S> {
                 self.shared.board.set_phase(Phase::Thinking);
                 match self.call("Asking the VLM", |session, control| session.start(&task, seed, control)) {
                     Called::Done => {
-                        self.shared.board.keep_fired(None);
                         if let Some(until) = then {
                             self.run(until);
                         }
@@ -167,9 +166,6 @@ impl<S: Session> Planner<S> {
                 let called = self.call("Going back", |session, control| {
                     session.seek(branch, step, seed, control)
                 });
-                if called == Called::Done {
-                    self.shared.board.keep_fired(Some(step));
-                }
                 self.resume(interrupted.filter(|_| called == Called::Refused));
             }
             Command::GoToBranch(id) => {
@@ -190,10 +186,7 @@ impl<S: Session> Planner<S> {
                 self.shared.board.answer_edit();
             }
             Command::Reset { seed } => {
-                let called = self.call("Resetting the scene", |session, control| session.reset(seed, control));
-                if called == Called::Done {
-                    self.shared.board.keep_fired(None);
-                }
+                self.call("Resetting the scene", |session, control| session.reset(seed, control));
             }
             Command::LoadCheckpoint(path) => {
                 let called = if self.session.is_none() {
@@ -273,7 +266,6 @@ impl<S: Session> Planner<S> {
     /// Says what came of loading something.
     fn loaded(&mut self, called: Called, what: &str, advice: &str, interrupted: Option<Until>) {
         if let (Called::Done, Some(session)) = (called, &self.session) {
-            self.shared.board.keep_fired(None);
             self.shared.board.forget_examined();
             self.shared.board.set_info(session.info());
             self.shared.exporter.set(session.exporter());
@@ -339,7 +331,7 @@ impl<S: Session> Planner<S> {
         match pause {
             Some(reason) => {
                 self.running = None;
-                self.shared.board.note_fired(fired);
+                self.record_pauses(&fired);
                 self.shared.board.log(Level::Info, reason);
                 self.settle();
             }
@@ -355,7 +347,7 @@ impl<S: Session> Planner<S> {
             let fired = self.breakpoints.fired(&recording, done);
             if !fired.is_empty() {
                 let sentence = breakpoint::sentence(position(&recording), &fired);
-                self.shared.board.note_fired(fired);
+                self.record_pauses(&fired);
                 self.shared.board.log(Level::Info, sentence);
             }
             match done {
@@ -368,6 +360,16 @@ impl<S: Session> Planner<S> {
                 }
                 _ => break,
             }
+        }
+    }
+
+    fn record_pauses(&mut self, fired: &[Fired]) {
+        if fired.is_empty() {
+            return;
+        }
+        let control = self.control("Recording a pause");
+        if let Some(session) = &mut self.session {
+            session.record_pauses(fired.iter().map(Fired::record).collect(), &control);
         }
     }
 

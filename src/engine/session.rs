@@ -18,7 +18,7 @@ use super::worker;
 use crate::config::PlanConfig;
 use crate::device::DeviceChoice;
 use crate::planner::{Held, Pace, SubGoal, Switches};
-use crate::recording::{Recording, StepRecord};
+use crate::recording::{PauseRecord, Recording, StepRecord};
 use crate::train::Reins;
 
 /// Why a call of a [`Session`] or a [`TrainingJob`] did not do what was asked.
@@ -247,6 +247,9 @@ pub trait Session {
     /// # Errors
     /// The list is empty, a goal could not be made, or it was stopped: the list is as it was.
     fn edit_sub_goals(&mut self, list: &[SubGoal], from: usize, control: &Control) -> Result<(), SessionError>;
+
+    /// Puts into the record what makes a run pause here.
+    fn record_pauses(&mut self, pauses: Vec<PauseRecord>, control: &Control);
 
     /// Answers a question about a step of this recording, which need not be of the episode at hand. It changes nothing: no
     /// random number is drawn that a plan would have drawn.

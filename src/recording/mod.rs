@@ -195,6 +195,15 @@ pub struct EditRecord {
     pub after: Vec<String>,
 }
 
+/// A condition that makes a run pause was met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseRecord {
+    /// The step that would have been planned next.
+    pub step: usize,
+    /// "the similarity to sub-goal 2 fell for 4 steps, 0.61 to 0.44".
+    pub why: String,
+}
+
 /// Where an episode left another one that it shares its past with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BranchPoint {
@@ -264,6 +273,9 @@ pub struct Recording {
     /// What was turned since then, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<SettingChange>,
+    /// What made runs pause, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<PauseRecord>,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -18,7 +18,7 @@ use crate::engine::{
 };
 use crate::eval::latent::Latents;
 use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, PlannerError, Progress, SubGoal};
-use crate::recording::{Recording, StepRecord, file};
+use crate::recording::{PauseRecord, Recording, StepRecord, file};
 use crate::sim::tasks::{Task, TaskBook, check_text};
 use crate::sim::{CARRY_M, Camera, STEP_M, Scene, World};
 use crate::system::System;
@@ -405,6 +405,13 @@ impl Session for Tabletop {
         run.publish(control);
         run.show_present(control);
         Ok(())
+    }
+
+    fn record_pauses(&mut self, pauses: Vec<PauseRecord>, control: &Control) {
+        if let Some(run) = &mut self.run {
+            run.episode.record_pauses(pauses);
+            run.publish(control);
+        }
     }
 
     fn examine(&self, asked: &Examination, recording: &Recording, stop: &AtomicBool) -> Result<Answer, SessionError> {

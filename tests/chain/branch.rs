@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{BoardView, Command, Engine, Phase, Until};
+use thinkjepa::engine::{BoardView, Breakpoints, Command, Engine, Phase, Until};
 use thinkjepa::planner::SubGoal;
 use thinkjepa::recording::file;
 use thinkjepa::sim::DEMO_SCENE;
@@ -209,6 +209,37 @@ fn the_file_that_is_recorded_into_is_not_exported_over() {
     assert!(desk.0.send(Command::OpenRecording(at("copy.tjrec"))));
     desk.until("opened", |board| board.phase == Phase::Opened);
     desk.exported(&at("recordings/episode-0001.tjrec"));
+}
+
+#[test]
+fn where_a_run_paused_is_recorded_with_its_branch() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path());
+    desk.plan();
+    assert!(desk.0.send(Command::SetBreakpoints(Breakpoints {
+        steps: [2].into(),
+        ..Breakpoints::default()
+    })));
+    assert!(desk.0.send(Command::Run(Until::End)));
+    desk.until("at the breakpoint", |board| {
+        board.phase == Phase::Paused && !desk.0.recording().pauses.is_empty()
+    });
+    let pauses = desk.0.recording().pauses.clone();
+    assert_eq!((pauses.len(), pauses[0].step), (1, 2));
+    let on_disk = |name: &str| file::open(&folder.path().join(name)).unwrap().recording;
+    assert_eq!(on_disk("episode-0001.tjrec").pauses, pauses);
+    assert!(desk.0.send(Command::Step));
+    desk.until("a step further", |board| {
+        board.phase == Phase::Paused && desk.0.recording().steps.len() == 4
+    });
+    desk.branch(1, None, 1);
+    assert!(desk.0.recording().pauses.is_empty());
+    assert!(desk.0.send(Command::GoToBranch(0)));
+    desk.at_hand(0);
+    assert_eq!(desk.0.recording().pauses, pauses);
+    desk.branch(2, None, 2);
+    assert_eq!(desk.0.recording().pauses, pauses);
+    assert_eq!(on_disk("episode-0003.tjrec").pauses, pauses);
 }
 
 #[test]

@@ -59,7 +59,8 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     engine.send(Command::Step);
     until(&engine, "the mark of a breakpoint that was stepped onto", |engine| {
         let board = engine.board();
-        board.phase == Phase::Paused && board.fired.len() == 1 && engine.recording().steps.len() == 2
+        let recording = engine.recording();
+        board.phase == Phase::Paused && recording.pauses.len() == 1 && recording.steps.len() == 2
     });
     engine.send(Command::Run(Until::End));
     until(&engine, "the breakpoint", |engine| {

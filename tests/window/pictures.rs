@@ -10,11 +10,9 @@ use egui::{Key, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use image::RgbaImage;
-use thinkjepa::engine::{
-    Breakpoints, Condition, Failure, Fired, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState,
-};
+use thinkjepa::engine::{Breakpoints, Failure, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState};
 use thinkjepa::panels::{Draft, MapGrid, Pin, Popup, Workspace};
-use thinkjepa::recording::{Recording, StepRecord};
+use thinkjepa::recording::{PauseRecord, Recording, StepRecord};
 
 use super::{Desk, builder, draw, hand, reasoning, synthetic, training};
 
@@ -211,19 +209,14 @@ fn in_time() -> Desk {
     (form.above.on, form.above.text) = (true, "0.5".to_owned());
     (form.falling.on, form.falling.text) = (true, "2.5".to_owned());
     desk.state.playback.range = Some([2, 6]);
-    let fired = |step, condition, why: &str| Fired {
+    let pause = |step, why: &str| PauseRecord {
         step,
-        condition,
         why: why.to_owned(),
     };
-    desk.board.fired = Arc::new(vec![
-        fired(
-            3,
-            Condition::Above,
-            "the similarity to sub-goal 1 rose above 0.5, 0.46 to 0.51",
-        ),
-        fired(7, Condition::Switch, "sub-goal 1 was declared reached"),
-    ]);
+    desk.recording.pauses = vec![
+        pause(3, "the similarity to sub-goal 1 rose above 0.5, 0.46 to 0.51"),
+        pause(7, "sub-goal 1 was declared reached"),
+    ];
     desk
 }
 

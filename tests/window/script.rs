@@ -12,7 +12,7 @@ use thinkjepa::engine::{
     SessionInfo, TrainingControl, Waker,
 };
 use thinkjepa::planner::{Held, Pace, SubGoal, Switches};
-use thinkjepa::recording::{BranchPoint, EditRecord, Outcome, Recording, StepRecord, file};
+use thinkjepa::recording::{BranchPoint, EditRecord, Outcome, PauseRecord, Recording, StepRecord, file};
 
 use super::synthetic;
 
@@ -175,6 +175,7 @@ impl Session for Script {
         (self.at, self.iterations, self.at_hand) = (step, 0, self.left.len() - 1);
         control.record(|recording| {
             recording.steps.truncate(step);
+            recording.pauses.retain(|pause| pause.step <= step);
             recording.outcome = None;
             let seed = seed.unwrap_or(recording.seed);
             recording.branched_from.push(BranchPoint { file: None, step, seed });
@@ -218,6 +219,10 @@ impl Session for Script {
             });
         });
         Ok(())
+    }
+
+    fn record_pauses(&mut self, pauses: Vec<PauseRecord>, control: &Control) {
+        control.record(|recording| recording.pauses.extend(pauses));
     }
 
     fn examine(&self, asked: &Examination, _: &Recording, stop: &AtomicBool) -> Result<Answer, SessionError> {

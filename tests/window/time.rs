@@ -9,7 +9,7 @@ use egui::{Event, Key, Modifiers, PointerButton, Pos2, ViewportId, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{AppOptions, Studio, prepare};
-use thinkjepa::engine::{Breakpoints, Command, Condition, Phase, Threshold, Until};
+use thinkjepa::engine::{Breakpoints, Command, Phase, Threshold, Until};
 use thinkjepa::recording::{Outcome, Recording, file};
 
 use super::{Desk, at_steps, builder, draw, script, synthetic, window};
@@ -410,21 +410,18 @@ fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
         app.query_by_label(&format!("Step 4. A run paused here: {why}"))
             .is_some()
     );
-    let fired = |app: &App| {
-        let fired = studio(app).engine().board().fired;
-        fired
-            .iter()
-            .map(|fired| (fired.step, fired.condition))
-            .collect::<Vec<_>>()
+    let paused = |app: &App| {
+        let recording = studio(app).engine().recording();
+        recording.pauses.iter().map(|pause| pause.step).collect::<Vec<_>>()
     };
-    assert_eq!(fired(&app), [(4, Condition::Above)]);
+    assert_eq!(paused(&app), [4]);
     let said = format!("Paused at step 4: {why}.");
     let log = studio(&app).engine().board().log;
     assert_eq!(log.back().map(|line| line.text.as_str()), Some(said.as_str()));
 
     app.key_press(Key::Space);
     until(&mut app, "the switch", |studio| resting_at(studio, 8));
-    assert_eq!(fired(&app), [(4, Condition::Above), (7, Condition::Switch)]);
+    assert_eq!(paused(&app), [4, 7]);
     // What came after a step that is gone back to did not happen.
     send(
         &app,
@@ -435,7 +432,18 @@ fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
         },
     );
     until(&mut app, "going back", |studio| resting_at(studio, 5));
-    assert_eq!(fired(&app), [(4, Condition::Above)]);
+    assert_eq!(paused(&app), [4]);
+    let marked = |app: &App| app.query_by_label_contains("Step 7. A run paused here").is_some();
+    assert!(!marked(&app));
+    app.get_by_label("Branches").click();
+    app.run_steps(3);
+    app.get_by_label("Show first").click();
+    app.run_steps(3);
+    assert!(marked(&app), "that of a branch is drawn where the branch is");
+    app.key_press(Key::Escape);
+    app.run_steps(2);
+    app.get_by_label("Leave the branch").click();
+    app.run_steps(2);
     send(&app, Command::Run(Until::End));
     until(&mut app, "the switch again", |studio| resting_at(studio, 8));
     send(&app, Command::Run(Until::End));
@@ -446,7 +454,7 @@ fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
     until(&mut app, "a new scene", |studio| {
         studio.engine().board().phase == Phase::Idle
     });
-    assert_eq!(fired(&app), []);
+    assert!(paused(&app).is_empty());
 }
 
 #[test]

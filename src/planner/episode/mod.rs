@@ -30,7 +30,9 @@ use super::models::{GoalMaker, LatentModel, PlannerError, Reasoner, SubGoal};
 use super::shared::SharedRecording;
 use super::truth::{Truth, judge};
 use crate::config::{PlanConfig, SimilarityKind};
-use crate::recording::{CemIteration, EndedBecause, Outcome, Recording, SettingChange, StageSecs, StepRecord};
+use crate::recording::{
+    CemIteration, EndedBecause, Outcome, PauseRecord, Recording, SettingChange, StageSecs, StepRecord,
+};
 use crate::sim::{Action, Environment, Judge};
 use crate::vlm::History;
 
@@ -279,6 +281,11 @@ impl Episode {
             .collect();
         self.recording.write(|recording| recording.changes.extend(changes));
         self.state.noted = self.config.clone();
+    }
+
+    /// Notes what makes a run pause here, for the record.
+    pub fn record_pauses(&mut self, pauses: Vec<PauseRecord>) {
+        self.recording.write(|recording| recording.pauses.extend(pauses));
     }
 
     /// Judges the world as it is now, for the record. Call it after each [`Episode::advance`]; it steers nothing.
