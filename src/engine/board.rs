@@ -37,7 +37,7 @@ pub enum Phase {
     Finished,
     /// A recorded episode is looked at: there is no world behind it to go on in.
     Opened,
-    /// The models could not be loaded.
+    /// The models could not be loaded, and there is no recording to look at.
     Closed,
 }
 

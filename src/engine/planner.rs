@@ -1,6 +1,7 @@
 //! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
 
 mod examine;
+mod recording;
 mod settings;
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -115,7 +116,7 @@ impl<S: Session> Planner<S> {
                     advice: "Load another checkpoint, choose another device, or mend this one and press Plan again."
                         .to_owned(),
                 }));
-                board.set_phase(Phase::Closed);
+                self.settle();
             }
         }
     }
@@ -209,9 +210,7 @@ impl<S: Session> Planner<S> {
                 self.loaded(called, &path.display().to_string(), MEND, interrupted);
             }
             Command::OpenRecording(path) => {
-                let called = self.call("Opening the recording", |session, control| {
-                    session.open_recording(&path, control)
-                });
+                let called = self.open_recording(&path);
                 self.loaded(called, &path.display().to_string(), "Choose another file.", interrupted);
             }
             Command::SetDevice(device) => {
@@ -265,10 +264,12 @@ impl<S: Session> Planner<S> {
 
     /// Says what came of loading something.
     fn loaded(&mut self, called: Called, what: &str, advice: &str, interrupted: Option<Until>) {
-        if let (Called::Done, Some(session)) = (called, &self.session) {
+        if called == Called::Done {
+            if let Some(session) = &self.session {
+                self.shared.board.set_info(session.info());
+                self.shared.exporter.set(session.exporter());
+            }
             self.shared.board.forget_examined();
-            self.shared.board.set_info(session.info());
-            self.shared.exporter.set(session.exporter());
             self.shared.board.set_failure(None);
             self.shared.board.log(Level::Info, format!("Loaded {what}."));
         }
@@ -464,7 +465,8 @@ impl<S: Session> Planner<S> {
     fn settle(&self) {
         let recording = self.shared.recording.snapshot();
         let phase = match (&self.session, &recording.outcome) {
-            (None, _) => Phase::Closed,
+            (None, _) if recording.task.is_empty() => Phase::Closed,
+            (None, _) => Phase::Opened,
             (Some(session), _) if !recording.task.is_empty() && !session.has_episode() => Phase::Opened,
             (Some(_), Some(outcome)) => {
                 if self.shared.board.view().phase != Phase::Finished {

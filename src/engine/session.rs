@@ -272,11 +272,8 @@ pub trait Session {
     /// The scene cannot be read or is impossible; the scene in use stays.
     fn load_scene(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
 
-    /// Shows an episode that was recorded. It can be looked at and exported, and not be gone on with.
-    ///
-    /// # Errors
-    /// The file cannot be read; the episode at hand stays.
-    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
+    /// Gives up the episode at hand and its branches: a recording is looked at in their place.
+    fn leave_episode(&mut self, control: &Control);
 
     /// Loads the checkpoint once more, on another device.
     ///

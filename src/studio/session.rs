@@ -18,7 +18,7 @@ use crate::engine::{
 };
 use crate::eval::latent::Latents;
 use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, PlannerError, Progress, SubGoal};
-use crate::recording::{PauseRecord, Recording, StepRecord, file};
+use crate::recording::{PauseRecord, Recording, StepRecord};
 use crate::sim::tasks::{Task, TaskBook, check_text};
 use crate::sim::{CARRY_M, Camera, STEP_M, Scene, World};
 use crate::system::System;
@@ -134,18 +134,11 @@ impl Tabletop {
         })
     }
 
-    /// Nothing that was planned can go on from here; on disk it stays.
-    fn leave_task(&mut self, control: &Control) {
-        self.run = None;
-        self.waiting = Waiting::default();
-        self.waiting.show(None, control);
-    }
-
     /// The scene's first state, without an episode.
     fn clear(&mut self, seed: u64, control: &Control) -> Result<(), SessionError> {
         self.world = first_state(&self.scene, seed, &self.system)?;
         self.seed = seed;
-        self.leave_task(control);
+        self.leave_episode(control);
         let record = self.scene_record()?;
         control.publish(Recording::default());
         control.show_live(record);
@@ -441,24 +434,11 @@ impl Session for Tabletop {
         self.clear(self.seed, control)
     }
 
-    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
-        let file::Opened { recording, cut_at } = file::open(path).map_err(refused)?;
-        if let Some(byte) = cut_at {
-            let steps = recording.steps.len();
-            control.log(
-                Level::Warning,
-                format!(
-                    "{} is whole up to byte {byte}: {steps} steps were read.",
-                    path.display()
-                ),
-            );
-        }
-        self.leave_task(control);
-        if let Some(last) = recording.steps.last() {
-            control.show_live(last.as_ref().clone());
-        }
-        control.publish(recording);
-        Ok(())
+    /// On disk it stays.
+    fn leave_episode(&mut self, control: &Control) {
+        self.run = None;
+        self.waiting = Waiting::default();
+        self.waiting.show(None, control);
     }
 
     fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError> {

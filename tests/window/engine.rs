@@ -16,7 +16,7 @@ use thinkjepa::engine::{
 };
 use thinkjepa::eval::latent::LatentQuestion;
 use thinkjepa::planner::{Held, SubGoal, Switches};
-use thinkjepa::recording::Outcome;
+use thinkjepa::recording::{Outcome, file};
 
 use super::{at_steps, script, synthetic};
 
@@ -201,6 +201,41 @@ fn a_refused_request_starts_no_run_and_lets_one_go_on() {
         (engine.recording().task.as_str(), engine.recording().steps.len()),
         ("hang", 2)
     );
+}
+
+#[test]
+fn a_recording_opens_without_models_and_what_asks_them_says_that_there_are_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("episode.tjrec");
+    let recording = synthetic::recording();
+    file::save(&recording, &path).expect("the recording is saved");
+    let engine = script::engine_without_models(Arc::new(|| ()));
+    until(&engine, "closing", |engine| engine.board().phase == Phase::Closed);
+    engine.send(Command::OpenRecording(folder.path().join("none.tjrec")));
+    until(&engine, "refusing", |engine| {
+        let failure = engine.board().failure;
+        failure.is_some_and(|failure| failure.what.contains("none.tjrec"))
+    });
+    assert_eq!(engine.board().phase, Phase::Closed);
+
+    engine.send(Command::OpenRecording(path));
+    until(&engine, "opening", |engine| engine.board().phase == Phase::Opened);
+    until(&engine, "no complaint", |engine| engine.board().failure.is_none());
+    assert_eq!(*engine.recording(), recording);
+    assert_eq!(engine.live().map(|live| live.step), Some(11));
+    let question = Question::Latent(LatentQuestion::OpenLoop);
+    engine.send(Command::Examine(Examination::new(question, &recording, 0, None)));
+    until(&engine, "an answer", |engine| !engine.board().examined.is_empty());
+    let answer = engine.board().examined[&Topic::Latent].answer.clone();
+    assert!(answer.is_err_and(|why| why.contains("No model is loaded")));
+    // A plan is tried, and what is looked at stays.
+    plan(&engine, "stack");
+    until(&engine, "no plan", |engine| {
+        let failure = engine.board().failure;
+        failure.is_some_and(|failure| failure.what.contains("model.safetensors"))
+    });
+    until(&engine, "settling", |engine| engine.board().phase == Phase::Opened);
+    assert_eq!(*engine.recording(), recording);
 }
 
 #[test]

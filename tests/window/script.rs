@@ -9,10 +9,10 @@ use thinkjepa::config::PlanConfig;
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
     Advance, Answer, Branch, Branches, Control, Engine, Examination, Exporter, Opening, Session, SessionError,
-    SessionInfo, TrainingControl, Waker,
+    SessionInfo, TrainingControl, TrainingRequest, Waker,
 };
 use thinkjepa::planner::{Held, Pace, SubGoal, Switches};
-use thinkjepa::recording::{BranchPoint, EditRecord, Outcome, PauseRecord, Recording, StepRecord, file};
+use thinkjepa::recording::{BranchPoint, EditRecord, Outcome, PauseRecord, Recording, StepRecord};
 
 use super::synthetic;
 
@@ -257,11 +257,8 @@ impl Session for Script {
         Ok(())
     }
 
-    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
-        let opened = file::open(path).map_err(|err| SessionError::Refused(err.to_string()))?;
+    fn leave_episode(&mut self, _control: &Control) {
         self.task.clear();
-        control.publish(opened.recording);
-        Ok(())
     }
 
     fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError> {
@@ -273,6 +270,15 @@ impl Session for Script {
         control.publish(Recording::default());
         Ok(())
     }
+}
+
+/// An engine whose models cannot be loaded.
+pub fn engine_without_models(waker: Waker) -> Engine {
+    let open = |_: &Opening, _: &Control| -> Result<Script, SessionError> {
+        Err(SessionError::Refused("Could not read model.safetensors.".to_owned()))
+    };
+    let train = |_: &TrainingRequest, _: &TrainingControl| Ok(());
+    Engine::start(Box::new(open), Box::new(train), waker).expect("threads start")
 }
 
 /// An engine around the script; its training counts to 1000 and writes a loss, or panics in a run named "panic".
@@ -289,7 +295,7 @@ pub fn engine(waker: Waker) -> Engine {
             iterations: 0,
         })
     };
-    let train = |request: &thinkjepa::engine::TrainingRequest, control: &TrainingControl| {
+    let train = |request: &TrainingRequest, control: &TrainingControl| {
         assert!(!request.run.ends_with("panic"), "out of memory");
         let mut lines = String::new();
         for step in 0..1000u64 {
