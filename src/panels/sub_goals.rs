@@ -51,6 +51,8 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     }
     let newest = !view.is_past(state);
     let step = view.shown(state);
+    let settings = view.settings_at(step.map_or(0, |step| step.step));
+    let t_max = settings.map(|settings| settings.t_max);
     let shown = view.shown_sub_goal(state);
     egui::ScrollArea::vertical()
         .id_salt("sub-goals")
@@ -68,7 +70,7 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                     sub_goal,
                     state: sub_goal_state(sub_goal, step.map_or(0, |step| step.step), newest),
                     step: step.map_or(0, |step| step.step),
-                    t_max: view.board.info.as_ref().map(|info| info.plan.t_max),
+                    t_max,
                     similarity,
                     delta_goal: view.recording.delta_goal_at(step.map_or(0, |step| step.step)),
                     selected: shown == Some(index),
