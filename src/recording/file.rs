@@ -477,6 +477,7 @@ mod tests {
             step: 1,
             seed: 8,
         });
+        over.scene_text = Some("(about: \"mine\")".to_owned());
         over.pauses.push(PauseRecord {
             step: 2,
             why: "sub-goal 1 was declared reached".to_owned(),
@@ -517,7 +518,7 @@ mod tests {
         ciborium::into_writer(&Block::Episode(Cow::Owned(episode(1))), &mut content).unwrap();
         let has = |name: &str| content.windows(name.len()).any(|bytes| bytes == name.as_bytes());
         assert!(has("task_achieved") && has("goal_gripper_m"));
-        for name in ["edited", "edits", "branched_from", "pauses"] {
+        for name in ["edited", "edits", "branched_from", "pauses", "scene_text"] {
             assert!(!has(name), "{name}");
         }
     }

@@ -276,6 +276,9 @@ pub struct Recording {
     /// What made runs pause, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<PauseRecord>,
+    /// The scene as RON, where its name alone does not say what it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene_text: Option<String>,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -222,6 +222,7 @@ impl Session for Tabletop {
         let setup = EpisodeSetup {
             task: task.to_owned(),
             scene: self.scene.name.clone(),
+            scene_text: self.scene.own_text(),
             seed,
             checkpoint_name: self.system.name.clone(),
             checkpoint_hash: self.system.hash.clone(),

@@ -40,8 +40,9 @@ use crate::vlm::History;
 #[derive(Clone, Debug, Default)]
 pub struct EpisodeSetup {
     pub task: String,
-    /// Name of the scene.
+    /// Name of the scene, and the scene as RON where it is not one of the program's own.
     pub scene: String,
+    pub scene_text: Option<String>,
     pub seed: u64,
     pub checkpoint_name: String,
     pub checkpoint_hash: String,
@@ -170,6 +171,7 @@ impl Episode {
         let recording = SharedRecording::new(Recording {
             task: setup.task.clone(),
             scene: setup.scene.clone(),
+            scene_text: setup.scene_text.clone(),
             seed: setup.seed,
             checkpoint_name: setup.checkpoint_name.clone(),
             checkpoint_hash: setup.checkpoint_hash.clone(),
