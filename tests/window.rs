@@ -9,6 +9,8 @@
 mod driven;
 #[path = "window/engine.rs"]
 mod engine;
+#[path = "window/episode.rs"]
+mod episode;
 #[path = "window/hand.rs"]
 mod hand;
 #[path = "window/latent.rs"]
@@ -218,7 +220,14 @@ fn the_past_is_frozen_and_says_so() {
     );
     window.key_press(Key::G);
     window.run();
-    assert_eq!(window.state_mut().take(), [Command::Seek { step: 0, seed: None }]);
+    assert_eq!(
+        window.state_mut().take(),
+        [Command::Seek {
+            branch: None,
+            step: 0,
+            seed: None
+        }]
+    );
     window.key_press(Key::Home);
     window.run();
     window.get_by_label("Back to live").click();

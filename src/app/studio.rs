@@ -138,7 +138,11 @@ impl Studio {
     pub fn frame_ui(&mut self, ui: &mut egui::Ui) {
         self.engine.drain_events();
         self.numbers();
-        let now = || (self.engine.recording(), self.engine.live(), self.engine.board());
+        // First the board: what it says is done is in the recording that is read after it.
+        let now = || {
+            let board = self.engine.board();
+            (self.engine.recording(), self.engine.live(), board)
+        };
         let shown = self.held.take().unwrap_or_else(now);
         let (recording, live, board) = &shown;
         let view = View {

@@ -70,6 +70,7 @@ impl Subcommand for Plan {
         let setup = EpisodeSetup {
             task: self.task.clone(),
             scene: scene.name.clone(),
+            scene_text: scene.own_text(),
             seed: self.world.seed,
             checkpoint_name: system.name.clone(),
             checkpoint_hash: system.hash.clone(),

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::branches::Branches;
-use super::breakpoint::Fired;
 use super::event::{Event, EventSender};
 use super::examine::{Asked, Examination, Examined, Topic};
 use super::session::SessionInfo;
@@ -38,7 +37,7 @@ pub enum Phase {
     Finished,
     /// A recorded episode is looked at: there is no world behind it to go on in.
     Opened,
-    /// The models could not be loaded.
+    /// The models could not be loaded, and there is no recording to look at.
     Closed,
 }
 
@@ -190,11 +189,11 @@ pub struct BoardView {
     pub training: TrainingState,
     pub devices: DeviceSearch,
     pub branches: Arc<Branches>,
-    /// What made runs of this episode pause, oldest first.
-    pub fired: Arc<Vec<Fired>>,
     pub switches: Switches,
     /// Settings that were asked for and are not in use yet.
     pub pending_plan: Option<PlanConfig>,
+    /// Edits of the sub-goals that were taken up or refused so far.
+    pub edits_answered: usize,
     /// Questions about recorded steps that are not answered yet.
     pub examining: Arc<Vec<Examination>>,
     /// The newest answer to each topic.
@@ -212,9 +211,9 @@ impl Default for BoardView {
             training: TrainingState::Idle,
             devices: DeviceSearch::NotYet,
             branches: Arc::default(),
-            fired: Arc::default(),
             switches: Switches::default(),
             pending_plan: None,
+            edits_answered: 0,
             examining: Arc::default(),
             examined: Arc::default(),
         }
@@ -301,6 +300,11 @@ impl Board {
         });
     }
 
+    /// An edit of the sub-goals was taken up or refused.
+    pub fn answer_edit(&self) {
+        self.change(|state| state.view.edits_answered += 1);
+    }
+
     /// Shows what is asked and not answered, as it is at this moment: window and worker both change it.
     pub(super) fn show_asked(&self, asked: &Asked) {
         self.change(|state| state.view.examining = Arc::new(asked.open()));
@@ -324,18 +328,6 @@ impl Board {
 
     pub fn set_branches(&self, branches: Branches) {
         self.change(|state| state.view.branches = Arc::new(branches));
-    }
-
-    pub fn note_fired(&self, fired: Vec<Fired>) {
-        self.change(|state| Arc::make_mut(&mut state.view.fired).extend(fired));
-    }
-
-    /// Keeps those that made a run pause no later than at this step; none: all are forgotten.
-    pub fn keep_fired(&self, until: Option<usize>) {
-        self.change(|state| {
-            let kept = |fired: &Fired| until.is_some_and(|until| fired.step <= until);
-            Arc::make_mut(&mut state.view.fired).retain(kept);
-        });
     }
 
     pub fn log(&self, level: Level, text: impl Into<String>) {

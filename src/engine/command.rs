@@ -97,8 +97,9 @@ pub enum Command {
     /// The settings of plans from the next step on, kept until others are set or another checkpoint is loaded.
     SetPlanConfig(PlanConfig),
     /// Go on from a step as a branch, under this seed, or under the one that was in force; what came after stays as
-    /// another branch.
+    /// another branch. The step is one of this branch, or, where it is none, of the episode at hand.
     Seek {
+        branch: Option<usize>,
         step: usize,
         seed: Option<u64>,
     },

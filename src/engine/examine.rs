@@ -103,7 +103,7 @@ fn basis(question: &Question, recording: &Recording, step: usize) -> u64 {
         (known.cem.len(), known.draw, known.sub_goal).hash(&mut digest);
     }
     for sub_goal in &recording.sub_goals {
-        sub_goal.text.hash(&mut digest);
+        (&sub_goal.text, &sub_goal.objects).hash(&mut digest);
         sub_goal.goal_made_at_step.hash(&mut digest);
     }
     digest.finish()
@@ -202,6 +202,7 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::SubGoalRecord;
 
     fn about(step: usize) -> Examination {
         Examination::new(
@@ -210,6 +211,23 @@ mod tests {
             step,
             None,
         )
+    }
+
+    #[test]
+    fn another_goal_of_the_same_text_is_another_question() {
+        let of = |object: &str| {
+            let recording = Recording {
+                sub_goals: vec![SubGoalRecord {
+                    text: "lift it".to_owned(),
+                    objects: vec![object.to_owned()],
+                    ..SubGoalRecord::default()
+                }],
+                ..Recording::default()
+            };
+            Examination::new(Question::Latent(LatentQuestion::OpenLoop), &recording, 0, None)
+        };
+        assert_eq!(of("red block"), of("red block"));
+        assert_ne!(of("red block"), of("green block"));
     }
 
     #[test]

@@ -159,7 +159,11 @@ impl Engine {
         if let Command::SetPlanConfig(plan) = &command {
             self.shared.board.ask_plan(plan.clone());
         }
+        let edit = matches!(command, Command::EditSubGoals { .. });
         let sent = queue.as_ref().is_some_and(|queue| queue.try_send(command).is_ok());
+        if !sent && edit {
+            self.shared.board.answer_edit();
+        }
         if !sent && let Some(cancel) = cancel {
             cancel.lower();
         }

@@ -1,12 +1,13 @@
 //! The planner's thread: it owns the session, takes commands one by one, and between them advances a running episode.
 
 mod examine;
+mod recording;
 mod settings;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::board::{Failure, JobKind, Level, Phase};
-use super::breakpoint::{self, Breakpoints, position};
+use super::breakpoint::{self, Breakpoints, Fired, position};
 use super::command::{Command, Until};
 use super::session::{Advance, Control, OpenSession, Opening, Session, SessionError};
 use super::{Shared, worker};
@@ -115,7 +116,7 @@ impl<S: Session> Planner<S> {
                     advice: "Load another checkpoint, choose another device, or mend this one and press Plan again."
                         .to_owned(),
                 }));
-                board.set_phase(Phase::Closed);
+                self.settle();
             }
         }
     }
@@ -140,7 +141,6 @@ impl<S: Session> Planner<S> {
                 self.shared.board.set_phase(Phase::Thinking);
                 match self.call("Asking the VLM", |session, control| session.start(&task, seed, control)) {
                     Called::Done => {
-                        self.shared.board.keep_fired(None);
                         if let Some(until) = then {
                             self.run(until);
                         }
@@ -163,11 +163,10 @@ impl<S: Session> Planner<S> {
                 self.settle();
             }
             Command::Cancel => self.settle(),
-            Command::Seek { step, seed } => {
-                let called = self.call("Going back", |session, control| session.seek(step, seed, control));
-                if called == Called::Done {
-                    self.shared.board.keep_fired(Some(step));
-                }
+            Command::Seek { branch, step, seed } => {
+                let called = self.call("Going back", |session, control| {
+                    session.seek(branch, step, seed, control)
+                });
                 self.resume(interrupted.filter(|_| called == Called::Refused));
             }
             Command::GoToBranch(id) => {
@@ -185,12 +184,10 @@ impl<S: Session> Planner<S> {
                 self.beside("Making goals", |session, control| {
                     session.edit_sub_goals(&list, from, control)
                 });
+                self.shared.board.answer_edit();
             }
             Command::Reset { seed } => {
-                let called = self.call("Resetting the scene", |session, control| session.reset(seed, control));
-                if called == Called::Done {
-                    self.shared.board.keep_fired(None);
-                }
+                self.call("Resetting the scene", |session, control| session.reset(seed, control));
             }
             Command::LoadCheckpoint(path) => {
                 let called = if self.session.is_none() {
@@ -213,9 +210,7 @@ impl<S: Session> Planner<S> {
                 self.loaded(called, &path.display().to_string(), MEND, interrupted);
             }
             Command::OpenRecording(path) => {
-                let called = self.call("Opening the recording", |session, control| {
-                    session.open_recording(&path, control)
-                });
+                let called = self.open_recording(&path);
                 self.loaded(called, &path.display().to_string(), "Choose another file.", interrupted);
             }
             Command::SetDevice(device) => {
@@ -269,11 +264,12 @@ impl<S: Session> Planner<S> {
 
     /// Says what came of loading something.
     fn loaded(&mut self, called: Called, what: &str, advice: &str, interrupted: Option<Until>) {
-        if let (Called::Done, Some(session)) = (called, &self.session) {
-            self.shared.board.keep_fired(None);
+        if called == Called::Done {
+            if let Some(session) = &self.session {
+                self.shared.board.set_info(session.info());
+                self.shared.exporter.set(session.exporter());
+            }
             self.shared.board.forget_examined();
-            self.shared.board.set_info(session.info());
-            self.shared.exporter.set(session.exporter());
             self.shared.board.set_failure(None);
             self.shared.board.log(Level::Info, format!("Loaded {what}."));
         }
@@ -336,7 +332,7 @@ impl<S: Session> Planner<S> {
         match pause {
             Some(reason) => {
                 self.running = None;
-                self.shared.board.note_fired(fired);
+                self.record_pauses(&fired);
                 self.shared.board.log(Level::Info, reason);
                 self.settle();
             }
@@ -352,7 +348,7 @@ impl<S: Session> Planner<S> {
             let fired = self.breakpoints.fired(&recording, done);
             if !fired.is_empty() {
                 let sentence = breakpoint::sentence(position(&recording), &fired);
-                self.shared.board.note_fired(fired);
+                self.record_pauses(&fired);
                 self.shared.board.log(Level::Info, sentence);
             }
             match done {
@@ -365,6 +361,16 @@ impl<S: Session> Planner<S> {
                 }
                 _ => break,
             }
+        }
+    }
+
+    fn record_pauses(&mut self, fired: &[Fired]) {
+        if fired.is_empty() {
+            return;
+        }
+        let control = self.control("Recording a pause");
+        if let Some(session) = &mut self.session {
+            session.record_pauses(fired.iter().map(Fired::record).collect(), &control);
         }
     }
 
@@ -464,7 +470,8 @@ impl<S: Session> Planner<S> {
     fn settle(&self) {
         let recording = self.shared.recording.snapshot();
         let phase = match (&self.session, &recording.outcome) {
-            (None, _) => Phase::Closed,
+            (None, _) if recording.task.is_empty() => Phase::Closed,
+            (None, _) => Phase::Opened,
             (Some(session), _) if !recording.task.is_empty() && !session.has_episode() => Phase::Opened,
             (Some(_), Some(outcome)) => {
                 if self.shared.board.view().phase != Phase::Finished {

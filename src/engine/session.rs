@@ -18,7 +18,7 @@ use super::worker;
 use crate::config::PlanConfig;
 use crate::device::DeviceChoice;
 use crate::planner::{Held, Pace, SubGoal, Switches};
-use crate::recording::{Recording, StepRecord};
+use crate::recording::{PauseRecord, Recording, StepRecord};
 use crate::train::Reins;
 
 /// Why a call of a [`Session`] or a [`TrainingJob`] did not do what was asked.
@@ -158,6 +158,11 @@ impl Control {
         self.events.send(Event::Live);
     }
 
+    /// The step that is shown as the one being planned.
+    pub fn live(&self) -> Option<Arc<StepRecord>> {
+        self.live.get()
+    }
+
     /// Shows the episodes that share a past.
     pub fn show_branches(&self, branches: Branches) {
         self.board.set_branches(branches);
@@ -210,11 +215,17 @@ pub trait Session {
     fn set_plan_config(&mut self, config: PlanConfig);
 
     /// Back to the state before step `step` was executed, and on from there as a branch, under this seed or the one that
-    /// was in force; what came after stays as another branch.
+    /// was in force; what came after stays as another branch. `branch` is the one whose step it is; none: the one at hand.
     ///
     /// # Errors
-    /// There is no such step.
-    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError>;
+    /// There is no such branch, or it has no such step.
+    fn seek(
+        &mut self,
+        branch: Option<usize>,
+        step: usize,
+        seed: Option<u64>,
+        control: &Control,
+    ) -> Result<(), SessionError>;
 
     /// Over to another branch, as it was left.
     ///
@@ -239,6 +250,9 @@ pub trait Session {
     /// The list is empty, a goal could not be made, or it was stopped: the list is as it was.
     fn edit_sub_goals(&mut self, list: &[SubGoal], from: usize, control: &Control) -> Result<(), SessionError>;
 
+    /// Puts into the record what makes a run pause here.
+    fn record_pauses(&mut self, pauses: Vec<PauseRecord>, control: &Control);
+
     /// Answers a question about a step of this recording, which need not be of the episode at hand. It changes nothing: no
     /// random number is drawn that a plan would have drawn.
     ///
@@ -260,11 +274,8 @@ pub trait Session {
     /// The scene cannot be read or is impossible; the scene in use stays.
     fn load_scene(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
 
-    /// Shows an episode that was recorded. It can be looked at and exported, and not be gone on with.
-    ///
-    /// # Errors
-    /// The file cannot be read; the episode at hand stays.
-    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError>;
+    /// Gives up the episode at hand and its branches: a recording is looked at in their place.
+    fn leave_episode(&mut self, control: &Control);
 
     /// Loads the checkpoint once more, on another device.
     ///

@@ -135,6 +135,7 @@ impl Run<'_> {
         EpisodeSetup {
             task: one.task.text.clone(),
             scene: self.scene.to_owned(),
+            scene_text: None,
             seed: one.seed,
             checkpoint_name: self.checkpoint.0.to_owned(),
             checkpoint_hash: self.checkpoint.1.to_owned(),

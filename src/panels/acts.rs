@@ -102,24 +102,10 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
                 state.selection.word = None;
             }
         }
-        // A list of sub-goals that is being changed has a history of its own.
-        Act::Undo | Act::Redo
-            if sub_goal_edit::obstacle(state, view).is_none() && state.sub_goal_editor.draft.is_some() =>
-        {
-            let editor = &mut state.sub_goal_editor;
-            if act == Act::Undo {
-                editor.undo(view.recording);
-            } else {
-                editor.redo(view.recording);
-            }
-        }
         Act::Undo | Act::Redo => {
             keep_to_checkpoint(state, view);
-            if act == Act::Undo {
-                state.undo();
-            } else {
-                state.redo();
-            }
+            sub_goal_edit::follow(state, view);
+            sub_goal_edit::undo_or_redo(act, state, view);
         }
         Act::Reset => {
             state.follow_live();

@@ -86,10 +86,8 @@ pub(super) fn go_over(state: &mut ViewState, id: usize) {
 /// Goes on from the shown step, of the branch that is shown.
 pub(super) fn go_from_here(state: &mut ViewState, view: &View<'_>, seed: Option<u64>) {
     let step = view.shown(state).map_or(0, |step| step.step);
-    if let Some(id) = state.shown_branch {
-        state.outbox.push(Command::GoToBranch(id));
-    }
-    state.outbox.push(Command::Seek { step, seed });
+    let branch = state.shown_branch;
+    state.outbox.push(Command::Seek { branch, step, seed });
     state.follow_live();
 }
 

@@ -15,6 +15,7 @@ pub struct Edit {
     pub title: String,
     undo: Change,
     redo: Change,
+    of_episode: bool,
 }
 
 impl Edit {
@@ -27,6 +28,7 @@ impl Edit {
             title: title.into(),
             undo: Box::new(undo),
             redo: Box::new(redo),
+            of_episode: false,
         }
     }
 
@@ -34,6 +36,14 @@ impl Edit {
     pub fn commands(title: impl Into<String>, undo: Command, redo: Command) -> Self {
         let send = |command: Command| move |state: &mut ViewState| state.outbox.push(command.clone());
         Self::new(title, send(undo), send(redo))
+    }
+
+    /// The same, of the episode at hand: it means nothing to another one.
+    pub fn of_episode(self) -> Self {
+        Self {
+            of_episode: true,
+            ..self
+        }
     }
 }
 
@@ -57,6 +67,22 @@ impl History {
     /// Forgets everything, as when what was edited is gone.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Forgets the edits of an episode that is not at hand any more.
+    pub fn forget_episode(&mut self) {
+        self.done.retain(|edit| !edit.of_episode);
+        self.undone.retain(|edit| !edit.of_episode);
+    }
+
+    /// Whether the edit that would be undone next is one of the episode at hand.
+    pub fn undoes_episode(&self) -> bool {
+        self.done.last().is_some_and(|edit| edit.of_episode)
+    }
+
+    /// Whether the edit that would be done again next is one of the episode at hand.
+    pub fn redoes_episode(&self) -> bool {
+        self.undone.last().is_some_and(|edit| edit.of_episode)
     }
 
     /// Title of the edit that would be undone next.
@@ -113,6 +139,13 @@ mod tests {
             state.history.push(seed(number, number + 1));
         }
         assert_eq!(state.history.done.len(), MOST);
+        state.history.push(seed(1, 2).of_episode());
+        assert!(state.history.undoes_episode());
+        state.history.forget_episode();
+        assert_eq!(
+            (state.history.undoes_episode(), state.history.done.len()),
+            (false, MOST - 1)
+        );
         state.history.clear();
         state.undo();
         assert_eq!(state.task.seed, 1);

@@ -24,7 +24,7 @@ enum Sign {
     Ends,
     Replan,
     Breakpoint,
-    Fired,
+    Pause,
 }
 
 fn all(state: &ViewState, view: &View<'_>) -> Vec<Mark> {
@@ -57,8 +57,8 @@ fn all(state: &ViewState, view: &View<'_>) -> Vec<Mark> {
     for &step in &state.breakpoints.steps {
         mark(step, Sign::Breakpoint, "Breakpoint: a run pauses here".to_owned());
     }
-    for fired in view.board.fired.iter() {
-        mark(fired.step, Sign::Fired, format!("A run paused here: {}", fired.why));
+    for pause in &view.recording.pauses {
+        mark(pause.step, Sign::Pause, format!("A run paused here: {}", pause.why));
     }
     marks
 }
@@ -116,6 +116,6 @@ fn sign(painter: &Painter, p: &Palette, axes: &Axes, at: egui::Pos2, radius: f32
             painter.circle_stroke(at, radius + 3.0, Stroke::new(2.0, p.bad));
             Rect::from_center_size(at, vec2(1.0, 1.0) * 2.0 * (radius + 3.0))
         }
-        Sign::Fired => icon(10.0, Icon::Pause, p.bad),
+        Sign::Pause => icon(10.0, Icon::Pause, p.bad),
     }
 }

@@ -12,6 +12,7 @@ use super::playback::Playback;
 use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
 use super::training::TrainingForm;
+use crate::config::PlanConfig;
 use crate::engine::{BoardView, Breakpoints, Command};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
@@ -66,6 +67,15 @@ impl<'a> View<'a> {
             Some(step) => self.step_at(step).or_else(|| self.newest()),
             None => self.newest(),
         }
+    }
+
+    /// The settings that were in force at a step of the recording, or, before there is one, those of the episode to come;
+    /// none where the recording does not tell.
+    pub fn settings_at(&self, step: usize) -> Option<PlanConfig> {
+        if self.recording.task.is_empty() {
+            return self.board.info.as_ref().map(|info| info.plan.clone());
+        }
+        self.recording.plan_config_at(step)
     }
 
     /// Whether the user looks at something older than the newest step.

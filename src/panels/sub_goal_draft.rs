@@ -1,5 +1,5 @@
-//! The list of sub-goals while the user changes it: what is typed and not yet applied, and what can be undone. It knows
-//! no widgets.
+//! The list of sub-goals while the user changes it: what is typed and not yet applied, and what became of what was sent. It
+//! knows no widgets.
 
 use crate::planner::SubGoal;
 use crate::recording::{Recording, SubGoalRecord};
@@ -153,68 +153,77 @@ impl InForce {
     }
 }
 
-/// Which way a list was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Edit,
-    Undo,
-    Redo,
+/// A list that takes the place of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    pub before: InForce,
+    pub after: InForce,
+}
+
+/// What happened to the episode's list since it was last looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    Nothing,
+    /// Another episode is at hand.
+    OtherEpisode,
+    /// The draft is in force.
+    Applied(Applied),
 }
 
 /// A list on its way to the engine.
 #[derive(Clone, Debug)]
 struct Sent {
-    way: Way,
-    /// What it takes the place of.
-    before: InForce,
-    /// Edits that the recording had.
+    edit: Applied,
+    /// Edits that the recording had, and those that the engine had answered.
     edits: usize,
+    answered: usize,
 }
 
-/// The draft, and the lists that were in force before each edit that was applied.
+/// The draft, and the list that was sent and is not in force yet.
 #[derive(Debug, Default)]
 pub struct SubGoalEditor {
     pub draft: Option<Draft>,
     /// Key of the line that takes the focus next.
     pub focus: Option<usize>,
-    undo: Vec<InForce>,
-    redo: Vec<InForce>,
     sent: Option<Sent>,
+    /// Edits that the recording has, and those that the engine has answered.
+    edits: usize,
+    answered: usize,
     /// The episode that all of this is about.
     episode: (String, Option<usize>),
 }
 
 impl SubGoalEditor {
-    /// Takes up what happened since the last frame: an edit that was applied, a sub-goal that ended, another episode.
-    pub fn follow(&mut self, recording: &Recording, branch: Option<usize>) {
-        let edits = recording.edits.len();
-        let other = self.episode.0 != recording.task || self.episode.1 != branch;
-        if other || self.undo.len() > edits {
+    /// Takes up what happened since the last frame: an edit that was applied or refused, a sub-goal that ended, another
+    /// episode. `answered`: how many edits the engine has taken up or refused so far.
+    pub fn follow(&mut self, recording: &Recording, branch: Option<usize>, answered: usize) -> News {
+        let before = (
+            std::mem::replace(&mut self.edits, recording.edits.len()),
+            recording.edits.len(),
+        );
+        self.answered = answered;
+        // An episode that began anew has fewer edits than the one before it.
+        if self.episode.0 != recording.task || self.episode.1 != branch || before.1 < before.0 {
             *self = Self {
                 episode: (recording.task.clone(), branch),
+                edits: self.edits,
+                answered,
                 ..Self::default()
             };
+            return News::OtherEpisode;
         }
+        let mut news = News::Nothing;
+        let edits = self.edits;
         if let Some(sent) = self.sent.take_if(|sent| edits > sent.edits) {
-            match sent.way {
-                Way::Edit => {
-                    self.draft = None;
-                    self.redo.clear();
-                    self.undo.push(sent.before);
-                }
-                Way::Undo => {
-                    self.undo.pop();
-                    self.redo.push(sent.before);
-                }
-                Way::Redo => {
-                    self.redo.pop();
-                    self.undo.push(sent.before);
-                }
-            }
+            self.draft = None;
+            news = News::Applied(sent.edit);
         }
+        // It was refused: the draft is there to be mended.
+        self.sent.take_if(|sent| answered > sent.answered);
         if let Some(draft) = &mut self.draft {
             draft.follow(recording);
         }
+        news
     }
 
     /// A list was sent and is not in force yet.
@@ -222,51 +231,26 @@ impl SubGoalEditor {
         self.sent.is_some()
     }
 
-    pub fn can_undo(&self) -> bool {
-        self.draft.as_ref().map_or(!self.undo.is_empty(), Draft::can_undo)
-    }
-
-    pub fn can_redo(&self) -> bool {
-        self.draft.as_ref().map_or(!self.redo.is_empty(), Draft::can_redo)
-    }
-
     /// The draft's list, to be sent; none where it cannot be read or is empty.
     pub fn apply(&mut self, recording: &Recording) -> Option<InForce> {
-        let list = self
-            .draft
-            .as_ref()?
-            .list(recording)
-            .ok()
-            .filter(|list| !list.is_empty())?;
-        Some(self.send(Way::Edit, list, InForce::of(recording).from, recording))
-    }
-
-    /// Undoes the last change of the draft, or without one sends the list before the last edit.
-    pub fn undo(&mut self, recording: &Recording) -> Option<InForce> {
-        if let Some(draft) = &mut self.draft {
-            draft.undo();
+        let list = self.draft.as_ref()?.list(recording).ok()?;
+        if list.is_empty() {
             return None;
         }
-        let InForce { list, from } = self.undo.last().cloned()?;
-        Some(self.send(Way::Undo, list, from, recording))
-    }
-
-    pub fn redo(&mut self, recording: &Recording) -> Option<InForce> {
-        if let Some(draft) = &mut self.draft {
-            draft.redo();
-            return None;
-        }
-        let InForce { list, from } = self.redo.last().cloned()?;
-        Some(self.send(Way::Redo, list, from, recording))
-    }
-
-    fn send(&mut self, way: Way, list: Vec<SubGoal>, from: usize, recording: &Recording) -> InForce {
+        let before = InForce::of(recording);
+        let after = InForce {
+            list,
+            from: before.from,
+        };
         self.sent = Some(Sent {
-            way,
-            before: InForce::of(recording),
+            edit: Applied {
+                before,
+                after: after.clone(),
+            },
             edits: recording.edits.len(),
+            answered: self.answered,
         });
-        InForce { list, from }
+        Some(after)
     }
 }
 
@@ -359,37 +343,37 @@ mod tests {
     }
 
     #[test]
-    fn an_applied_edit_is_undone_and_redone_by_lists_and_forgotten_with_its_episode() {
+    fn an_edit_is_known_once_it_is_in_force_and_forgotten_with_its_episode() {
         let mut recording = recording(&["a", "b"]);
         let mut editor = SubGoalEditor::default();
-        let list = |sent: &InForce| sent.list.iter().map(|s| s.text.clone()).collect::<Vec<_>>().join(" ");
-        editor.follow(&recording, Some(0));
+        let list = |list: &InForce| list.list.iter().map(|s| s.text.clone()).collect::<Vec<_>>().join(" ");
+        assert_eq!(editor.follow(&recording, Some(0), 0), News::OtherEpisode);
         editor.draft = Some(Draft::of(&recording));
         editor.draft.as_mut().unwrap().remove(0);
         let sent = editor.apply(&recording).unwrap();
         assert_eq!((list(&sent).as_str(), sent.from), ("b", 0));
-        editor.follow(&recording, Some(0));
+        assert_eq!(editor.follow(&recording, Some(0), 0), News::Nothing);
         assert!(
             editor.is_sent() && editor.draft.is_some(),
             "it is kept until it is in force"
         );
+        // One that was refused can be mended and sent again.
+        assert_eq!(editor.follow(&recording, Some(0), 1), News::Nothing);
+        assert!(!editor.is_sent() && editor.draft.is_some());
+        let sent = editor.apply(&recording).unwrap();
+        assert!(editor.is_sent());
         take_up(&mut recording, &sent);
-        editor.follow(&recording, Some(0));
-        assert!(!editor.is_sent() && editor.draft.is_none() && editor.can_undo() && !editor.can_redo());
-
-        for (undo, expected) in [(true, "a b"), (false, "b"), (true, "a b")] {
-            let sent = if undo {
-                editor.undo(&recording)
-            } else {
-                editor.redo(&recording)
-            };
-            let sent = sent.unwrap();
-            assert_eq!(list(&sent), expected);
-            take_up(&mut recording, &sent);
-            editor.follow(&recording, Some(0));
-            assert_eq!((editor.can_undo(), editor.can_redo()), (!undo, undo));
-        }
-        editor.follow(&recording, Some(1));
-        assert!(!editor.can_undo() && !editor.can_redo());
+        let News::Applied(edit) = editor.follow(&recording, Some(0), 2) else {
+            panic!("it is in force");
+        };
+        assert_eq!(
+            (list(&edit.before), list(&edit.after)),
+            ("a b".to_owned(), "b".to_owned())
+        );
+        assert!(!editor.is_sent() && editor.draft.is_none());
+        assert_eq!(editor.follow(&recording, Some(0), 2), News::Nothing);
+        assert_eq!(editor.follow(&recording, Some(1), 2), News::OtherEpisode);
+        recording.edits.clear();
+        assert_eq!(editor.follow(&recording, Some(1), 2), News::OtherEpisode);
     }
 }

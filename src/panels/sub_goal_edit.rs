@@ -2,12 +2,14 @@
 
 use egui::{Align, Align2, FontId, Key, Layout, Modifiers, Rect, RichText, Sense, Stroke, TextEdit, Ui, pos2, vec2};
 
+use super::history::Edit;
 use super::state::{View, ViewState};
-use super::sub_goal_draft::{Draft, InForce, SubGoalEditor};
+use super::sub_goal_draft::{Applied, Draft, InForce, News, SubGoalEditor};
 use crate::engine::{Command, Phase};
 use crate::planner::SubGoal;
 use crate::recording::Recording;
 use crate::ui::icons::{self, Icon};
+use crate::ui::keys::{Act, with_keys};
 use crate::ui::theme::SMALL;
 use crate::ui::{Palette, widgets};
 
@@ -42,21 +44,75 @@ pub(super) fn begin(editor: &mut SubGoalEditor, recording: &Recording, sub_goal:
     editor.focus = line.map(|line| line.key);
 }
 
+/// Takes up what became of the list of the episode at hand. An edit that is in force can be undone like any other.
+pub(super) fn follow(state: &mut ViewState, view: &View<'_>) {
+    // A branch that is looked at has a list of its own.
+    if state.shown_branch.is_some() {
+        return;
+    }
+    let board = view.board;
+    let editor = &mut state.sub_goal_editor;
+    match editor.follow(view.recording, board.branches.at_hand, board.edits_answered) {
+        News::Nothing => {}
+        News::OtherEpisode => state.history.forget_episode(),
+        News::Applied(Applied { before, after }) => {
+            let edit = Edit::commands("Change the sub-goals", command(before), command(after));
+            state.history.push(edit.of_episode());
+        }
+    }
+}
+
+/// Undoes or does again: the last change of the draft where there is one, or the last edit of all. Why it cannot be done
+/// now is said.
+pub(super) fn undo_or_redo(act: Act, state: &mut ViewState, view: &View<'_>) {
+    let obstacle = obstacle(state, view);
+    let undo = act == Act::Undo;
+    if let Some(draft) = state.sub_goal_editor.draft.as_mut().filter(|_| obstacle.is_none()) {
+        if undo {
+            draft.undo()
+        } else {
+            draft.redo()
+        }
+        return;
+    }
+    let history = &state.history;
+    let of_episode = if undo {
+        history.undoes_episode()
+    } else {
+        history.redoes_episode()
+    };
+    match obstacle.filter(|_| of_episode) {
+        Some(why) => state
+            .shell
+            .warnings
+            .push(format!("The sub-goals were left alone. {why}")),
+        None if undo => state.undo(),
+        None => state.redo(),
+    }
+}
+
 /// The pencil, undo and redo; laid out from the right.
 pub(super) fn buttons_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let obstacle = obstacle(state, view);
     let free = obstacle.is_none();
+    let draft = state.sub_goal_editor.draft.as_ref().filter(|_| free);
+    let title = |next: Option<&str>, word: &str, can: fn(&Draft) -> bool| match draft {
+        Some(draft) => can(draft).then(|| format!("{word} the last change of the draft")),
+        None => next.map(|title| format!("{word}: {title}")),
+    };
+    let redo = title(state.history.next_redo(), "Redo", Draft::can_redo);
+    let undo = title(state.history.next_undo(), "Undo", Draft::can_undo);
+    for (icon, name, title, act) in [
+        (Icon::Redo, "Redo the edit", redo, Act::Redo),
+        (Icon::Undo, "Undo the edit", undo, Act::Undo),
+    ] {
+        let button = widgets::icon_button(ui, title.is_some(), icon, "", name);
+        let tip = with_keys(ui.ctx(), &title.unwrap_or_default(), act);
+        if button.on_hover_text(tip).clicked() {
+            state.acts.push(act);
+        }
+    }
     let editor = &mut state.sub_goal_editor;
-    let mut sent = None;
-    let redo = widgets::icon_button(ui, free && editor.can_redo(), Icon::Redo, "", "Redo the edit");
-    if redo.on_hover_text("Redo what was undone\nCtrl+Shift+Z").clicked() {
-        sent = editor.redo(view.recording);
-    }
-    let undo = widgets::icon_button(ui, free && editor.can_undo(), Icon::Undo, "", "Undo the edit");
-    let tip = "Undo the last change. An edit that was applied is undone by applying the list before it.\nCtrl+Z";
-    if undo.on_hover_text(tip).clicked() {
-        sent = editor.undo(view.recording);
-    }
     let name = "Edit the sub-goals";
     let editing = editor.draft.is_some();
     let edit = widgets::icon_toggle(ui, free || editing, editing, Icon::Pencil, "", name);
@@ -72,13 +128,10 @@ pub(super) fn buttons_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             begin(editor, view.recording, None);
         }
     }
-    send(state, sent);
 }
 
-fn send(state: &mut ViewState, sent: Option<InForce>) {
-    if let Some(InForce { list, from }) = sent {
-        state.outbox.push(Command::EditSubGoals { list, from });
-    }
+fn command(InForce { list, from }: InForce) -> Command {
+    Command::EditSubGoals { list, from }
 }
 
 /// What a row's buttons and keys ask for.
@@ -305,5 +358,5 @@ fn apply_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, first: usize) {
         };
         ui.add(egui::Label::new(RichText::new(note).size(SMALL).color(p.weak)).truncate());
     });
-    send(state, sent);
+    state.outbox.extend(sent.map(command));
 }

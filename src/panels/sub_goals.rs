@@ -15,11 +15,7 @@ const ROW: f32 = 46.0;
 pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     let sub_goals = &view.recording.sub_goals;
-    if state.shown_branch.is_none() {
-        state
-            .sub_goal_editor
-            .follow(view.recording, view.board.branches.at_hand);
-    }
+    sub_goal_edit::follow(state, view);
     let can_edit = sub_goal_edit::obstacle(state, view).is_none();
     let editing = can_edit && state.sub_goal_editor.draft.is_some();
     ui.spacing_mut().item_spacing.y = 0.0;
@@ -55,6 +51,8 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     }
     let newest = !view.is_past(state);
     let step = view.shown(state);
+    let settings = view.settings_at(step.map_or(0, |step| step.step));
+    let t_max = settings.map(|settings| settings.t_max);
     let shown = view.shown_sub_goal(state);
     egui::ScrollArea::vertical()
         .id_salt("sub-goals")
@@ -72,7 +70,7 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                     sub_goal,
                     state: sub_goal_state(sub_goal, step.map_or(0, |step| step.step), newest),
                     step: step.map_or(0, |step| step.step),
-                    t_max: view.board.info.as_ref().map(|info| info.plan.t_max),
+                    t_max,
                     similarity,
                     delta_goal: view.recording.delta_goal_at(step.map_or(0, |step| step.step)),
                     selected: shown == Some(index),

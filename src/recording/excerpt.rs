@@ -40,6 +40,7 @@ impl Recording {
             edits: self.edits.iter().filter(|it| until(it.step)).cloned().collect(),
             questions: self.questions.iter().filter(|it| until(it.step)).cloned().collect(),
             branched_from: self.branched_from.iter().filter(|it| until(it.step)).cloned().collect(),
+            pauses: self.pauses.iter().filter(|it| until(it.step)).cloned().collect(),
             changes: self.changes.iter().filter(|it| until(it.step)).cloned().collect(),
             outcome: self.outcome.clone().filter(|_| to == last),
             task_achieved: self.task_achieved.filter(|_| to == last),

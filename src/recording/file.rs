@@ -304,8 +304,8 @@ pub(super) mod tests {
     use super::*;
     use crate::config::preset;
     use crate::recording::{
-        AttentionMap, BranchPoint, CemIteration, EditRecord, Outcome, QuestionRecord, ReplanRecord, SettingChange,
-        StageSecs, SubGoalRecord, TokenRecord,
+        AttentionMap, BranchPoint, CemIteration, EditRecord, Outcome, PauseRecord, QuestionRecord, ReplanRecord,
+        SettingChange, StageSecs, SubGoalRecord, TokenRecord,
     };
     use crate::sim::Frame;
     use crate::weights::FullDisk;
@@ -478,6 +478,11 @@ pub(super) mod tests {
             step: 1,
             seed: 8,
         });
+        over.scene_text = Some("(about: \"mine\")".to_owned());
+        over.pauses.push(PauseRecord {
+            step: 2,
+            why: "sub-goal 1 was declared reached".to_owned(),
+        });
         moments.push(over.excerpt([1, 2]));
         moments.push(over);
         moments
@@ -515,7 +520,7 @@ pub(super) mod tests {
         ciborium::into_writer(&Block::Episode(Cow::Owned(episode(1))), &mut content).unwrap();
         let has = |name: &str| content.windows(name.len()).any(|bytes| bytes == name.as_bytes());
         assert!(has("task_achieved") && has("goal_gripper_m"));
-        for name in ["edited", "edits", "branched_from"] {
+        for name in ["edited", "edits", "branched_from", "pauses", "scene_text"] {
             assert!(!has(name), "{name}");
         }
     }

@@ -197,9 +197,18 @@ pub struct ReplanRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EditRecord {
     pub step: usize,
-    /// What was left of the list, and what took its place.
+    /// What was left of the list, and what took its place: lines as a person types them, `text` or `text | [object]`.
     pub before: Vec<String>,
     pub after: Vec<String>,
+}
+
+/// A condition that makes a run pause was met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseRecord {
+    /// The step that would have been planned next.
+    pub step: usize,
+    /// "the similarity to sub-goal 2 fell for 4 steps, 0.61 to 0.44".
+    pub why: String,
 }
 
 /// Where an episode left another one that it shares its past with.
@@ -274,6 +283,12 @@ pub struct Recording {
     /// Of an excerpt, the first and the last step that were kept whole; none in a whole episode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_whole: Option<[usize; 2]>,
+    /// What made runs pause, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<PauseRecord>,
+    /// The scene as RON, where its name alone does not say what it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene_text: Option<String>,
 }
 
 fn is_zero(number: &u64) -> bool {

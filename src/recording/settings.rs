@@ -74,8 +74,12 @@ impl Recording {
 }
 
 fn turned(begun: &PlanConfig, recording: &Recording, step: usize) -> Option<PlanConfig> {
+    let mut changes = recording.changes.iter().filter(|change| change.step <= step).peekable();
+    if changes.peek().is_none() {
+        return Some(begun.clone());
+    }
     let mut value = serde_json::to_value(begun).ok()?;
-    for change in recording.changes.iter().filter(|change| change.step <= step) {
+    for change in changes {
         let path = change.field.strip_prefix("plan.")?.replace('.', "/");
         value.pointer_mut(&format!("/{path}"))?.clone_from(&change.to);
     }

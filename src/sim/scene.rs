@@ -176,6 +176,18 @@ impl Scene {
         }
     }
 
+    /// The scene as RON, for a record of what happened in it; none where it is one of the program's own, whose name says
+    /// as much.
+    pub fn own_text(&self) -> Option<String> {
+        let same = |(name, text): &(&str, &str)| {
+            *name == self.name && Self::from_ron(text, &format!("{name}.ron")).is_ok_and(|known| known == *self)
+        };
+        if BUILT_IN.iter().any(same) {
+            return None;
+        }
+        ron::to_string(self).ok()
+    }
+
     /// Names of all scenes that [`Self::load`] finds without a path, in alphabetical order.
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -255,6 +267,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_scene_of_ones_own_has_a_text_that_it_is_read_from_again() {
+        assert_eq!(Scene::load(DEMO_SCENE).unwrap().own_text(), None);
+        let own = Scene::from_ron(&BUILT_IN[0].1.replace("0.24", "0.26"), "three-blocks.ron").unwrap();
+        let text = own.own_text().unwrap();
+        assert_eq!(Scene::from_ron(&text, "three-blocks.ron").unwrap(), own);
+        let crowded = Scene::load("thinkbench").unwrap();
+        let renamed = Scene {
+            name: "mine".to_owned(),
+            ..crowded
+        };
+        let text = renamed.own_text().unwrap();
+        assert_eq!(Scene::from_ron(&text, "mine.ron").unwrap(), renamed);
     }
 
     #[test]

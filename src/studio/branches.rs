@@ -50,6 +50,15 @@ impl Waiting {
         Ok((run, world))
     }
 
+    /// An episode that waits, and the world it stands in.
+    ///
+    /// # Errors
+    /// There is no such episode.
+    pub(super) fn get(&self, id: usize) -> Result<(&Run, &World), SessionError> {
+        let Left { run, world } = &self.left[self.find(id)?];
+        Ok((run, world))
+    }
+
     /// Takes an episode out of the list; the last one can be brought back. Its file stays.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::failed;
+use super::record::Recordings;
+use super::{failed, refused};
 use crate::config::PlanConfig;
 use crate::engine::{Exporter, SessionError};
 use crate::planner::PlanDocument;
@@ -15,11 +16,12 @@ const GIF_MILLIS: u32 = 200;
 
 pub(super) struct PlanExporter {
     config: PlanConfig,
+    recordings: Recordings,
 }
 
 impl PlanExporter {
-    pub(super) fn new(config: PlanConfig) -> Self {
-        Self { config }
+    pub(super) fn new(config: PlanConfig, recordings: Recordings) -> Self {
+        Self { config, recordings }
     }
 }
 
@@ -30,6 +32,14 @@ impl Exporter for PlanExporter {
         } else {
             path.to_owned()
         };
+        // In the place of a file that is appended to, what follows would be lost.
+        if self.recordings.holds(&path) {
+            return Err(refused(format!(
+                "{} is the file that an episode is being recorded into: all of it is there already. Choose another name \
+                 for a copy.",
+                path.display()
+            )));
+        }
         if file::has_extension(&path, file::EXTENSION) {
             file::save(recording, &path).map_err(failed)?;
         } else if file::has_extension(&path, "gif") {

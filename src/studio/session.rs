@@ -9,7 +9,7 @@ use super::branches::{Origin, Waiting};
 use super::drive::{drive, scene_record};
 use super::examine::examine;
 use super::export::PlanExporter;
-use super::record::Recorder;
+use super::record::{Recorder, Recordings};
 use super::{StudioSettings, failed, refused};
 use crate::config::PlanConfig;
 use crate::device::{self, DeviceChoice, DeviceError, Selected, Workload};
@@ -18,7 +18,7 @@ use crate::engine::{
 };
 use crate::eval::latent::Latents;
 use crate::planner::{Episode, EpisodeSetup, EpisodeSnapshot, PlannerError, Progress, SubGoal};
-use crate::recording::{Recording, StepRecord, file};
+use crate::recording::{PauseRecord, Recording, StepRecord};
 use crate::sim::tasks::{Task, TaskBook, check_text};
 use crate::sim::{CARRY_M, Camera, STEP_M, Scene, World};
 use crate::system::System;
@@ -45,8 +45,7 @@ pub struct Tabletop {
     waiting: Waiting,
     /// Settings of plans that the user set in place of the checkpoint's.
     plan: Option<PlanConfig>,
-    /// Folder that episodes are recorded in.
-    recordings: Option<PathBuf>,
+    recordings: Recordings,
     /// Of recorded frames that were looked into.
     latents: RefCell<Latents>,
 }
@@ -87,14 +86,15 @@ impl Tabletop {
             run: None,
             waiting: Waiting::default(),
             plan: opening.plan.clone(),
-            recordings: settings.recordings.clone(),
+            recordings: Recordings::new(settings.recordings.clone()),
             latents: RefCell::default(),
         };
         // After a fault the models are opened anew, and what was recorded until then stays to be looked at; its worlds are
         // gone.
         tabletop.waiting.show(None, control);
-        if control.recording().task.is_empty() {
-            control.show_live(tabletop.scene_record()?);
+        match control.recording().steps.last() {
+            Some(step) => control.show_live(StepRecord::clone(step)),
+            None => control.show_live(tabletop.scene_record()?),
         }
         Ok(tabletop)
     }
@@ -137,18 +137,11 @@ impl Tabletop {
         })
     }
 
-    /// Nothing that was planned can go on from here; on disk it stays.
-    fn leave_task(&mut self, control: &Control) {
-        self.run = None;
-        self.waiting = Waiting::default();
-        self.waiting.show(None, control);
-    }
-
     /// The scene's first state, without an episode.
     fn clear(&mut self, seed: u64, control: &Control) -> Result<(), SessionError> {
         self.world = first_state(&self.scene, seed, &self.system)?;
         self.seed = seed;
-        self.leave_task(control);
+        self.leave_episode(control);
         let record = self.scene_record()?;
         control.publish(Recording::default());
         control.show_live(record);
@@ -174,6 +167,15 @@ fn load(checkpoint: &Checkpoint, selected: &Selected, control: &Control) -> Resu
 
 fn first_state(scene: &Scene, seed: u64, system: &System) -> Result<World, SessionError> {
     World::new(scene, seed, system.config.world_model.image_size).map_err(refused)
+}
+
+/// An episode that is over is gone on with from the step before its last frame.
+fn no_such_step(run: &Run, step: usize) -> SessionError {
+    let over = usize::from(run.episode.outcome().is_some());
+    match run.kept.len().checked_sub(over) {
+        Some(last) => refused(format!("There is no step {step} to go on from; the last is {last}.")),
+        None => refused("No step of this episode was executed: there is none to go on from."),
+    }
 }
 
 /// Where a point of the world is seen in a picture of that height.
@@ -206,7 +208,10 @@ impl Session for Tabletop {
     }
 
     fn exporter(&self) -> Arc<dyn Exporter> {
-        Arc::new(PlanExporter::new(self.system.config.plan.clone()))
+        Arc::new(PlanExporter::new(
+            self.system.config.plan.clone(),
+            self.recordings.clone(),
+        ))
     }
 
     fn has_episode(&self) -> bool {
@@ -221,6 +226,7 @@ impl Session for Tabletop {
         let setup = EpisodeSetup {
             task: task.to_owned(),
             scene: self.scene.name.clone(),
+            scene_text: self.scene.own_text(),
             seed,
             checkpoint_name: self.system.name.clone(),
             checkpoint_hash: self.system.hash.clone(),
@@ -230,12 +236,15 @@ impl Session for Tabletop {
         let mut episode = Episode::new(setup, self.plan_config().clone());
         // Until the first frame is recorded, the camera shows the scene under this seed.
         let scene = scene_record(&self.system.world, &world, VIEW_PX).map_err(failed)?;
-        let before = control.recording();
+        let before = (control.recording(), control.live());
         control.show_live(scene);
         control.publish(episode.recording().snapshot());
         match drive(&self.system, &mut episode, &mut world, control) {
             Err(err) => {
-                control.publish(Recording::clone(&before));
+                control.publish(Recording::clone(&before.0));
+                if let Some(live) = before.1 {
+                    control.show_live(StepRecord::clone(&live));
+                }
                 Err(err)
             }
             Ok(_) => {
@@ -245,7 +254,7 @@ impl Session for Tabletop {
                     episode,
                     task,
                     kept: Vec::new(),
-                    recorder: Recorder::begin(self.recordings.as_deref(), control),
+                    recorder: self.recordings.begin(control),
                     origin: Origin::default(),
                 };
                 run.conclude(&world);
@@ -270,6 +279,7 @@ impl Session for Tabletop {
                 run.episode.restore(&before.0);
                 self.world = before.1;
                 control.publish(run.episode.recording().snapshot());
+                run.show_present(control);
                 return Err(err);
             }
         };
@@ -301,32 +311,39 @@ impl Session for Tabletop {
         self.plan = (config != self.system.config.plan).then_some(config);
     }
 
-    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError> {
-        let run = self
+    fn seek(
+        &mut self,
+        branch: Option<usize>,
+        step: usize,
+        seed: Option<u64>,
+        control: &Control,
+    ) -> Result<(), SessionError> {
+        let at_hand = self
             .run
             .as_ref()
             .ok_or_else(|| refused("There is no episode to go back in."))?;
+        let other = branch.filter(|&id| id != at_hand.origin.id);
+        let (run, world) = match other {
+            Some(id) => self.waiting.get(id)?,
+            None => (at_hand, &self.world),
+        };
         let present = step == run.episode.step() && run.episode.outcome().is_none();
         let in_force = run.episode.recording().read(Recording::plan_seed);
         if present && seed.is_none_or(|seed| seed == in_force) {
-            return Ok(());
+            return other.map_or(Ok(()), |id| self.go_to_branch(id, control));
         }
         let (episode, world) = match run.kept.get(step) {
             Some((episode, world)) => (episode.clone(), world.clone()),
-            None if present => (run.episode.snapshot(), self.world.clone()),
-            None => {
-                let last = run.kept.len();
-                return Err(refused(format!(
-                    "There is no step {step} to go back to; the last is {last}."
-                )));
-            }
+            None if present => (run.episode.snapshot(), world.clone()),
+            None => return Err(no_such_step(run, step)),
         };
+        let parent = run.origin.id;
         let mut branch = Run {
             episode: run.episode.branch(&episode, seed, run.recorder.file_name()),
             task: run.task.clone(),
             kept: run.kept[..step].to_vec(),
-            recorder: Recorder::begin(self.recordings.as_deref(), control),
-            origin: self.waiting.next(run.origin.id),
+            recorder: self.recordings.begin(control),
+            origin: self.waiting.next(parent),
         };
         branch.publish(control);
         branch.show_present(control);
@@ -388,6 +405,13 @@ impl Session for Tabletop {
         Ok(())
     }
 
+    fn record_pauses(&mut self, pauses: Vec<PauseRecord>, control: &Control) {
+        if let Some(run) = &mut self.run {
+            run.episode.record_pauses(pauses);
+            run.publish(control);
+        }
+    }
+
     fn examine(&self, asked: &Examination, recording: &Recording, stop: &AtomicBool) -> Result<Answer, SessionError> {
         let config = self.plan_config();
         examine(
@@ -415,24 +439,11 @@ impl Session for Tabletop {
         self.clear(self.seed, control)
     }
 
-    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
-        let file::Opened { recording, cut_at } = file::open(path).map_err(refused)?;
-        if let Some(byte) = cut_at {
-            let steps = recording.steps.len();
-            control.log(
-                Level::Warning,
-                format!(
-                    "{} is whole up to byte {byte}: {steps} steps were read.",
-                    path.display()
-                ),
-            );
-        }
-        self.leave_task(control);
-        if let Some(last) = recording.steps.last() {
-            control.show_live(last.as_ref().clone());
-        }
-        control.publish(recording);
-        Ok(())
+    /// On disk it stays.
+    fn leave_episode(&mut self, control: &Control) {
+        self.run = None;
+        self.waiting = Waiting::default();
+        self.waiting.show(None, control);
     }
 
     fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError> {

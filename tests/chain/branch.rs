@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use thinkjepa::device::DeviceChoice;
-use thinkjepa::engine::{BoardView, Command, Engine, Phase, Until};
+use thinkjepa::engine::{BoardView, Breakpoints, Command, Engine, Phase, Until};
 use thinkjepa::planner::SubGoal;
 use thinkjepa::recording::file;
 use thinkjepa::sim::DEMO_SCENE;
@@ -65,7 +65,11 @@ impl Desk {
 
     /// Goes on from a step as the next branch.
     fn branch(&self, step: usize, seed: Option<u64>, id: usize) {
-        assert!(self.0.send(Command::Seek { step, seed }));
+        assert!(self.0.send(Command::Seek {
+            branch: None,
+            step,
+            seed,
+        }));
         self.at_hand(id);
         self.until("paused", |board| board.phase == Phase::Paused);
     }
@@ -146,6 +150,31 @@ fn a_branch_under_the_same_seed_is_the_same_to_the_byte_and_under_another_it_is_
         assert!(branch.outcome.is_some());
     }
 
+    // From a step of another branch than the one at hand, which stays as it is.
+    let seek = |branch, step| {
+        assert!(desk.0.send(Command::Seek {
+            branch: Some(branch),
+            step,
+            seed: None,
+        }));
+    };
+    seek(2, 5);
+    desk.at_hand(3);
+    let third = desk.0.recording();
+    let seeds: Vec<u64> = third.branched_from.iter().map(|point| point.seed).collect();
+    assert_eq!((seeds, third.steps.len()), (vec![7, 8, 8], 6));
+    assert!(*desk.0.board().branches.get(0).unwrap().recording == *recording);
+    seek(0, recording.steps.len() - 1);
+    desk.until("refused", |board| board.failure.is_some());
+    let last = format!("the last is {}.", recording.steps.len() - 2);
+    assert!(desk.0.board().failure.unwrap().what.ends_with(&last));
+    assert!(desk.0.send(Command::DismissFailure));
+    desk.until("dismissed", |board| board.failure.is_none());
+    assert!(desk.0.send(Command::GoToBranch(0)));
+    desk.at_hand(0);
+    assert!(desk.0.send(Command::DeleteBranch(3)));
+    desk.until("deleted", |board| board.branches.deleted == Some(3));
+
     // A branch is deleted and brought back; the one at hand is not.
     assert!(desk.0.send(Command::DeleteBranch(1)));
     desk.until("deleted", |board| board.branches.deleted == Some(1));
@@ -156,6 +185,97 @@ fn a_branch_under_the_same_seed_is_the_same_to_the_byte_and_under_another_it_is_
     assert!(desk.0.send(Command::DeleteBranch(0)));
     desk.until("refused", |board| board.failure.is_some());
     assert_eq!(desk.ids(), [0, 1, 2]);
+}
+
+#[test]
+fn the_file_that_is_recorded_into_is_not_exported_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let desk = Desk::open(&at("recordings"));
+    desk.plan();
+    // The same file by another way.
+    let path = at("recordings/../recordings/episode-0001.tjrec");
+    assert!(desk.0.send(Command::Export(path)));
+    desk.until("refused", |board| {
+        let failure = board.failure.as_ref();
+        failure.is_some_and(|failure| failure.what.contains("Choose another name for a copy"))
+    });
+    assert!(desk.0.send(Command::Step));
+    desk.until("a step", |board| {
+        board.phase == Phase::Paused && desk.0.recording().steps.len() == 2
+    });
+    let on_disk = || file::open(&at("recordings/episode-0001.tjrec")).unwrap().recording;
+    assert!(on_disk() == *desk.0.recording());
+    // A copy of it is written, and the file itself once nothing is recorded into it any more.
+    desk.exported(&at("copy.tjrec"));
+    assert!(file::open(&at("copy.tjrec")).unwrap().recording == on_disk());
+    assert!(desk.0.send(Command::OpenRecording(at("copy.tjrec"))));
+    desk.until("opened", |board| board.phase == Phase::Opened);
+    desk.exported(&at("recordings/episode-0001.tjrec"));
+}
+
+#[test]
+fn where_a_run_paused_is_recorded_with_its_branch() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path());
+    desk.plan();
+    assert!(desk.0.send(Command::SetBreakpoints(Breakpoints {
+        steps: [2].into(),
+        ..Breakpoints::default()
+    })));
+    assert!(desk.0.send(Command::Run(Until::End)));
+    desk.until("at the breakpoint", |board| {
+        board.phase == Phase::Paused && !desk.0.recording().pauses.is_empty()
+    });
+    let pauses = desk.0.recording().pauses.clone();
+    assert_eq!((pauses.len(), pauses[0].step), (1, 2));
+    let on_disk = |name: &str| file::open(&folder.path().join(name)).unwrap().recording;
+    assert_eq!(on_disk("episode-0001.tjrec").pauses, pauses);
+    assert!(desk.0.send(Command::Step));
+    desk.until("a step further", |board| {
+        board.phase == Phase::Paused && desk.0.recording().steps.len() == 4
+    });
+    desk.branch(1, None, 1);
+    assert!(desk.0.recording().pauses.is_empty());
+    assert!(desk.0.send(Command::GoToBranch(0)));
+    desk.at_hand(0);
+    assert_eq!(desk.0.recording().pauses, pauses);
+    desk.branch(2, None, 2);
+    assert_eq!(desk.0.recording().pauses, pauses);
+    assert_eq!(on_disk("episode-0003.tjrec").pauses, pauses);
+}
+
+#[test]
+fn what_is_stopped_halfway_leaves_nothing_on_the_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path());
+    desk.plan();
+    let recording = desk.0.recording();
+    let present = recording.steps[0].clone();
+
+    // A step whose plan takes long enough to be stopped in.
+    let mut config = desk.0.board().info.unwrap().plan.clone();
+    config.cem.iterations = 1000;
+    assert!(desk.0.send(Command::SetPlanConfig(config)));
+    assert!(desk.0.send(Command::Step));
+    desk.until("an iteration", |_| {
+        desk.0.live().is_some_and(|live| !live.cem.is_empty())
+    });
+    assert!(desk.0.send(Command::Cancel));
+    desk.until("stopped", |board| board.phase == Phase::Paused);
+    assert!(
+        *desk.0.live().unwrap() == *present,
+        "the iterations that were dropped are shown"
+    );
+
+    // An answer under another seed, in another start of the scene.
+    let task = STACK.to_owned();
+    let (seed, then) = (8, None);
+    assert!(desk.0.send(Command::Plan { task, seed, then }));
+    desk.until("its scene", |_| desk.0.live().unwrap().frame != present.frame);
+    assert!(desk.0.send(Command::Cancel));
+    desk.until("stopped again", |board| board.phase == Phase::Paused);
+    assert!(*desk.0.recording() == *recording && *desk.0.live().unwrap() == *present);
 }
 
 #[test]

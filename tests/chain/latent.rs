@@ -93,7 +93,7 @@ fn a_real_step_is_looked_into_from_every_side_and_no_plan_is_another_for_it() {
             better < side * side / 5,
             "{better} cells are better than what was chosen"
         );
-        let [expert_x, expert_y, _] = found.expert.expect("the demo scene can be brought back");
+        let [expert_x, expert_y, _] = *found.expert.as_ref().expect("the demo scene can be brought back");
         assert!(
             x * expert_x + y * expert_y > 0.0,
             "{x}, {y} against {expert_x}, {expert_y}"
@@ -148,4 +148,28 @@ fn a_real_step_is_looked_into_from_every_side_and_no_plan_is_another_for_it() {
     desk.until("opened", |board| board.phase == Phase::Opened);
     let refused = desk.look_into(step, LatentQuestion::OpenLoop).unwrap_err();
     assert!(refused.contains("was made with the checkpoint nano"), "{refused}");
+}
+
+#[test]
+fn the_expert_is_found_in_a_scene_of_ones_own_also_when_its_file_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let text = std::fs::read_to_string("scenes/three-blocks.ron").unwrap();
+    std::fs::write(at("mine.ron"), text.replace("0.24", "0.22")).unwrap();
+    let desk = Desk::open(folder.path());
+    assert!(desk.0.send(Command::LoadScene(at("mine.ron"))));
+    desk.until("loaded", |board| {
+        board.phase == Phase::Idle && board.info.as_ref().is_some_and(|info| info.scene == "mine")
+    });
+    desk.plan();
+    let expert = || match desk.look_into(0, QUESTIONS[2]).unwrap() {
+        LatentAnswer::Landscape(found) => found.expert,
+        other => panic!("{other:?}"),
+    };
+    let known = expert();
+    assert!(known.is_ok(), "{known:?}");
+    std::fs::remove_file(at("mine.ron")).unwrap();
+    assert!(desk.0.send(Command::OpenRecording(at("episode-0001.tjrec"))));
+    desk.until("opened", |board| board.phase == Phase::Opened);
+    assert_eq!(expert(), known);
 }

@@ -98,7 +98,11 @@ fn the_window_makes_the_plan_of_the_command_line_to_the_byte() {
     );
 
     // Back to the second step, and on again.
-    assert!(engine.send(Command::Seek { step: 1, seed: None }));
+    assert!(engine.send(Command::Seek {
+        branch: None,
+        step: 1,
+        seed: None
+    }));
     until(&engine, "back", |board| board.phase == Phase::Paused);
     assert_eq!(
         (engine.recording().steps.len(), engine.recording().task_achieved),
@@ -385,7 +389,14 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
         ),
         (Command::LoadCheckpoint(folder.path().join("none")), "config.json"),
         (Command::LoadScene(folder.path().join("moon.ron")), "moon.ron"),
-        (Command::Seek { step: 4, seed: None }, "no episode"),
+        (
+            Command::Seek {
+                branch: None,
+                step: 4,
+                seed: None,
+            },
+            "no episode",
+        ),
     ];
     for (command, words) in refusals {
         assert!(engine.send(command));

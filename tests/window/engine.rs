@@ -16,7 +16,7 @@ use thinkjepa::engine::{
 };
 use thinkjepa::eval::latent::LatentQuestion;
 use thinkjepa::planner::{Held, SubGoal, Switches};
-use thinkjepa::recording::Outcome;
+use thinkjepa::recording::{Outcome, file};
 
 use super::{at_steps, script, synthetic};
 
@@ -59,7 +59,8 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     engine.send(Command::Step);
     until(&engine, "the mark of a breakpoint that was stepped onto", |engine| {
         let board = engine.board();
-        board.phase == Phase::Paused && board.fired.len() == 1 && engine.recording().steps.len() == 2
+        let recording = engine.recording();
+        board.phase == Phase::Paused && recording.pauses.len() == 1 && recording.steps.len() == 2
     });
     engine.send(Command::Run(Until::End));
     until(&engine, "the breakpoint", |engine| {
@@ -69,7 +70,11 @@ fn an_episode_is_planned_stepped_run_to_a_break_and_finished() {
     until(&engine, "the switch", |engine| {
         engine.board().phase == Phase::Paused && engine.recording().steps.len() == 8
     });
-    engine.send(Command::Seek { step: 2, seed: None });
+    engine.send(Command::Seek {
+        branch: None,
+        step: 2,
+        seed: None,
+    });
     until(&engine, "going back", |engine| engine.recording().steps.len() == 2);
     engine.send(Command::SetBreakpoints(Breakpoints::default()));
     engine.send(Command::Run(Until::End));
@@ -96,7 +101,11 @@ fn an_edit_stops_no_run_and_a_branch_that_was_left_is_gone_back_to() {
     });
     assert_eq!(engine.board().phase, Phase::Paused);
 
-    engine.send(Command::Seek { step: 1, seed: Some(8) });
+    engine.send(Command::Seek {
+        branch: None,
+        step: 1,
+        seed: Some(8),
+    });
     until(&engine, "the branch", |engine| {
         engine.board().branches.at_hand == Some(1)
     });
@@ -195,6 +204,41 @@ fn a_refused_request_starts_no_run_and_lets_one_go_on() {
 }
 
 #[test]
+fn a_recording_opens_without_models_and_what_asks_them_says_that_there_are_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("episode.tjrec");
+    let recording = synthetic::recording();
+    file::save(&recording, &path).expect("the recording is saved");
+    let engine = script::engine_without_models(Arc::new(|| ()));
+    until(&engine, "closing", |engine| engine.board().phase == Phase::Closed);
+    engine.send(Command::OpenRecording(folder.path().join("none.tjrec")));
+    until(&engine, "refusing", |engine| {
+        let failure = engine.board().failure;
+        failure.is_some_and(|failure| failure.what.contains("none.tjrec"))
+    });
+    assert_eq!(engine.board().phase, Phase::Closed);
+
+    engine.send(Command::OpenRecording(path));
+    until(&engine, "opening", |engine| engine.board().phase == Phase::Opened);
+    until(&engine, "no complaint", |engine| engine.board().failure.is_none());
+    assert_eq!(*engine.recording(), recording);
+    assert_eq!(engine.live().map(|live| live.step), Some(11));
+    let question = Question::Latent(LatentQuestion::OpenLoop);
+    engine.send(Command::Examine(Examination::new(question, &recording, 0, None)));
+    until(&engine, "an answer", |engine| !engine.board().examined.is_empty());
+    let answer = engine.board().examined[&Topic::Latent].answer.clone();
+    assert!(answer.is_err_and(|why| why.contains("No model is loaded")));
+    // A plan is tried, and what is looked at stays.
+    plan(&engine, "stack");
+    until(&engine, "no plan", |engine| {
+        let failure = engine.board().failure;
+        failure.is_some_and(|failure| failure.what.contains("model.safetensors"))
+    });
+    until(&engine, "settling", |engine| engine.board().phase == Phase::Opened);
+    assert_eq!(*engine.recording(), recording);
+}
+
+#[test]
 fn a_device_that_is_not_there_changes_nothing_and_a_chosen_one_outlives_a_panic() {
     let engine = quiet();
     let choice = |engine: &Engine| engine.board().info.map(|info| info.device_choice);
@@ -285,7 +329,11 @@ fn a_plan_waits_between_two_iterations_and_answers_everything_at_once() {
     until(&engine, "half a plan", |engine| {
         engine.recording().steps.len() == 2 && iterations(engine) == 2
     });
-    engine.send(Command::Seek { step: 0, seed: None });
+    engine.send(Command::Seek {
+        branch: None,
+        step: 0,
+        seed: None,
+    });
     until(&engine, "going back", |engine| engine.recording().steps.is_empty());
     engine.send(Command::Run(Until::End));
     until(&engine, "the end", |engine| engine.board().phase == Phase::Finished);

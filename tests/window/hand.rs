@@ -8,6 +8,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::engine::{Branch, Branches, Command, Phase};
+use thinkjepa::panels::Edit;
 use thinkjepa::planner::SubGoal;
 use thinkjepa::recording::{BranchPoint, EditRecord, EndedBecause, Outcome, Recording};
 
@@ -120,6 +121,56 @@ fn the_open_sub_goals_are_typed_moved_added_deleted_and_sent_at_once() {
     window.run();
     press(&mut window, "Redo the edit");
     assert_eq!(sent(&mut window).0, list);
+}
+
+#[test]
+fn an_applied_edit_is_undone_by_keys_before_what_came_before_it_and_only_where_it_was_made() {
+    let mut window = window(branched());
+    window.run();
+    let setting = Edit::commands("Set P", Command::Pause, Command::Step);
+    window.state_mut().state.history.push(setting);
+    press(&mut window, "Edit the sub-goals");
+    write(&mut window, "Sub-goal 3 text", "pick up the blue block");
+    press(&mut window, "Apply the edit");
+    let (after, from) = sent(&mut window);
+    take_up(&mut window.state_mut().recording, &after, from);
+    window.run();
+    let undo = |window: &mut Harness<'_, Desk>| {
+        window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+        window.run();
+    };
+    let redo = |window: &mut Harness<'_, Desk>| {
+        window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+        window.run();
+    };
+    window.key_press(Key::Home);
+    window.run();
+    undo(&mut window);
+    assert_eq!(window.state_mut().take(), []);
+    let said = window.state().state.shell.warnings.join(" ");
+    assert!(said.contains("You look at the past"), "{said}");
+    window.key_press(Key::End);
+    window.run();
+
+    undo(&mut window);
+    let (before, from) = sent(&mut window);
+    assert_eq!(
+        before,
+        ["place the red block on the blue pad", "pick up the green block"]
+    );
+    take_up(&mut window.state_mut().recording, &before, from);
+    window.run();
+    undo(&mut window);
+    assert_eq!(window.state_mut().take(), [Command::Pause]);
+    redo(&mut window);
+    assert_eq!(window.state_mut().take(), [Command::Step]);
+    redo(&mut window);
+    assert_eq!(sent(&mut window).0, after);
+
+    // Another episode has a list of its own.
+    Arc::make_mut(&mut window.state_mut().board.branches).at_hand = Some(1);
+    undo(&mut window);
+    assert_eq!(window.state_mut().take(), [Command::Pause]);
 }
 
 #[test]
@@ -261,7 +312,7 @@ fn branches_are_looked_at_gone_over_to_deleted_and_made_under_another_seed() {
     press(&mut window, "Leave the branch");
     assert!(window.query_by_label_contains("Camera at step 11").is_some());
 
-    // From a step of a branch: first over to it, then back in it.
+    // From a step of a branch.
     press(&mut window, "Branches");
     press(&mut window, "Show branch 1");
     window.key_press(Key::Escape);
@@ -269,8 +320,8 @@ fn branches_are_looked_at_gone_over_to_deleted_and_made_under_another_seed() {
     window.run();
     window.key_press(Key::G);
     window.run();
-    let seek = |step, seed| Command::Seek { step, seed };
-    assert_eq!(window.state_mut().take(), [Command::GoToBranch(1), seek(4, None)]);
+    let seek = |branch, step, seed| Command::Seek { branch, step, seed };
+    assert_eq!(window.state_mut().take(), [seek(Some(1), 4, None)]);
     assert!(window.query_by_label_contains("Camera at step 11").is_some());
 
     // Under the next seed, from a step of the past.
@@ -278,7 +329,7 @@ fn branches_are_looked_at_gone_over_to_deleted_and_made_under_another_seed() {
     window.run();
     press(&mut window, "Branches");
     press(&mut window, "Go on as a branch");
-    assert_eq!(window.state_mut().take(), [seek(0, Some(8))]);
+    assert_eq!(window.state_mut().take(), [seek(None, 0, Some(8))]);
     press(&mut window, "Branches");
     press(&mut window, "Go over");
     assert_eq!(window.state_mut().take(), [Command::GoToBranch(1)]);

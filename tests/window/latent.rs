@@ -7,8 +7,8 @@ use std::time::Duration;
 use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use thinkjepa::engine::{Command, Examination, Examined, Phase, Question};
-use thinkjepa::eval::latent::{LatentQuestion, Rest};
+use thinkjepa::engine::{Answer, Command, Examination, Examined, Phase, Question};
+use thinkjepa::eval::latent::{LatentAnswer, LatentQuestion, Rest};
 use thinkjepa::recording::Recording;
 
 use super::{Desk, builder, draw, synthetic};
@@ -118,6 +118,25 @@ fn the_selected_step_is_asked_about_once_and_the_older_answer_stays_until_the_ne
     );
     window.get_by_label("Colour: J").click();
     assert_eq!(asked(&mut window), [], "both colours are in the one answer");
+}
+
+#[test]
+fn a_landscape_without_the_expert_says_why() {
+    let mut window = latent(synthetic::recording(), Phase::Paused);
+    let questions = asked(&mut window);
+    let Answer::Latent(LatentAnswer::Landscape(mut found)) = synthetic::answer(&questions[0].question) else {
+        panic!("{questions:?}");
+    };
+    found.expert = Err("There is no scene \"mine\".".to_owned());
+    let examined = Examined {
+        asked: questions[0].clone(),
+        answer: Ok(Answer::Latent(LatentAnswer::Landscape(found))),
+        took: Duration::from_millis(120),
+    };
+    let topic = questions[0].question.topic();
+    window.state_mut().board.examined = Arc::new(BTreeMap::from([(topic, Arc::new(examined))]));
+    window.run_steps(2);
+    assert!(says(&window, "expert: not known. There is no scene \"mine\"."));
 }
 
 #[test]

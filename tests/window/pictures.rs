@@ -11,11 +11,9 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use image::RgbaImage;
 use thinkjepa::app::LostDevice;
-use thinkjepa::engine::{
-    Breakpoints, Condition, Failure, Fired, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState,
-};
+use thinkjepa::engine::{Breakpoints, Failure, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState};
 use thinkjepa::panels::{Draft, MapGrid, Pin, Popup, Workspace};
-use thinkjepa::recording::{Recording, StepRecord};
+use thinkjepa::recording::{PauseRecord, Recording, StepRecord};
 
 use super::{Desk, builder, draw, hand, reasoning, synthetic, training};
 
@@ -240,19 +238,14 @@ fn in_time() -> Desk {
     (form.above.on, form.above.text) = (true, "0.5".to_owned());
     (form.falling.on, form.falling.text) = (true, "2.5".to_owned());
     desk.state.playback.range = Some([2, 6]);
-    let fired = |step, condition, why: &str| Fired {
+    let pause = |step, why: &str| PauseRecord {
         step,
-        condition,
         why: why.to_owned(),
     };
-    desk.board.fired = Arc::new(vec![
-        fired(
-            3,
-            Condition::Above,
-            "the similarity to sub-goal 1 rose above 0.5, 0.46 to 0.51",
-        ),
-        fired(7, Condition::Switch, "sub-goal 1 was declared reached"),
-    ]);
+    desk.recording.pauses = vec![
+        pause(3, "the similarity to sub-goal 1 rose above 0.5, 0.46 to 0.51"),
+        pause(7, "sub-goal 1 was declared reached"),
+    ];
     desk
 }
 
@@ -263,7 +256,7 @@ fn edited() -> Desk {
     draft.lines[1].text = "place the red block on the moon".to_owned();
     draft.insert(3);
     let editor = &mut desk.state.sub_goal_editor;
-    editor.follow(&desk.recording, Some(0));
+    editor.follow(&desk.recording, Some(0), 0);
     (editor.draft, editor.focus) = (Some(draft), Some(key));
     desk
 }

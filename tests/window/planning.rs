@@ -5,10 +5,11 @@ use std::sync::Arc;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use thinkjepa::config::PlanConfig;
+use serde_json::Value;
+use thinkjepa::config::{CostTerm, PlanConfig};
 use thinkjepa::engine::{Command, Phase};
 use thinkjepa::planner::Switches;
-use thinkjepa::recording::SettingChange;
+use thinkjepa::recording::{Recording, SettingChange};
 
 use super::{Desk, synthetic, window};
 
@@ -64,6 +65,46 @@ fn at_the_newest_iteration_the_key_plans_one_more() {
     window.key_press_modifiers(Modifiers::SHIFT, Key::ArrowRight);
     window.run();
     assert_eq!(window.state_mut().take(), [], "and nothing while it runs");
+}
+
+#[test]
+fn settings_are_shown_as_they_were_in_force_at_the_shown_step() {
+    let mut recording = synthetic::recording();
+    let mut plan = synthetic::info().plan;
+    let loaded = plan.cost.term;
+    (plan.cost.term, plan.t_max) = (CostTerm::Similarity, 33);
+    recording.settings = Some(plan);
+    let change = |field: &str, from: Value, to: Value| SettingChange {
+        step: 8,
+        field: field.to_owned(),
+        from,
+        to,
+    };
+    recording.changes = vec![
+        change("plan.cost.term", "similarity".into(), "content".into()),
+        change("plan.t_max", 33.into(), 44.into()),
+    ];
+    let mut window = window(Desk::new(recording, Phase::Paused));
+    window.run();
+    assert_eq!(loaded, CostTerm::Gate);
+    for (key, cost, active) in [
+        (Key::Home, "cost similarity", "Active · 0 of 33 steps"),
+        (Key::End, "cost content", "Active · 4 of 44 steps"),
+    ] {
+        window.key_press(key);
+        window.run();
+        assert!(window.query_by_label(cost).is_some(), "{cost}");
+        assert!(window.query_by_label_contains(active).is_some(), "{active}");
+    }
+    // Where it is not recorded, nothing is said.
+    window.state_mut().recording.settings = None;
+    window.run();
+    assert!(window.query_by_label("cost gate").is_none());
+    assert!(window.query_by_label_contains("Active · 4 steps").is_some());
+    // Before there is an episode, those of the one to come are.
+    window.state_mut().recording = Recording::default();
+    window.run();
+    assert!(window.query_by_label("cost gate").is_some());
 }
 
 #[test]

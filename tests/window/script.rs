@@ -9,10 +9,10 @@ use thinkjepa::config::PlanConfig;
 use thinkjepa::device::DeviceChoice;
 use thinkjepa::engine::{
     Advance, Answer, Branch, Branches, Control, Engine, Examination, Exporter, Opening, Session, SessionError,
-    SessionInfo, TrainingControl, Waker,
+    SessionInfo, TrainingControl, TrainingRequest, Waker,
 };
 use thinkjepa::planner::{Held, Pace, SubGoal, Switches};
-use thinkjepa::recording::{BranchPoint, Outcome, Recording, StepRecord, file};
+use thinkjepa::recording::{BranchPoint, EditRecord, Outcome, PauseRecord, Recording, StepRecord};
 
 use super::synthetic;
 
@@ -156,7 +156,16 @@ impl Session for Script {
         self.plan = config;
     }
 
-    fn seek(&mut self, step: usize, seed: Option<u64>, control: &Control) -> Result<(), SessionError> {
+    fn seek(
+        &mut self,
+        branch: Option<usize>,
+        step: usize,
+        seed: Option<u64>,
+        control: &Control,
+    ) -> Result<(), SessionError> {
+        if let Some(id) = branch.filter(|&id| id != self.at_hand) {
+            self.go_to_branch(id, control)?;
+        }
         if step >= self.at {
             return Err(SessionError::Refused(format!("There is no step {step} yet.")));
         }
@@ -166,6 +175,7 @@ impl Session for Script {
         (self.at, self.iterations, self.at_hand) = (step, 0, self.left.len() - 1);
         control.record(|recording| {
             recording.steps.truncate(step);
+            recording.pauses.retain(|pause| pause.step <= step);
             recording.outcome = None;
             let seed = seed.unwrap_or(recording.seed);
             recording.branched_from.push(BranchPoint { file: None, step, seed });
@@ -202,8 +212,17 @@ impl Session for Script {
             for (record, sub_goal) in records.zip(list) {
                 record.text.clone_from(&sub_goal.text);
             }
+            recording.edits.push(EditRecord {
+                step: recording.steps.len(),
+                before: Vec::new(),
+                after: list.iter().map(SubGoal::line).collect(),
+            });
         });
         Ok(())
+    }
+
+    fn record_pauses(&mut self, pauses: Vec<PauseRecord>, control: &Control) {
+        control.record(|recording| recording.pauses.extend(pauses));
     }
 
     fn examine(&self, asked: &Examination, _: &Recording, stop: &AtomicBool) -> Result<Answer, SessionError> {
@@ -238,11 +257,8 @@ impl Session for Script {
         Ok(())
     }
 
-    fn open_recording(&mut self, path: &Path, control: &Control) -> Result<(), SessionError> {
-        let opened = file::open(path).map_err(|err| SessionError::Refused(err.to_string()))?;
+    fn leave_episode(&mut self, _control: &Control) {
         self.task.clear();
-        control.publish(opened.recording);
-        Ok(())
     }
 
     fn set_device(&mut self, device: DeviceChoice, control: &Control) -> Result<(), SessionError> {
@@ -254,6 +270,15 @@ impl Session for Script {
         control.publish(Recording::default());
         Ok(())
     }
+}
+
+/// An engine whose models cannot be loaded.
+pub fn engine_without_models(waker: Waker) -> Engine {
+    let open = |_: &Opening, _: &Control| -> Result<Script, SessionError> {
+        Err(SessionError::Refused("Could not read model.safetensors.".to_owned()))
+    };
+    let train = |_: &TrainingRequest, _: &TrainingControl| Ok(());
+    Engine::start(Box::new(open), Box::new(train), waker).expect("threads start")
 }
 
 /// An engine around the script; its training counts to 1000 and writes a loss, or panics in a run named "panic"; one
@@ -271,7 +296,7 @@ pub fn engine(waker: Waker) -> Engine {
             iterations: 0,
         })
     };
-    let train = |request: &thinkjepa::engine::TrainingRequest, control: &TrainingControl| {
+    let train = |request: &TrainingRequest, control: &TrainingControl| {
         assert!(!request.run.ends_with("panic"), "out of memory");
         while request.run.ends_with("data") {
             control.progress("Making episodes", 1, 3000);

@@ -395,7 +395,7 @@ pub fn answer(question: &Question) -> Answer {
                 axis,
                 now: 0.4,
                 horizon: 5,
-                expert: Some([-1.0, 0.5, -1.0]),
+                expert: Ok([-1.0, 0.5, -1.0]),
             })
         }
         LatentQuestion::Patches(centre) => LatentAnswer::Patches(Patches {

@@ -9,7 +9,7 @@ use egui::{Event, Key, Modifiers, PointerButton, Pos2, ViewportId, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{AppOptions, Studio, prepare};
-use thinkjepa::engine::{Breakpoints, Command, Condition, Phase, Threshold, Until};
+use thinkjepa::engine::{Breakpoints, Command, Phase, Threshold, Until};
 use thinkjepa::recording::{Outcome, Recording, file};
 
 use super::{Desk, at_steps, builder, draw, script, synthetic, window};
@@ -332,9 +332,9 @@ fn a_loop_is_set_with_keys_and_is_the_sub_goal_by_itself() {
 }
 
 /// The app around the scripted engine.
-type App = Harness<'static, Option<Studio>>;
+pub type App = Harness<'static, Option<Studio>>;
 
-fn app() -> App {
+pub fn app() -> App {
     let options = AppOptions {
         examples: vec!["stack".to_owned()],
         seed: 7,
@@ -354,11 +354,11 @@ fn app() -> App {
     app
 }
 
-fn studio(app: &App) -> &Studio {
+pub fn studio(app: &App) -> &Studio {
     app.state().as_ref().expect("the first frame makes the app")
 }
 
-fn until(app: &mut App, what: &str, so: impl Fn(&Studio) -> bool) {
+pub fn until(app: &mut App, what: &str, so: impl Fn(&Studio) -> bool) {
     let begun = Instant::now();
     while !so(studio(app)) {
         let board = studio(app).engine().board();
@@ -369,11 +369,11 @@ fn until(app: &mut App, what: &str, so: impl Fn(&Studio) -> bool) {
     app.run_steps(2);
 }
 
-fn resting_at(studio: &Studio, steps: usize) -> bool {
+pub fn resting_at(studio: &Studio, steps: usize) -> bool {
     studio.engine().board().phase == Phase::Paused && studio.engine().recording().steps.len() == steps
 }
 
-fn send(app: &App, command: Command) {
+pub fn send(app: &App, command: Command) {
     assert!(studio(app).engine().send(command));
 }
 
@@ -410,25 +410,40 @@ fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
         app.query_by_label(&format!("Step 4. A run paused here: {why}"))
             .is_some()
     );
-    let fired = |app: &App| {
-        let fired = studio(app).engine().board().fired;
-        fired
-            .iter()
-            .map(|fired| (fired.step, fired.condition))
-            .collect::<Vec<_>>()
+    let paused = |app: &App| {
+        let recording = studio(app).engine().recording();
+        recording.pauses.iter().map(|pause| pause.step).collect::<Vec<_>>()
     };
-    assert_eq!(fired(&app), [(4, Condition::Above)]);
+    assert_eq!(paused(&app), [4]);
     let said = format!("Paused at step 4: {why}.");
     let log = studio(&app).engine().board().log;
     assert_eq!(log.back().map(|line| line.text.as_str()), Some(said.as_str()));
 
     app.key_press(Key::Space);
     until(&mut app, "the switch", |studio| resting_at(studio, 8));
-    assert_eq!(fired(&app), [(4, Condition::Above), (7, Condition::Switch)]);
+    assert_eq!(paused(&app), [4, 7]);
     // What came after a step that is gone back to did not happen.
-    send(&app, Command::Seek { step: 5, seed: None });
+    send(
+        &app,
+        Command::Seek {
+            branch: None,
+            step: 5,
+            seed: None,
+        },
+    );
     until(&mut app, "going back", |studio| resting_at(studio, 5));
-    assert_eq!(fired(&app), [(4, Condition::Above)]);
+    assert_eq!(paused(&app), [4]);
+    let marked = |app: &App| app.query_by_label_contains("Step 7. A run paused here").is_some();
+    assert!(!marked(&app));
+    app.get_by_label("Branches").click();
+    app.run_steps(3);
+    app.get_by_label("Show first").click();
+    app.run_steps(3);
+    assert!(marked(&app), "that of a branch is drawn where the branch is");
+    app.key_press(Key::Escape);
+    app.run_steps(2);
+    app.get_by_label("Leave the branch").click();
+    app.run_steps(2);
     send(&app, Command::Run(Until::End));
     until(&mut app, "the switch again", |studio| resting_at(studio, 8));
     send(&app, Command::Run(Until::End));
@@ -439,7 +454,7 @@ fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
     until(&mut app, "a new scene", |studio| {
         studio.engine().board().phase == Phase::Idle
     });
-    assert_eq!(fired(&app), []);
+    assert!(paused(&app).is_empty());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::session::Advance;
-use crate::recording::{EndedBecause, Recording, StepRecord};
+use crate::recording::{EndedBecause, PauseRecord, Recording, StepRecord};
 
 /// A similarity to compare with, from -1 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -96,6 +96,15 @@ pub struct Fired {
     pub condition: Condition,
     /// "the similarity to sub-goal 2 fell for 4 steps, 0.61 to 0.44".
     pub why: String,
+}
+
+impl Fired {
+    pub fn record(&self) -> PauseRecord {
+        PauseRecord {
+            step: self.step,
+            why: self.why.clone(),
+        }
+    }
 }
 
 /// Why a run paused, as a sentence.

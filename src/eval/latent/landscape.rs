@@ -6,6 +6,7 @@ use super::moment::Moment;
 use crate::planner::cost::{cost_of, path_weights, pool, read};
 use crate::planner::rollout::rollout;
 use crate::random::{Stream, rng};
+use crate::recording::Recording;
 use crate::sim::{Action, Environment, Expert, Noise, Primitive, Scene, World};
 
 /// Actions along either axis: an odd number, so that standing still is one of them.
@@ -36,8 +37,8 @@ pub struct Landscape {
     /// Similarity of the step's own frame.
     pub now: f32,
     pub horizon: usize,
-    /// What the scripted expert would do; none where the world could not be brought back.
-    pub expert: Option<Action>,
+    /// What the scripted expert would do, or why that is not known.
+    pub expert: Result<Action, String>,
 }
 
 pub(super) fn landscape(moment: &mut Moment, sub_goal: usize, rest: Rest) -> Result<Landscape, LatentError> {
@@ -99,27 +100,43 @@ pub(super) fn landscape(moment: &mut Moment, sub_goal: usize, rest: Rest) -> Res
         cost: costs,
         now: to_goal.of(now)?[0],
         horizon,
-        expert: expert(moment, sub_goal),
+        expert: expert(moment.recording, moment.step, sub_goal),
     })
 }
 
 /// The noise-free expert's action. The world is brought back from the scene, the seed and the executed actions; it counts
 /// only where it looks to the byte as it was recorded: other hands may have been in it.
-fn expert(moment: &Moment, sub_goal: usize) -> Option<Action> {
-    let (recording, step) = (moment.recording, moment.step);
-    let frame = &recording.steps.get(step)?.frame;
-    let state = Scene::load(&recording.scene).ok()?.start(recording.seed).ok()?;
+fn expert(recording: &Recording, step: usize, sub_goal: usize) -> Result<Action, String> {
+    let name = &recording.scene;
+    let scene = match &recording.scene_text {
+        Some(text) => Scene::from_ron(text, &format!("{name}.ron")),
+        None => Scene::load(name),
+    };
+    let state = scene
+        .and_then(|scene| scene.start(recording.seed))
+        .map_err(|err| format!("The scene of this record cannot be brought back. {err}"))?;
+    let gone = || format!("The actions until step {step} are not all recorded.");
+    let frame = &recording.steps.get(step).ok_or_else(gone)?.frame;
     let mut world = World::from_state(&state, frame.height);
     for record in &recording.steps[..step] {
-        world.step(record.action?);
+        world.step(record.action.ok_or_else(gone)?);
     }
     if world.observe().frame != *frame {
-        return None;
+        return Err(format!(
+            "The scene {name} under seed {} and the recorded actions lead to another picture than the recorded one: the \
+             scene was changed, or something else moved in it.",
+            recording.seed
+        ));
     }
-    let primitive = Primitive::parse(&recording.sub_goals.get(sub_goal)?.text, world.state())?;
+    let text = recording
+        .sub_goals
+        .get(sub_goal)
+        .map_or("", |sub_goal| sub_goal.text.as_str());
+    let primitive = Primitive::parse(text, world.state())
+        .ok_or_else(|| format!("The expert does not know what to do for \"{text}\"."))?;
     // Without noise nothing is drawn.
     let mut expert = Expert::new(rng(0, Stream::Expert, 0, 0), Noise::NONE);
-    Some(expert.act(&primitive, world.state()))
+    Ok(expert.act(&primitive, world.state()))
 }
 
 impl Landscape {
@@ -129,5 +146,82 @@ impl Landscape {
         let (at, _) = finite.min_by(|a, b| a.1.total_cmp(b.1))?;
         let side = self.axis.len();
         Some([self.axis[at % side], self.axis[at / side]])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::recording::{StageSecs, StepRecord, SubGoalRecord};
+
+    const SEED: u64 = 3;
+
+    /// One action in a scene of somebody's own, and the frame that came of it.
+    fn recording() -> Recording {
+        let mut scene = Scene::load("two-blocks").unwrap();
+        scene.name = "mine".to_owned();
+        let mut world = World::new(&scene, SEED, 32).unwrap();
+        let mut step = |step: usize, action: Option<Action>| {
+            let record = StepRecord {
+                step,
+                frame: world.observe().frame,
+                view: world.view(32),
+                vacuum: false,
+                sub_goal: Some(0),
+                similarities: Vec::new(),
+                predicted_similarity: Vec::new(),
+                gripper_m: [0.0, 0.0],
+                cem: Vec::new(),
+                action,
+                cost: None,
+                plan_secs: 0.0,
+                stages: StageSecs::default(),
+                draw: 0,
+                open_loop_from: None,
+            };
+            action.into_iter().for_each(|action| world.step(action));
+            Arc::new(record)
+        };
+        let steps = vec![step(0, Some([0.5, -0.5, -1.0])), step(1, None)];
+        let block = &world.state().blocks[0].name;
+        Recording {
+            scene: scene.name.clone(),
+            scene_text: scene.own_text(),
+            seed: SEED,
+            sub_goals: vec![SubGoalRecord {
+                text: format!("pick up the {block}"),
+                ..SubGoalRecord::default()
+            }],
+            steps,
+            ..Recording::default()
+        }
+    }
+
+    #[test]
+    fn the_expert_is_known_where_the_record_leads_to_its_frame_and_else_it_is_said_why_not() {
+        let recording = recording();
+        for step in [0, 1] {
+            let [x, y, _] = expert(&recording, step, 0).unwrap();
+            assert!(x.hypot(y) > 0.0);
+        }
+        let why = |change: fn(&mut Recording)| {
+            let mut other = recording.clone();
+            change(&mut other);
+            expert(&other, 1, 0).unwrap_err()
+        };
+        for (change, words) in [
+            ((|one| one.scene_text = None) as fn(&mut Recording), "no scene \"mine\""),
+            (|one| one.seed += 1, "lead to another picture"),
+            (
+                |one| one.sub_goals[0].text = "sing".to_owned(),
+                "what to do for \"sing\"",
+            ),
+            (|one| Arc::make_mut(&mut one.steps[0]).action = None, "not all recorded"),
+        ] {
+            let said = why(change);
+            assert!(said.contains(words), "{said}");
+        }
     }
 }

@@ -26,8 +26,8 @@ const KEPT: usize = 32 << 20;
 pub struct Latents {
     /// By where the frame's bytes lie, which are kept: while they live, no other frame can have their address.
     tokens: HashMap<usize, (Arc<[u8]>, Tensor<3>)>,
-    /// By the frame that they were made from and the sub-goal's text, `[1, D]`.
-    goals: HashMap<(usize, String), Tensor<2>>,
+    /// By the frame that they were made from, the sub-goal's text and its objects, `[1, D]`.
+    goals: HashMap<(usize, String, Vec<String>), Tensor<2>>,
 }
 
 fn address(frame: &Frame) -> usize {
@@ -142,7 +142,7 @@ impl<'a> Moment<'a> {
         let record = self.recording.steps.get(made_at);
         let frame = &record.ok_or(LatentError::NoStep(made_at))?.frame;
         let tokens = self.tokens([made_at])?.pop().ok_or(LatentError::NoStep(made_at))?;
-        let key = (address(frame), asked.text.clone());
+        let key = (address(frame), asked.text.clone(), asked.objects.clone());
         if let Some(known) = self.latents.goals.get(&key) {
             return Ok(known.clone());
         }

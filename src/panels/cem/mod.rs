@@ -30,6 +30,7 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     keep_to_checkpoint(state, view);
     let step = view.planned(state);
     let open_loop = view.shown(state).and_then(|shown| shown.open_loop_from);
+    let settings = view.settings_at(step.or_else(|| view.shown(state)).map_or(0, |step| step.step));
     let title = if ui.available_width() > 470.0 {
         "Cross-entropy method"
     } else {
@@ -65,8 +66,8 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 ));
                 ui.add_space(10.0);
             }
-            if let Some(info) = &view.board.info {
-                let (name, about) = cost_name(info.plan.cost.term);
+            if let Some(settings) = &settings {
+                let (name, about) = cost_name(settings.cost.term);
                 ui.label(RichText::new(format!("cost {name}")).size(SMALL).color(p.weak))
                     .on_hover_text(about);
             }

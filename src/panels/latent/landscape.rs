@@ -111,7 +111,7 @@ pub(super) fn landscape_ui(
         painter.rect_stroke(outline, 0.0, Stroke::new(3.0, p.over_edge), StrokeKind::Inside);
         painter.rect_stroke(outline, 0.0, Stroke::new(1.5, p.over), StrokeKind::Inside);
     }
-    if let Some([x, y, _]) = found.expert {
+    if let Ok([x, y, _]) = found.expert {
         diamond(painter, p, at([x, y]));
     }
     if let Some([x, y, _]) = chosen {
@@ -129,7 +129,10 @@ pub(super) fn landscape_ui(
             "Landscape at step {step} toward sub-goal {}, {count} x {count} actions; CEM: {}; expert: {}",
             found.sub_goal + 1,
             words(pair(chosen)),
-            words(pair(found.expert)),
+            match &found.expert {
+                Ok(action) => words(pair(Some(*action))),
+                Err(why) => format!("not known. {why}"),
+            },
         );
         WidgetInfo::labeled(Role::Image, true, name)
     });
@@ -148,7 +151,7 @@ pub(super) fn landscape_ui(
             numbers::sig3(found.cost[cell].into()),
         ));
     }
-    legend_ui(ui, shade, [low, high], chosen.is_some(), found.expert.is_some());
+    legend_ui(ui, shade, [low, high], chosen.is_some(), &found.expert);
     response
 }
 
@@ -166,7 +169,7 @@ fn numbers_ui(ui: &mut Ui, found: &Landscape) {
     });
 }
 
-fn legend_ui(ui: &mut Ui, shade: Shade, [low, high]: [f32; 2], chosen: bool, expert: bool) {
+fn legend_ui(ui: &mut Ui, shade: Shade, [low, high]: [f32; 2], chosen: bool, expert: &Result<Action, String>) {
     let p = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
     let painter = ui.painter();
@@ -188,7 +191,7 @@ fn legend_ui(ui: &mut Ui, shade: Shade, [low, high]: [f32; 2], chosen: bool, exp
     x = write(x + 53.0, &numbers::sig3(to.into()), p.weak) + 14.0;
     for (there, word, mark) in [
         (chosen, "CEM", ring as fn(&Painter, &Palette, Pos2)),
-        (expert, "expert", diamond),
+        (expert.is_ok(), "expert", diamond),
     ] {
         if there {
             mark(painter, p, pos2(x + 5.0, middle));
@@ -197,12 +200,16 @@ fn legend_ui(ui: &mut Ui, shade: Shade, [low, high]: [f32; 2], chosen: bool, exp
     }
     let square = Rect::from_center_size(pos2(x + 5.0, middle), vec2(9.0, 9.0));
     painter.rect_stroke(square, 0.0, Stroke::new(1.5, p.text), StrokeKind::Inside);
-    write(x + 14.0, "least J", p.text);
-    response.on_hover_text(
-        "CEM: the first action of its last mean, a* (Algorithm 2, line 27). Expert: what the scripted expert would do here; \
-         it knows the true state, is drawn for the eye alone, and no model ever sees it. It is left out where the world \
-         cannot be brought back from the record. Square: the cell of the least cost J.",
-    );
+    x = write(x + 14.0, "least J", p.text) + 12.0;
+    let mut tip = "CEM: the first action of its last mean, a* (Algorithm 2, line 27). Expert: what the scripted expert would do \
+                   here; it knows the true state, is drawn for the eye alone, and no model ever sees it. Square: the cell of \
+                   the least cost J."
+        .to_owned();
+    if let Err(why) = expert {
+        write(x, "no expert", p.weak);
+        tip = format!("{tip}\nThe expert is not shown: {why}");
+    }
+    response.on_hover_text(tip);
 }
 
 fn ring(painter: &Painter, p: &Palette, at: Pos2) {

@@ -52,12 +52,10 @@ impl Episode {
 
         let edit = EditRecord {
             step: self.state.step,
-            before: open
-                .iter()
-                .map(|&index| self.state.sub_goals[index].text.clone())
-                .collect(),
-            after: list.iter().map(|sub_goal| sub_goal.text.clone()).collect(),
+            before: open.iter().map(|&index| self.state.sub_goals[index].line()).collect(),
+            after: list.iter().map(SubGoal::line).collect(),
         };
+        self.take_back_replan();
         self.drop_open(&open[kept..]);
         let first = self.state.sub_goals.len();
         let objects = &self.setup.scene_objects;
@@ -82,6 +80,19 @@ impl Episode {
         let similarities = self.similarities(&seen)?;
         self.change_record(|record| record.similarities = similarities);
         Ok(())
+    }
+
+    /// The user answers in the VLM's place: what it was about to be asked is not asked, and costs no re-plan.
+    fn take_back_replan(&mut self) {
+        if !matches!(self.state.phase, Phase::Reason { history: Some(_) }) {
+            return;
+        }
+        self.state.replans -= 1;
+        self.recording.write(|recording| {
+            recording.replans.pop();
+            // One more than re-plans: an answer that was broken off goes too.
+            recording.questions.truncate(recording.replans.len() + 1);
+        });
     }
 
     /// The list without what was reached since the user saw it.

@@ -30,7 +30,9 @@ use super::models::{GoalMaker, LatentModel, PlannerError, Reasoner, SubGoal};
 use super::shared::SharedRecording;
 use super::truth::{Truth, judge};
 use crate::config::{PlanConfig, SimilarityKind};
-use crate::recording::{CemIteration, EndedBecause, Outcome, Recording, SettingChange, StageSecs, StepRecord};
+use crate::recording::{
+    CemIteration, EndedBecause, Outcome, PauseRecord, Recording, SettingChange, StageSecs, StepRecord,
+};
 use crate::sim::{Action, Environment, Judge};
 use crate::vlm::History;
 
@@ -38,8 +40,9 @@ use crate::vlm::History;
 #[derive(Clone, Debug, Default)]
 pub struct EpisodeSetup {
     pub task: String,
-    /// Name of the scene.
+    /// Name of the scene, and the scene as RON where it is not one of the program's own.
     pub scene: String,
+    pub scene_text: Option<String>,
     pub seed: u64,
     pub checkpoint_name: String,
     pub checkpoint_hash: String,
@@ -168,6 +171,7 @@ impl Episode {
         let recording = SharedRecording::new(Recording {
             task: setup.task.clone(),
             scene: setup.scene.clone(),
+            scene_text: setup.scene_text.clone(),
             seed: setup.seed,
             checkpoint_name: setup.checkpoint_name.clone(),
             checkpoint_hash: setup.checkpoint_hash.clone(),
@@ -279,6 +283,11 @@ impl Episode {
             .collect();
         self.recording.write(|recording| recording.changes.extend(changes));
         self.state.noted = self.config.clone();
+    }
+
+    /// Notes what makes a run pause here, for the record.
+    pub fn record_pauses(&mut self, pauses: Vec<PauseRecord>) {
+        self.recording.write(|recording| recording.pauses.extend(pauses));
     }
 
     /// Judges the world as it is now, for the record. Call it after each [`Episode::advance`]; it steers nothing.

@@ -339,7 +339,14 @@ fn a_list_that_is_edited_before_it_begins_leaves_no_trace_but_the_edit() {
     };
     assert_eq!(
         (edit.step, &edit.before[..], edit.after.len()),
-        (0, &["go to 0.4 0.3".to_owned(), "go to -0.2 0.3".to_owned()][..], 2)
+        (
+            0,
+            &[
+                "go to 0.4 0.3 | [red pad]".to_owned(),
+                "go to -0.2 0.3 | [blue pad, moon]".to_owned()
+            ][..],
+            2
+        )
     );
     assert_eq!(run.finish(), Outcome::Reached);
     assert!((run.world.y + 0.5).abs() < 0.12, "y = {}", run.world.y);
@@ -356,6 +363,26 @@ fn a_list_that_is_edited_before_it_begins_leaves_no_trace_but_the_edit() {
     straight.finish();
     assert_eq!(run.document().actions, straight.document().actions);
     assert_eq!(run.document().edits.len(), 2);
+}
+
+#[test]
+fn an_edit_of_objects_alone_is_an_edit() {
+    let mut run = Run::new(&[TWO], |_| ());
+    run.advance();
+    run.edit(&["go to 0.4 0.3 | red pad", "go to -0.2 0.3 | red pad"], 0)
+        .unwrap();
+    let recording = run.episode.recording().snapshot();
+    assert_eq!(recording.sub_goals[1].objects, ["red pad"]);
+    let [edit] = &run.document().edits[..] else {
+        panic!("one edit")
+    };
+    assert_eq!(edit.before[1], "go to -0.2 0.3 | [blue pad, moon]");
+    assert_eq!(edit.after[1], "go to -0.2 0.3 | [red pad]");
+    assert_eq!(edit.before[0], edit.after[0]);
+    // The same list once more is none.
+    run.edit(&["go to 0.4 0.3 | red pad", "go to -0.2 0.3 | red pad"], 0)
+        .unwrap();
+    assert_eq!(run.document().edits.len(), 1);
 }
 
 #[test]
@@ -405,6 +432,29 @@ fn an_edit_that_arrives_late_does_not_do_again_what_was_reached() {
     run.edit(&["go to 0.4 0.3 | red pad"], 0).unwrap();
     assert_eq!(run.finish(), Outcome::Reached);
     assert_eq!(run.list().len(), 1);
+}
+
+#[test]
+fn an_edit_in_place_of_a_re_plan_takes_it_back_and_the_next_one_has_its_own_answer() {
+    let mut run = Run::new(&[NEVER, TWO], |config| (config.t_max, config.max_replans) = (12, 1));
+    while !matches!(run.advance(), Progress::OutOfTime { .. }) {}
+    // The question is broken off before the user writes.
+    run.cancel.store(true, Ordering::Relaxed);
+    assert_eq!(run.advance(), Progress::Cancelled);
+    run.cancel.store(false, Ordering::Relaxed);
+    run.edit(&["go to 1.8 1.9"], 1).unwrap();
+    let recording = run.episode.recording().snapshot();
+    assert_eq!((recording.replans.len(), recording.questions.len()), (0, 1));
+    assert_eq!(recording.edits.len(), 1);
+    // It was not spent either.
+    assert_eq!(run.finish(), Outcome::Reached);
+    let recording = run.episode.recording().snapshot();
+    let [replan] = &recording.replans[..] else {
+        panic!("{:?}", recording.replans);
+    };
+    assert!(replan.reason.contains("go to 1.8 1.9"), "{}", replan.reason);
+    assert_eq!((replan.answer.as_str(), recording.questions.len()), (TWO, 2));
+    assert_eq!(recording.questions[1].step, replan.step);
 }
 
 #[test]
