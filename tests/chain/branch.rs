@@ -195,7 +195,7 @@ fn the_file_that_is_recorded_into_is_not_exported_over() {
     desk.plan();
     // The same file by another way.
     let path = at("recordings/../recordings/episode-0001.tjrec");
-    assert!(desk.0.send(Command::Export(path)));
+    assert!(desk.0.send(Command::Export { path, steps: None }));
     desk.until("refused", |board| {
         let failure = board.failure.as_ref();
         failure.is_some_and(|failure| failure.what.contains("Choose another name for a copy"))

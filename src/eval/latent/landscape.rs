@@ -172,6 +172,7 @@ mod tests {
                 sub_goal: Some(0),
                 similarities: Vec::new(),
                 predicted_similarity: Vec::new(),
+                predicted_others: vec![],
                 gripper_m: [0.0, 0.0],
                 cem: Vec::new(),
                 action,
