@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use egui::Key;
 use egui::accesskit::Role;
-use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::config::Config;
 use thinkjepa::device::DeviceChoice;
@@ -15,7 +15,7 @@ use thinkjepa::weights::Checkpoint;
 use crate::support::{config, document, run_in, untrained};
 use crate::window::Window;
 
-const STEPS: usize = 400;
+const STEPS: usize = 1000;
 const EVERY: usize = 20;
 
 fn small() -> Config {
@@ -63,8 +63,7 @@ fn a_run_is_started_stopped_dropped_resumed_and_watched_by_its_buttons() {
     let mut window = Window::open(at("tiny"), DeviceChoice::Cpu, &at("recordings"));
     let state = |window: &Window| window.engine().board().training;
     let run = at("first");
-    window.0.key_press_modifiers(Modifiers::COMMAND, Key::Num2);
-    window.0.run_steps(3);
+    window.press("Training workspace");
     for (field, words) in [
         ("Run folder", path("first")),
         ("Configuration file", path("small.ron")),
@@ -119,8 +118,10 @@ fn a_run_is_started_stopped_dropped_resumed_and_watched_by_its_buttons() {
     window.press("Log scale of the x axis");
     window.0.get_by_role_and_label(Role::Slider, "Smoothing").focus();
     window.0.run_steps(2);
-    window.0.key_press(Key::ArrowRight);
-    window.0.run_steps(2);
+    for _ in 0..3 {
+        window.0.key_press(Key::ArrowRight);
+        window.0.run_steps(2);
+    }
     window.says("Chart of loss, 2 runs");
     let form = &window.state().training;
     assert!(form.log_x && form.smoothing > 0.0, "{}", form.smoothing);
