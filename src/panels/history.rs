@@ -1,5 +1,9 @@
 //! Edits that can be taken back, whatever they changed: a title, how to undo it and how to do it again.
 
+mod noticed;
+
+use noticed::Kept;
+
 use super::state::ViewState;
 use crate::engine::Command;
 
@@ -15,6 +19,8 @@ pub struct Edit {
     pub title: String,
     undo: Change,
     redo: Change,
+    /// It sets what belongs to the checkpoint in use.
+    of_checkpoint: bool,
 }
 
 impl Edit {
@@ -27,6 +33,15 @@ impl Edit {
             title: title.into(),
             undo: Box::new(undo),
             redo: Box::new(redo),
+            of_checkpoint: false,
+        }
+    }
+
+    /// This edit makes sense with the checkpoint in use alone.
+    pub fn of_checkpoint(self) -> Self {
+        Self {
+            of_checkpoint: true,
+            ..self
         }
     }
 
@@ -42,6 +57,7 @@ impl Edit {
 pub struct History {
     done: Vec<Edit>,
     undone: Vec<Edit>,
+    kept: Option<Kept>,
 }
 
 impl History {
@@ -54,9 +70,10 @@ impl History {
         self.done.push(edit);
     }
 
-    /// Forgets everything, as when what was edited is gone.
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    /// Forgets the edits of a checkpoint's own settings, as when another one is loaded.
+    pub fn forget_of_checkpoint(&mut self) {
+        self.done.retain(|edit| !edit.of_checkpoint);
+        self.undone.retain(|edit| !edit.of_checkpoint);
     }
 
     /// Title of the edit that would be undone next.
@@ -72,16 +89,20 @@ impl History {
 
 impl ViewState {
     pub fn undo(&mut self) {
+        self.notice_now();
         if let Some(edit) = self.history.done.pop() {
             (edit.undo)(self);
             self.history.undone.push(edit);
+            self.history.kept = Some(Kept::of(self));
         }
     }
 
     pub fn redo(&mut self) {
+        self.notice_now();
         if let Some(edit) = self.history.undone.pop() {
             (edit.redo)(self);
             self.history.done.push(edit);
+            self.history.kept = Some(Kept::of(self));
         }
     }
 }
@@ -113,8 +134,10 @@ mod tests {
             state.history.push(seed(number, number + 1));
         }
         assert_eq!(state.history.done.len(), MOST);
-        state.history.clear();
-        state.undo();
-        assert_eq!(state.task.seed, 1);
+        let nothing = |_: &mut ViewState| {};
+        state.history.push(Edit::new("Set P", nothing, nothing).of_checkpoint());
+        state.history.forget_of_checkpoint();
+        let last = format!("Set {}", 2 * MOST);
+        assert_eq!(state.history.next_undo(), Some(last.as_str()));
     }
 }
