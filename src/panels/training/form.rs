@@ -1,13 +1,14 @@
 //! The form of a run: stage, preset and every setting that the stage depends on, what it will need, and the buttons that
 //! lead it.
 
-use std::path::PathBuf;
+mod meanings;
+
 use std::time::Duration;
 
 use egui::{CollapsingHeader, ComboBox, Label, RichText, Ui};
 
-use super::runs::{is_busy, is_paused, start};
-use super::state::Checked;
+use super::runs::{checkpoint_in_use, is_busy};
+use super::state::{Checked, TrainingForm};
 use crate::config::{Field, FieldKind, PRESETS};
 use crate::engine::{Command, JobKind, Priority, RunMetrics, Stage, TrainingCommand, TrainingState};
 use crate::panels::files::{PathField, dialog_button_ui};
@@ -16,7 +17,7 @@ use crate::ui::theme::SMALL;
 use crate::ui::{Palette, numbers, widgets};
 
 /// Room for the button of a file dialog, points.
-const DIALOG: f32 = 42.0;
+pub(super) const DIALOG: f32 = 42.0;
 
 pub(super) fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
     egui::Frame::NONE
@@ -37,22 +38,11 @@ pub(super) fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metri
 /// The buttons of the run at hand.
 fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.horizontal_wrapped(|ui| {
-        let mut button = |ui: &mut Ui, text: &str, tip: &str, command: Command| {
-            if ui.button(text).on_hover_text(tip).clicked() {
-                state.outbox.push(command);
+        for lead in TrainingForm::leads(view) {
+            if ui.button(lead.button).on_hover_text(lead.tip).clicked() {
+                state.outbox.push(lead.command);
             }
-        };
-        if is_paused(view) {
-            let tip = "Do the next step";
-            button(ui, "Resume training", tip, Command::Training(TrainingCommand::Resume));
-        } else {
-            let tip = "Save a checkpoint after the step at hand and wait; the models stay loaded";
-            button(ui, "Pause training", tip, Command::Training(TrainingCommand::Pause));
         }
-        let tip = "Save a checkpoint after the step at hand and end; the run can go on from it";
-        button(ui, "Stop and save", tip, Command::StopTraining);
-        let tip = "End after the step at hand; what was done since the last checkpoint is dropped";
-        button(ui, "Just stop", tip, Command::Training(TrainingCommand::StopUnsaved));
     });
 }
 
@@ -151,32 +141,22 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         "Optimiser steps of the schedule; empty takes the preset's own number",
     );
     widgets::field(ui, &mut form.steps, f32::INFINITY, "the preset's own", "Steps");
-    let steps = form.steps.trim();
-    let parsed: Option<usize> = steps.parse().ok().filter(|steps| *steps > 0);
-    let steps_are_wrong = !steps.is_empty() && parsed.is_none();
-    if steps_are_wrong {
-        problem(ui, "A whole number above 0, or nothing");
+    if let Err(expected) = form.own_steps() {
+        problem(ui, expected);
     }
-    let in_use = view.board.info.as_ref().and_then(|info| info.checkpoint_folder.clone());
     if form.stage != Stage::One {
         label(
             ui,
             "From",
             "The checkpoint that this stage goes on from; empty takes the one in use. It is not written to.",
         );
-        let hint = in_use
-            .as_ref()
-            .map_or(String::new(), |folder| folder.display().to_string());
+        let hint = checkpoint_in_use(view).map_or(String::new(), |folder| folder.display().to_string());
         ui.horizontal(|ui| {
             let width = ui.available_width() - DIALOG;
             widgets::field(ui, &mut form.from, width, &hint, "From checkpoint");
             dialog_button_ui(ui, &mut state.shell.dialogs, PathField::From, &form.from);
         });
     }
-    let from = match form.from.trim() {
-        "" => in_use,
-        named => Some(PathBuf::from(named)),
-    };
     let mut edits = form.edits.clone();
     let (stage, preset) = (form.stage, form.preset.clone());
     let Some(checked) = form.checked() else {
@@ -185,12 +165,11 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
     };
     estimate_ui(ui, &checked, stage, &preset, metrics);
     let problems = checked.edited.problems.len();
-    let run = PathBuf::from(form.run.trim());
-    let sound = !steps_are_wrong && problems == 0 && !run.as_os_str().is_empty();
+    let wanted = form.wanted(view);
     ui.add_space(4.0);
     let mut begins = false;
     ui.horizontal(|ui| {
-        begins = widgets::primary_button(ui, sound, "Start training")
+        begins = widgets::primary_button(ui, wanted.is_some(), "Start training")
             .on_hover_text("Start the run, or go on with it")
             .clicked();
         if problems > 0 {
@@ -199,12 +178,9 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         }
     });
     settings_ui(ui, &checked, &mut edits);
-    form.edits.clone_from(&edits);
-    if begins {
-        start(state, view, run, stage, |request| {
-            (request.preset, request.settings) = (preset, edits);
-            (request.steps, request.from) = (parsed, from);
-        });
+    form.edits = edits;
+    if let Some(wanted) = wanted.filter(|_| begins) {
+        state.begin_training(wanted);
     }
 }
 
@@ -286,7 +262,8 @@ fn field_ui(ui: &mut Ui, checked: &Checked, field: &Field, edits: &mut std::coll
             galley,
             color,
         );
-        response.on_hover_text(format!("{}\nThe preset has {}", field.path, field.text));
+        let meaning = meanings::meaning(&field.path).unwrap_or_default();
+        response.on_hover_text(format!("{meaning}\n{}\nThe preset has {}", field.path, field.text));
         let room = (ui.available_width() - if changed { 52.0 } else { 0.0 }).max(60.0);
         match &field.kind {
             FieldKind::Number | FieldKind::Row => {
