@@ -1,12 +1,13 @@
 //! What the training workspace remembers between frames.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::samples::SamplesView;
 use crate::config::{self, Config, Edited, Field};
-use crate::engine::{Priority, Stage};
+use crate::engine::{Priority, Run, Stage};
 use crate::train::TrainingMemory;
 
 /// The form of a run, and how its curves and those of others are shown.
@@ -26,6 +27,8 @@ pub struct TrainingForm {
     pub priority: Priority,
     /// A run that is to be watched.
     pub path: String,
+    /// Give its field the focus at the next frame.
+    pub focus_path: bool,
     pub log_scale: bool,
     /// Charts whose axis was chosen for them alone.
     pub logarithmic: BTreeMap<String, bool>,
@@ -34,6 +37,8 @@ pub struct TrainingForm {
     /// Seconds of training on the x axis, instead of steps.
     pub by_time: bool,
     pub hidden: BTreeSet<PathBuf>,
+    /// First and last place on the x axis that the charts show: steps, or seconds where that is what it has.
+    pub in_sight: Option<[f64; 2]>,
     pub samples: SamplesView,
     colors: BTreeMap<PathBuf, usize>,
     /// The folder of runs was asked for.
@@ -63,11 +68,13 @@ impl Default for TrainingForm {
             checked: None,
             priority: Priority::default(),
             path: String::new(),
+            focus_path: false,
             log_scale: true,
             logarithmic: BTreeMap::new(),
             smoothing: 0.0,
             by_time: false,
             hidden: BTreeSet::new(),
+            in_sight: None,
             samples: SamplesView::default(),
             colors: BTreeMap::new(),
             listed: false,
@@ -89,9 +96,33 @@ impl TrainingForm {
         }
     }
 
+    /// The steps of a run that its curves show; none where it is hidden.
+    pub(in crate::panels) fn steps_in_sight(&self, path: &Path, run: &Run) -> Option<RangeInclusive<f64>> {
+        if self.hidden.contains(path) {
+            return None;
+        }
+        let [from, to] = self.in_sight.unwrap_or([f64::MIN, f64::MAX]);
+        let step = |x| if self.by_time { run.step_at(x).unwrap_or(x) } else { x };
+        Some(step(from)..=step(to))
+    }
+
     /// The number of a run's colour.
     pub(super) fn color(&self, run: &Path) -> usize {
         self.colors.get(run).copied().unwrap_or(0)
+    }
+
+    /// The steps that were typed; none takes the preset's own number.
+    ///
+    /// # Errors
+    /// What was expected in place of what was typed.
+    pub(super) fn own_steps(&self) -> Result<Option<usize>, &'static str> {
+        match self.steps.trim() {
+            "" => Ok(None),
+            typed => match typed.parse() {
+                Ok(steps) if steps > 0 => Ok(Some(steps)),
+                _ => Err("A whole number above 0, or nothing"),
+            },
+        }
     }
 
     /// The form as it is, read; none where there is no such preset.
@@ -106,6 +137,11 @@ impl TrainingForm {
 }
 
 impl Checked {
+    /// The texts that were read.
+    pub fn edits(&self) -> &BTreeMap<String, String> {
+        &self.key.3
+    }
+
     fn new(key: (String, Stage, String, BTreeMap<String, String>), mut base: Config) -> Self {
         let (_, stage, steps, edits) = &key;
         let steps: Option<usize> = steps.trim().parse().ok().filter(|steps| *steps > 0);
