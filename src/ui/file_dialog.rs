@@ -31,6 +31,8 @@ pub enum Answer {
     Cancelled,
     /// It came back before anybody could have seen it.
     NotThere,
+    /// The system had no thread to give; why, in its words.
+    NotOpened(String),
 }
 
 /// One dialog at a time, opened for a `Field`.
@@ -38,6 +40,7 @@ pub struct FileDialog<Field> {
     /// The system's own; tests put another in its place.
     pub choose: Choose,
     waiting: Option<(Field, Receiver<Option<PathBuf>>, Instant)>,
+    refused: Option<(Field, String)>,
 }
 
 impl<Field> Default for FileDialog<Field> {
@@ -45,6 +48,7 @@ impl<Field> Default for FileDialog<Field> {
         Self {
             choose: Arc::new(choose),
             waiting: None,
+            refused: None,
         }
     }
 }
@@ -55,28 +59,35 @@ impl<Field> FileDialog<Field> {
     }
 
     /// Opens the dialog, unless one is open already.
-    ///
-    /// # Errors
-    /// The system has no thread to give.
-    pub fn ask(&mut self, ctx: &Context, field: Field, wanted: Wanted, near: &str) -> std::io::Result<()> {
+    pub fn ask(&mut self, ctx: &Context, field: Field, wanted: Wanted, near: &str) {
         if self.waiting.is_some() {
-            return Ok(());
+            return;
         }
         let (sender, answer) = bounded(1);
         let (choose, waker, near) = (Arc::clone(&self.choose), ctx.clone(), PathBuf::from(near.trim()));
-        std::thread::Builder::new()
+        let started = std::thread::Builder::new()
             .name("file-dialog".to_owned())
             .spawn(move || {
                 // The window may be closed by now; then nobody waits.
                 let _ = sender.send(choose(&wanted, &near));
                 waker.request_repaint();
-            })?;
-        self.waiting = Some((field, answer, Instant::now()));
-        Ok(())
+            });
+        match started {
+            Ok(_) => self.waiting = Some((field, answer, Instant::now())),
+            Err(err) => self.not_opened(field, &err),
+        }
+    }
+
+    /// The answer will be that there was no dialog.
+    pub fn not_opened(&mut self, field: Field, err: &std::io::Error) {
+        self.refused = Some((field, err.to_string()));
     }
 
     /// The answer, once there is one.
     pub fn answer(&mut self) -> Option<(Field, Answer)> {
+        if let Some((field, err)) = self.refused.take() {
+            return Some((field, Answer::NotOpened(err)));
+        }
         let (_, answer, _) = self.waiting.as_ref()?;
         let given = match answer.try_recv() {
             Err(TryRecvError::Empty) => return None,
@@ -147,7 +158,7 @@ mod tests {
             ),
         ] {
             dialog.choose = choose;
-            dialog.ask(&ctx, 7, Wanted::Folder, " x ").unwrap();
+            dialog.ask(&ctx, 7, Wanted::Folder, " x ");
             assert!(dialog.is_open());
             assert_eq!(wait(&mut dialog), (7, expected));
             assert!(!dialog.is_open());
