@@ -15,6 +15,8 @@ mod episode;
 mod hand;
 #[path = "window/latent.rs"]
 mod latent;
+#[path = "window/palette.rs"]
+mod palette;
 #[path = "window/pictures.rs"]
 mod pictures;
 #[path = "window/planning.rs"]
@@ -31,10 +33,16 @@ mod shell;
 mod snapshots;
 #[path = "window/synthetic.rs"]
 mod synthetic;
+#[path = "window/tables.rs"]
+mod tables;
 #[path = "window/time.rs"]
 mod time;
 #[path = "window/training.rs"]
 mod training;
+#[path = "window/undo.rs"]
+mod undo;
+#[path = "window/watch.rs"]
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;

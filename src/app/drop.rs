@@ -7,12 +7,17 @@ use egui::{Align2, Area, Frame, Id, Order, Ui, Vec2};
 use crate::engine::Command;
 use crate::recording::file::{EXTENSION, has_extension};
 
+/// Every folder of a training run has this file.
+const METRICS: &str = "metrics.jsonl";
+
 /// What a dropped path asks for.
 ///
 /// # Errors
 /// It is nothing that can be opened, in words.
 fn command_of(path: &Path) -> Result<Command, String> {
-    if path.is_dir() {
+    if path.join(METRICS).is_file() {
+        Ok(Command::WatchRun(path.to_owned()))
+    } else if path.is_dir() {
         Ok(Command::LoadCheckpoint(path.to_owned()))
     } else if has_extension(path, EXTENSION) {
         Ok(Command::OpenRecording(path.to_owned()))
@@ -20,7 +25,7 @@ fn command_of(path: &Path) -> Result<Command, String> {
         Ok(Command::LoadScene(path.to_owned()))
     } else {
         Err(format!(
-            "{} is nothing that can be opened here. Drop a checkpoint's folder, a scene (.ron) or a recording (.{EXTENSION}).",
+            "{} is nothing that can be opened here. Drop a checkpoint's folder, a run's folder, a scene (.ron) or a recording (.{EXTENSION}).",
             path.display()
         ))
     }
@@ -38,7 +43,7 @@ pub(super) fn dropped(ui: &Ui) -> Vec<Result<Command, String>> {
             .anchor(Align2::CENTER_CENTER, Vec2::ZERO)
             .show(ui.ctx(), |ui| {
                 Frame::popup(ui.style()).inner_margin(18).show(ui, |ui| {
-                    ui.label("Drop a checkpoint's folder, a scene or a recording to open it");
+                    ui.label("Drop a checkpoint's folder, a run's folder, a scene or a recording to open it");
                 });
             });
     }
@@ -56,6 +61,12 @@ mod tests {
         assert_eq!(
             command_of(folder.path()),
             Ok(Command::LoadCheckpoint(folder.path().to_owned()))
+        );
+        std::fs::write(at(METRICS), "").unwrap();
+        assert_eq!(
+            command_of(folder.path()),
+            Ok(Command::WatchRun(folder.path().to_owned())),
+            "a run is watched, not loaded"
         );
         assert_eq!(command_of(&at("a.TJREC")), Ok(Command::OpenRecording(at("a.TJREC"))));
         assert_eq!(command_of(&at("a.ron")), Ok(Command::LoadScene(at("a.ron"))));

@@ -80,13 +80,14 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &
         Workspace::Episode => panes_ui(ui, state, view),
         Workspace::Training => training_ui(ui, state, view, metrics),
     }
-    palette_ui(ui, state, view);
+    palette_ui(ui, state, view, metrics);
     manual_ui(ui, state);
     toasts_ui(ui, state, view);
     take_chosen(state);
     // Buttons fill the same list as keys; theirs are done before the next frame is drawn.
     do_acts(ui, state, view);
     do_window_acts(ui.ctx(), state, view, metrics);
+    state.notice_edits(ui.ctx());
 }
 
 fn do_acts(ui: &Ui, state: &mut ViewState, view: &View<'_>) {

@@ -12,8 +12,8 @@ use super::lost_device::LostDevice;
 use super::measure::UiTimes;
 use super::settings::SettingsFile;
 use crate::device::resident_bytes;
-use crate::engine::{BoardView, Engine, Job, JobKind, TrainingState, Waker};
-use crate::panels::{View, ViewState};
+use crate::engine::{BoardView, Command, Engine, Job, JobKind, TrainingState, Waker};
+use crate::panels::{View, ViewState, Workspace};
 use crate::recording::{Recording, StepRecord};
 
 /// Time between two repaints while work is under way.
@@ -159,7 +159,12 @@ impl Studio {
         }
         for dropped in dropped(ui) {
             match dropped {
-                Ok(command) => self.state.outbox.push(command),
+                Ok(command) => {
+                    if matches!(command, Command::WatchRun(_)) {
+                        self.state.workspace = Workspace::Training;
+                    }
+                    self.state.outbox.push(command);
+                }
                 Err(said) => self.engine.warn(&said),
             }
         }

@@ -21,10 +21,7 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
     match act {
         Act::RunPause => match phase {
             Phase::Running | Phase::Stepping => state.outbox.push(Command::Pause),
-            Phase::Paused => {
-                state.follow_live();
-                state.outbox.push(Command::Run(Until::End));
-            }
+            Phase::Paused => state.run(Until::End),
             Phase::Idle => state.plan(true),
             Phase::Opening | Phase::Thinking | Phase::Finished | Phase::Opened | Phase::Closed => {}
         },
@@ -34,8 +31,7 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
         }
         Act::StepForward => {
             if phase.can_step() {
-                state.follow_live();
-                state.outbox.push(Command::Step);
+                state.plan_action();
             }
         }
         Act::StepBack => {
@@ -59,10 +55,7 @@ pub fn perform(act: Act, state: &mut ViewState, view: &View<'_>) {
         }
         Act::NextSubGoal => match view.sub_goal_starts().into_iter().find(|&start| start > shown) {
             Some(start) => state.select_step(start, view),
-            None if phase.can_step() => {
-                state.follow_live();
-                state.outbox.push(Command::Run(Until::NextSubGoal));
-            }
+            None if phase.can_step() => state.run(Until::NextSubGoal),
             None => {}
         },
         Act::PreviousSubGoal => {

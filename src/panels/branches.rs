@@ -83,6 +83,13 @@ pub(super) fn go_over(state: &mut ViewState, id: usize) {
     state.time_range = None;
 }
 
+/// Looks at a branch, or back at the episode at hand.
+pub(super) fn look_at(state: &mut ViewState, view: &View<'_>, id: usize) {
+    state.follow_live();
+    state.time_range = None;
+    state.shown_branch = (view.board.branches.at_hand != Some(id)).then_some(id);
+}
+
 /// Goes on from the shown step, of the branch that is shown.
 pub(super) fn go_from_here(state: &mut ViewState, view: &View<'_>, seed: Option<u64>) {
     let step = view.shown(state).map_or(0, |step| step.step);
@@ -173,9 +180,7 @@ fn row_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, branch: &Branch) 
         .on_hover_text(tip)
         .clicked()
     {
-        state.follow_live();
-        state.time_range = None;
-        state.shown_branch = (!at_hand).then_some(branch.id);
+        look_at(state, view, branch.id);
     }
     let from = branch
         .from_step()

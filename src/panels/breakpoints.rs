@@ -15,7 +15,7 @@ use crate::ui::{Palette, widgets};
 const WIDTH: f32 = 330.0;
 
 /// A condition with a value, as it is typed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub on: bool,
     pub text: String,
@@ -30,7 +30,7 @@ impl Entry {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakpointForm {
     pub below: Entry,
     pub above: Entry,
@@ -91,7 +91,7 @@ fn menu_ui(ui: &mut Ui, state: &mut ViewState) {
     ui.checkbox(&mut set.replan, "The VLM is asked again")
         .on_hover_text("After T_max steps without reaching the sub-goal (method 8, Algorithm 2 line 31)");
     ui.checkbox(&mut set.switch, "A sub-goal ends")
-        .on_hover_text("It was declared reached (Algorithm 2 line 12), or its steps were used up");
+        .on_hover_text("It was declared reached (Algorithm 2 line 11), or its steps were used up");
     similarity_ui(ui, set, form);
     ui.checkbox(&mut set.not_finite, "A cost or similarity is not finite")
         .on_hover_text("In the newest plan: a cost of any candidate, that of the chosen plan, an imagined similarity, or the similarity of the frame that came of it");
@@ -107,13 +107,24 @@ fn menu_ui(ui: &mut Ui, state: &mut ViewState) {
     steps_ui(ui, set);
     let clear = ui.horizontal(|ui| ui.add_enabled(set.count() > 0, Button::new("Clear all")));
     if clear.inner.on_disabled_hover_text("None is set").clicked() {
-        *set = Breakpoints::default();
-        for entry in [&mut form.below, &mut form.above, &mut form.falling, &mut form.slow] {
-            entry.on = false;
-        }
+        clear_all(set, form);
     }
     if state.breakpoints != before {
         state.outbox.push(Command::SetBreakpoints(state.breakpoints.clone()));
+    }
+}
+
+fn clear_all(set: &mut Breakpoints, form: &mut BreakpointForm) {
+    *set = Breakpoints::default();
+    for entry in [&mut form.below, &mut form.above, &mut form.falling, &mut form.slow] {
+        entry.on = false;
+    }
+}
+
+impl ViewState {
+    pub fn clear_breakpoints(&mut self) {
+        clear_all(&mut self.breakpoints, &mut self.breakpoint_form);
+        self.outbox.push(Command::SetBreakpoints(self.breakpoints.clone()));
     }
 }
 

@@ -55,15 +55,30 @@ impl ViewState {
         }
         self.shell.panes.show(Pane::Compare);
     }
+
+    /// Takes an episode out of the comparison.
+    pub fn unpin(&mut self, letter: char) {
+        self.pins.retain(|pin| pin.letter != letter);
+    }
+}
+
+/// There is an episode, and room for it among the pins.
+pub(super) fn can_pin(state: &ViewState, view: &View<'_>) -> bool {
+    !view.recording.task.is_empty() && state.pins.len() < MOST
+}
+
+/// Pins the episode that is shown, as it is now.
+pub(super) fn pin_shown(state: &mut ViewState, view: &View<'_>) {
+    let name = shown_name(state, view);
+    state.pin(Pin::new(name, Arc::new(view.recording.clone())));
 }
 
 pub fn compare_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
-    let has_episode = !view.recording.task.is_empty();
     let full = state.pins.len() == MOST;
     let mut pin = false;
     faces::header_ui(ui, "Compare", |ui| {
-        let button = widgets::icon_button(ui, has_episode && !full, Icon::Pin, "Pin", "Pin this episode");
+        let button = widgets::icon_button(ui, can_pin(state, view), Icon::Pin, "Pin", "Pin this episode");
         let why = if full {
             "Eight are pinned: take one out first"
         } else {
@@ -75,8 +90,7 @@ pub fn compare_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             .clicked();
     });
     if pin {
-        let name = shown_name(state, view);
-        state.pin(Pin::new(name, Arc::new(view.recording.clone())));
+        pin_shown(state, view);
     }
     if state.pins.is_empty() {
         faces::empty_ui(
@@ -177,7 +191,7 @@ fn titles_ui(ui: &mut Ui, state: &mut ViewState, columns: &[Column<'_>]) {
             }
             let unpin = widgets::icon_button(ui, true, Icon::Cross, "", &format!("Unpin {letter}"));
             if unpin.on_hover_text("Take it out of the comparison").clicked() {
-                state.pins.retain(|pin| pin.letter != letter);
+                state.unpin(letter);
             }
         });
     }

@@ -27,6 +27,51 @@ pub(super) fn device_menu_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>
         .on_hover_text("The device that computes (--device). Click to choose another.");
 }
 
+/// A device that can be asked for.
+pub(super) struct Choice {
+    pub id: DeviceChoice,
+    pub chosen: bool,
+    name: String,
+    drawback: Option<String>,
+}
+
+impl Choice {
+    /// In words, with why not to choose it where there is a reason.
+    pub fn said(&self) -> String {
+        let Self { id, name, .. } = self;
+        match &self.drawback {
+            Some(drawback) => format!("{id}: {name}. Not recommended: {drawback}"),
+            None => format!("{id}: {name}"),
+        }
+    }
+}
+
+/// What was found, and what can be told without having been looked for.
+pub(super) fn device_choices(view: &View<'_>) -> Vec<Choice> {
+    let chosen = view.board.info.as_ref().map(|info| info.device_choice);
+    let choice = |id, name: &str, drawback: Option<&str>| Choice {
+        id,
+        chosen: chosen == Some(id),
+        name: name.to_owned(),
+        drawback: drawback.map(str::to_owned),
+    };
+    let found: &[FoundDevice] = match &view.board.devices {
+        DeviceSearch::Found(found) => found,
+        _ => &[],
+    };
+    let mut choices = vec![choice(DeviceChoice::Auto, "the fastest, by measurement", None)];
+    choices.extend(found.iter().map(|device| {
+        let name = format!("{} ({})", device.name, device.kind);
+        choice(device.id, &name, device.drawback.as_deref())
+    }));
+    for (id, name) in [(Some(DeviceChoice::Cpu), "the processor"), (chosen, "in use")] {
+        if let Some(id) = id.filter(|id| choices.iter().all(|listed| listed.id != *id)) {
+            choices.push(choice(id, name, None));
+        }
+    }
+    choices
+}
+
 fn menu_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.set_width(WIDTH);
     ui.spacing_mut().item_spacing.y = 4.0;
@@ -34,33 +79,13 @@ fn menu_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         ui,
         "The checkpoint is loaded on the device that you choose; the episode is dropped.",
     );
-    let chosen = view.board.info.as_ref().map(|info| info.device_choice);
-    let mut choice = |ui: &mut Ui, id, name: &str, drawback: Option<&str>| {
-        choice_ui(ui, state, chosen == Some(id), id, name, drawback);
-    };
-    choice(ui, DeviceChoice::Auto, "the fastest, by measurement", None);
-    if let Some(info) = view.board.info.as_ref().filter(|_| chosen == Some(DeviceChoice::Auto)) {
-        note_ui(ui, &format!("Now {}: {}.", info.device, info.device_why));
-    }
-    let found: &[FoundDevice] = match &view.board.devices {
-        DeviceSearch::Found(found) => found,
-        _ => &[],
-    };
-    for device in found {
-        choice(
-            ui,
-            device.id,
-            &format!("{} ({})", device.name, device.kind),
-            device.drawback.as_deref(),
-        );
-    }
-    // These can be told without having been looked for.
-    let listed = |id| id == DeviceChoice::Auto || found.iter().any(|device| device.id == id);
-    if !listed(DeviceChoice::Cpu) {
-        choice(ui, DeviceChoice::Cpu, "the processor", None);
-    }
-    if let Some(id) = chosen.filter(|&id| id != DeviceChoice::Cpu && !listed(id)) {
-        choice(ui, id, "in use", None);
+    for choice in device_choices(view) {
+        choice_ui(ui, state, &choice);
+        if let Some(info) = view.board.info.as_ref().filter(|_| choice.chosen)
+            && choice.id == DeviceChoice::Auto
+        {
+            note_ui(ui, &format!("Now {}: {}.", info.device, info.device_why));
+        }
     }
     match &view.board.devices {
         DeviceSearch::NotYet | DeviceSearch::Running => note_ui(ui, "Looking for graphics cards…"),
@@ -73,16 +98,12 @@ fn menu_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     }
 }
 
-fn choice_ui(ui: &mut Ui, state: &mut ViewState, chosen: bool, id: DeviceChoice, name: &str, drawback: Option<&str>) {
-    let radio = ui.radio(chosen, format!("{id}  {name}"));
-    let said = match drawback {
-        Some(drawback) => format!("{id}: {name}. Not recommended: {drawback}"),
-        None => format!("{id}: {name}"),
-    };
-    if radio.accessible_name(said).clicked() && !chosen {
-        state.outbox.push(Command::SetDevice(id));
+fn choice_ui(ui: &mut Ui, state: &mut ViewState, choice: &Choice) {
+    let radio = ui.radio(choice.chosen, format!("{}  {}", choice.id, choice.name));
+    if radio.accessible_name(choice.said()).clicked() && !choice.chosen {
+        state.outbox.push(Command::SetDevice(choice.id));
     }
-    if let Some(drawback) = drawback {
+    if let Some(drawback) = &choice.drawback {
         note_ui(ui, &format!("Not recommended: {drawback}."));
     }
 }

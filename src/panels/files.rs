@@ -26,6 +26,8 @@ pub enum PathField {
     Export,
     /// The folder of a training run.
     Run,
+    /// The folder of a run that is to be watched.
+    Watch,
     /// The checkpoint that a training run goes on from.
     From,
     /// The configuration of a training run, in place of a preset.
@@ -37,7 +39,7 @@ pub enum PathField {
 impl PathField {
     fn wanted(self) -> Wanted {
         match self {
-            Self::Checkpoint | Self::Run | Self::From | Self::Data => Wanted::Folder,
+            Self::Checkpoint | Self::Run | Self::Watch | Self::From | Self::Data => Wanted::Folder,
             Self::Scene => Wanted::File(&["ron"]),
             Self::Configuration => Wanted::File(&["ron", "json"]),
             Self::Recording => Wanted::File(&[EXTENSION]),
@@ -53,6 +55,7 @@ impl PathField {
             Self::Recording => "Choose a recording…",
             Self::Export => "Choose where to export to…",
             Self::Run => "Choose a run folder…",
+            Self::Watch => "Choose a run to watch…",
             Self::From => "Choose the checkpoint to go on from…",
             Self::Configuration => "Choose a configuration file…",
             Self::Data => "Choose a folder of episodes…",
@@ -65,6 +68,7 @@ impl PathField {
             Self::Checkpoint => Some(Command::LoadCheckpoint(path)),
             Self::Scene => Some(Command::LoadScene(path)),
             Self::Recording => Some(Command::OpenRecording(path)),
+            Self::Watch => Some(Command::WatchRun(path)),
             Self::Export | Self::Run | Self::From | Self::Configuration | Self::Data => None,
         }
     }
@@ -76,6 +80,7 @@ impl PathField {
             Self::Recording => &mut state.task.recording,
             Self::Export => &mut state.task.export,
             Self::Run => &mut state.training.run,
+            Self::Watch => &mut state.training.path,
             Self::From => &mut state.training.from,
             Self::Configuration => &mut state.training.configuration,
             Self::Data => &mut state.training.data,
@@ -92,10 +97,8 @@ pub fn dialog_button_ui(ui: &mut Ui, dialogs: &mut Dialogs, field: PathField, ne
     let button = button
         .on_hover_text(field.name())
         .on_disabled_hover_text("A file dialog is open already");
-    if button.clicked()
-        && let Err(err) = dialogs.ask(ui.ctx(), field, field.wanted(), near)
-    {
-        log::warn!("No file dialog could be opened: {err}.");
+    if button.clicked() {
+        dialogs.ask(ui.ctx(), field, field.wanted(), near);
     }
 }
 
@@ -103,7 +106,11 @@ pub fn dialog_button_ui(ui: &mut Ui, dialogs: &mut Dialogs, field: PathField, ne
 pub fn take_chosen(state: &mut ViewState) {
     match state.shell.dialogs.answer() {
         Some((field, Answer::Chosen(path))) => {
-            *field.text(state) = path.display().to_string();
+            // What is watched stands in the list; its field is free for another.
+            *field.text(state) = match field {
+                PathField::Watch => String::new(),
+                _ => path.display().to_string(),
+            };
             if let Some(command) = field.open(path) {
                 state.outbox.push(command);
                 state.task.popup = None;
@@ -112,6 +119,10 @@ pub fn take_chosen(state: &mut ViewState) {
         Some((_, Answer::NotThere)) => {
             let what = "No file dialog answered (is there a portal or zenity?). Type the path instead.";
             state.shell.warnings.push(what.to_owned());
+        }
+        Some((_, Answer::NotOpened(err))) => {
+            let what = format!("No file dialog could be opened: {err}. Type the path instead.");
+            state.shell.warnings.push(what);
         }
         Some((_, Answer::Cancelled)) | None => {}
     }
@@ -152,7 +163,12 @@ impl Recents {
             PathField::Checkpoint => &self.checkpoints,
             PathField::Scene => &self.scenes,
             PathField::Recording => &self.recordings,
-            PathField::Export | PathField::Run | PathField::From | PathField::Configuration | PathField::Data => &[],
+            PathField::Export
+            | PathField::Run
+            | PathField::Watch
+            | PathField::From
+            | PathField::Configuration
+            | PathField::Data => &[],
         }
     }
 }
@@ -216,6 +232,20 @@ mod tests {
         }
         assert_eq!(recents.recordings, paths(&[19, 18, 17, 16, 15, 14, 13, 12]));
         assert!(recents.of(PathField::Scene).is_empty());
+    }
+
+    #[test]
+    fn a_dialog_that_could_not_be_opened_is_said_and_another_can_be_asked() {
+        let mut state = ViewState::new(&[], 0);
+        let refused = std::io::Error::other("no thread is left");
+        state.shell.dialogs.not_opened(PathField::Export, &refused);
+        take_chosen(&mut state);
+        assert_eq!(
+            state.shell.warnings,
+            ["No file dialog could be opened: no thread is left. Type the path instead."]
+        );
+        assert!(!state.shell.dialogs.is_open());
+        assert_eq!(state.task.export, "plan.json");
     }
 
     #[test]

@@ -21,7 +21,7 @@ const BEGIN: [&str; 6] = [
      they stay until you reset them or load another checkpoint.",
     "Drag a pane by its title; View closes panes, brings them back, and keeps layouts under a name.",
     "Open…, Export… and the training form take a path that is typed, or chosen in the system's dialog beside it. A \
-     checkpoint's folder, a scene or a recording may also be dropped on the window.",
+     checkpoint's folder, a run's folder, a scene or a recording may also be dropped on the window.",
 ];
 
 /// What a pane shows.
@@ -65,7 +65,7 @@ fn about(pane: Pane) -> &'static str {
 }
 
 /// Symbol, name, and where the method has it.
-const QUANTITIES: [(&str, &str, &str); 12] = [
+const QUANTITIES: [(&str, &str, &str); 17] = [
     ("s", "latent of a frame, N patches of D numbers", "method 4.1"),
     ("w_k", "where the VLM looked for sub-goal k; mean 1", "method 4.4"),
     (
@@ -114,6 +114,59 @@ const QUANTITIES: [(&str, &str, &str); 12] = [
         "steps after which the VLM is asked again",
         "Algorithm 2, line 31",
     ),
+    (
+        "L_pred",
+        "error of predicted and target tokens, 0 or more",
+        "method 4.7; Algorithm 1, line 16",
+    ),
+    (
+        "L_reg",
+        "SIGReg: minus the entropy of the latents' spectrum, −ln D to 0; collapsed at 0",
+        "method 4.7; Algorithm 1, line 17",
+    ),
+    (
+        "exp H(p)",
+        "effective rank: how many directions the latents use, 1 to D",
+        "method 4.7; Algorithm 1, line 17",
+    ),
+    (
+        "τ",
+        "momentum with which the target encoder follows the online one, 0 to 1",
+        "method 4.2; Algorithm 1, line 21",
+    ),
+    (
+        "L_GPI",
+        "InfoNCE of K goals and achieved states, 0 at best, ln K if nothing is known",
+        "method 4.7; method 7, stage 2, step 5",
+    ),
+];
+
+/// What the training workspace does.
+const TRAINING: [&str; 5] = [
+    "Ctrl+2 shows training. Name a folder, choose a stage and a preset, change what you like, and start: the form says in \
+     place what is wrong, what each setting means, and how much memory and time it will take. A folder that holds a run \
+     already is gone on with.",
+    "Pause saves a checkpoint after the step at hand and waits with the models loaded; Resume training does the next step. \
+     Stop and save ends with a checkpoint that the run can go on from. Just stop drops what was done since the last \
+     checkpoint. A run that was stopped or has failed goes on from its last checkpoint by Resume in the list, with the \
+     settings that it was begun with.",
+    "The list has the runs under runs/. Check one to draw its curves; name any other folder above the list, or drop it on the \
+     window, to watch it. A run that another process writes is read as it grows, and never written to.",
+    "Every number of a run is a curve, the runs laid over one another in their colours; a cross marks where a value was no \
+     number. Drag moves and Ctrl+wheel zooms all of them along the steps, or along time; double-click shows all. Right click a curve for its numbers as CSV, \
+     all or those in sight, for its own logarithmic or linear axis, and to smooth it.",
+    "Samples show what the networks make of fixed inputs at any step that has one: spectrum, masks and read-out of stage 1, \
+     rollouts of 1b, answers of stage vlm, goals and states (K x K) of stage 2. Newest follows the run; the slider goes back.",
+];
+
+/// What can be taken along.
+const EXPORTS: [&str; 3] = [
+    "Ctrl+E exports the episode that is shown: its name decides, .json for the plan, .gif for a moving picture, .tjrec for a \
+     recording that this window opens again with everything in it.",
+    "With a loop on the timeline (Shift+drag, or I and O), Steps N to M alone exports an excerpt: a recording or a GIF of these \
+     steps and nothing else.",
+    "Right click any plot for its numbers as CSV and for a picture of its pane. Files of the window lie beside the last \
+     export and replace nothing.",
 ];
 
 /// The window that F1 opens.
@@ -139,10 +192,12 @@ pub fn manual_ui(ui: &mut Ui, state: &mut ViewState) {
                     "panes",
                     Pane::ALL.iter().map(|&pane| [pane.title(), about(pane), ""]),
                 );
-                let training = "Ctrl+2 shows training: the form of a run, its state, every number it writes, and samples of \
-                                what its networks make of fixed inputs, at any of its steps. A slider says who gets the \
-                                machine while an episode is planned.";
-                text_ui(ui, training);
+                for (title, texts) in [("Training", &TRAINING[..]), ("Exports and excerpts", &EXPORTS)] {
+                    title_ui(ui, title);
+                    for text in texts {
+                        text_ui(ui, text);
+                    }
+                }
                 title_ui(ui, "Quantities");
                 table_ui(
                     ui,

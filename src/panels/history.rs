@@ -1,5 +1,9 @@
 //! Edits that can be taken back, whatever they changed: a title, how to undo it and how to do it again.
 
+mod noticed;
+
+use noticed::Kept;
+
 use super::state::ViewState;
 use crate::engine::Command;
 
@@ -16,6 +20,8 @@ pub struct Edit {
     undo: Change,
     redo: Change,
     of_episode: bool,
+    /// It sets what belongs to the checkpoint in use.
+    of_checkpoint: bool,
 }
 
 impl Edit {
@@ -29,6 +35,15 @@ impl Edit {
             undo: Box::new(undo),
             redo: Box::new(redo),
             of_episode: false,
+            of_checkpoint: false,
+        }
+    }
+
+    /// This edit makes sense with the checkpoint in use alone.
+    pub fn of_checkpoint(self) -> Self {
+        Self {
+            of_checkpoint: true,
+            ..self
         }
     }
 
@@ -52,6 +67,7 @@ impl Edit {
 pub struct History {
     done: Vec<Edit>,
     undone: Vec<Edit>,
+    kept: Option<Kept>,
 }
 
 impl History {
@@ -64,9 +80,10 @@ impl History {
         self.done.push(edit);
     }
 
-    /// Forgets everything, as when what was edited is gone.
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    /// Forgets the edits of a checkpoint's own settings, as when another one is loaded.
+    pub fn forget_of_checkpoint(&mut self) {
+        self.done.retain(|edit| !edit.of_checkpoint);
+        self.undone.retain(|edit| !edit.of_checkpoint);
     }
 
     /// Forgets the edits of an episode that is not at hand any more.
@@ -98,16 +115,20 @@ impl History {
 
 impl ViewState {
     pub fn undo(&mut self) {
+        self.notice_now();
         if let Some(edit) = self.history.done.pop() {
             (edit.undo)(self);
             self.history.undone.push(edit);
+            self.history.kept = Some(Kept::of(self));
         }
     }
 
     pub fn redo(&mut self) {
+        self.notice_now();
         if let Some(edit) = self.history.undone.pop() {
             (edit.redo)(self);
             self.history.done.push(edit);
+            self.history.kept = Some(Kept::of(self));
         }
     }
 }
@@ -146,8 +167,10 @@ mod tests {
             (state.history.undoes_episode(), state.history.done.len()),
             (false, MOST - 1)
         );
-        state.history.clear();
-        state.undo();
-        assert_eq!(state.task.seed, 1);
+        let nothing = |_: &mut ViewState| {};
+        state.history.push(Edit::new("Set P", nothing, nothing).of_checkpoint());
+        state.history.forget_of_checkpoint();
+        let last = format!("Set {}", 2 * MOST);
+        assert_eq!(state.history.next_undo(), Some(last.as_str()));
     }
 }

@@ -66,7 +66,7 @@ pub use state::{
 pub use status::status_ui;
 pub use sub_goal_draft::Draft;
 pub use sub_goals::sub_goals_ui;
-pub use tables::Table;
+pub use tables::{SamplePlot, Table};
 pub use task_bar::{examples_ui, task_bar_ui};
 pub use timeline::timeline_ui;
 pub use toasts::{Toasts, toasts_ui};

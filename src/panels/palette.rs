@@ -1,6 +1,9 @@
 //! The command palette: every command there is, with its keys, found by a few letters.
 
+mod offers;
+
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use egui::{Align, Align2, Key, Modifiers, RichText, ScrollArea, Ui, Window, gui_zoom::kb_shortcuts, vec2};
 
@@ -10,27 +13,29 @@ use super::shell::WindowAct;
 use super::state::{View, ViewState};
 use super::tables::Table;
 use super::view_menu::THEMES;
-use crate::engine::{Command, TrainingState, Until};
+use crate::engine::RunMetrics;
 use crate::ui::fuzzy;
 use crate::ui::keys::{self, Act, KEYMAP};
 
 /// What a line of the palette does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 enum Does {
     Act(Act),
     Window(WindowAct),
+    /// What a button of a panel does.
+    Change(Rc<dyn Fn(&mut ViewState, &View<'_>)>),
 }
 
 /// A line of the palette.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Entry {
     title: String,
     keys: String,
     does: Does,
 }
 
-/// Everything that can be done now: what has keys, then what the window itself can.
-fn entries(ui: &Ui, state: &ViewState, view: &View<'_>) -> Vec<Entry> {
+/// Everything that can be done now: what has keys, then what buttons do, then what the window itself can.
+fn entries(ui: &Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) -> Vec<Entry> {
     let mut all: Vec<Entry> = KEYMAP
         .iter()
         .filter(|binding| binding.act != Act::Palette)
@@ -40,6 +45,14 @@ fn entries(ui: &Ui, state: &ViewState, view: &View<'_>) -> Vec<Entry> {
             does: Does::Act(binding.act),
         })
         .collect();
+    for (title, does) in offers::offers(state, view, metrics) {
+        all.push(Entry {
+            title,
+            keys: String::new(),
+            does,
+        });
+    }
+    let state = &*state;
     let mut add = |title: String, act: WindowAct| {
         all.push(Entry {
             title,
@@ -47,16 +60,6 @@ fn entries(ui: &Ui, state: &ViewState, view: &View<'_>) -> Vec<Entry> {
             does: Does::Window(act),
         });
     };
-    let send = |command| WindowAct::Send(command);
-    if view.board.phase.can_step() {
-        add(
-            "Run until the VLM is asked again".to_owned(),
-            send(Command::Run(Until::NextReplan)),
-        );
-    }
-    if matches!(view.board.training, TrainingState::Running { .. }) {
-        add("Stop training".to_owned(), send(Command::StopTraining));
-    }
     if !view.recording.task.is_empty() {
         add("Export the plan as JSON…".to_owned(), WindowAct::ExportAs("plan.json"));
         add(
@@ -82,7 +85,7 @@ fn entries(ui: &Ui, state: &ViewState, view: &View<'_>) -> Vec<Entry> {
     for field in [PathField::Checkpoint, PathField::Scene, PathField::Recording] {
         for path in state.shell.recents.of(field) {
             if let Some(command) = field.open(PathBuf::from(path)) {
-                add(format!("Open {}", shortened(path)), send(command));
+                add(format!("Open {}", shortened(path)), WindowAct::Send(command));
             }
         }
     }
@@ -138,7 +141,7 @@ fn found(typed: &str, all: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Type to find, arrows to choose, Enter to do it.
-pub fn palette_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+pub fn palette_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
     let Some(mut text) = state.palette.take() else {
         state.shell.palette_row = 0;
         return;
@@ -167,7 +170,7 @@ pub fn palette_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 state.shell.palette_row = 0;
             }
             field.accessible_name("Find a command");
-            let found = found(&text, entries(ui, state, view));
+            let found = found(&text, entries(ui, state, view, metrics));
             let last = found.len().saturating_sub(1) as i64;
             let row = (state.shell.palette_row as i64 + moved).clamp(0, last) as usize;
             state.shell.palette_row = row;
@@ -205,6 +208,7 @@ pub fn palette_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     match chosen {
         Some(Does::Act(act)) => state.acts.push(act),
         Some(Does::Window(act)) => state.shell.acts.push(act),
+        Some(Does::Change(change)) => change(state, view),
         None => {}
     }
 }

@@ -13,7 +13,7 @@ use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
 use super::training::TrainingForm;
 use crate::config::PlanConfig;
-use crate::engine::{BoardView, Breakpoints, Command};
+use crate::engine::{BoardView, Breakpoints, Command, Until};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
 use crate::vlm::Lens;
@@ -379,6 +379,18 @@ impl ViewState {
         self.outbox.push(Command::StepIteration);
     }
 
+    /// Plans and executes one action, and shows it.
+    pub fn plan_action(&mut self) {
+        self.follow_live();
+        self.outbox.push(Command::Step);
+    }
+
+    /// Lets the episode go on, and shows it.
+    pub fn run(&mut self, until: Until) {
+        self.follow_live();
+        self.outbox.push(Command::Run(until));
+    }
+
     /// Selects a sub-goal everywhere, or lets it go if it is selected already.
     pub fn toggle_sub_goal(&mut self, index: usize) {
         self.selection.sub_goal = (self.selection.sub_goal != Some(index)).then_some(index);
@@ -408,7 +420,7 @@ impl ViewState {
         self.outbox.push(Command::Plan {
             task,
             seed: self.task.seed,
-            then: run.then_some(crate::engine::Until::End),
+            then: run.then_some(Until::End),
         });
     }
 }

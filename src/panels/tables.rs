@@ -11,6 +11,7 @@ use super::shell::{Shell, WindowAct};
 use super::state::{View, ViewState};
 use super::timeline::time_range;
 use crate::engine::RunMetrics;
+use crate::recording::{CemIteration, StepRecord};
 
 /// A plot whose numbers can be taken along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,18 +23,71 @@ pub enum Table {
     Costs {
         visible: bool,
     },
-    Training,
+    /// J of every candidate: of all plans, or of the shown iteration.
+    Candidates {
+        visible: bool,
+    },
+    /// The distribution of actions: of all plans, or of the shown iteration.
+    Actions {
+        visible: bool,
+    },
+    /// Of every run that is watched, or what the charts show.
+    Training {
+        visible: bool,
+    },
+    /// What a sample of a run shows.
+    Sample(SamplePlot),
     /// What the Latent pane shows.
     Latent,
 }
 
+/// A plot of a sample of a training run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SamplePlot {
+    Spectrum,
+    /// Errors of the read-out, over the run's steps.
+    ReadOut,
+    OpenLoop,
+    /// The K x K of goals and states.
+    Pairs,
+}
+
+impl SamplePlot {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Spectrum => "Save the sample's spectrum as CSV",
+            Self::ReadOut => "Save the read-out errors as CSV",
+            Self::OpenLoop => "Save the sample's open-loop errors as CSV",
+            Self::Pairs => "Save the sample's K x K cosines as CSV",
+        }
+    }
+
+    fn file_name(self) -> &'static str {
+        match self {
+            Self::Spectrum => "sample-spectrum.csv",
+            Self::ReadOut => "read-out.csv",
+            Self::OpenLoop => "sample-open-loop.csv",
+            Self::Pairs => "sample-pairs.csv",
+        }
+    }
+}
+
 impl Table {
-    pub const EACH: [Self; 6] = [
+    pub const EACH: [Self; 15] = [
         Self::Similarity { visible: false },
         Self::Similarity { visible: true },
         Self::Costs { visible: false },
         Self::Costs { visible: true },
-        Self::Training,
+        Self::Candidates { visible: false },
+        Self::Candidates { visible: true },
+        Self::Actions { visible: false },
+        Self::Actions { visible: true },
+        Self::Training { visible: false },
+        Self::Training { visible: true },
+        Self::Sample(SamplePlot::Spectrum),
+        Self::Sample(SamplePlot::ReadOut),
+        Self::Sample(SamplePlot::OpenLoop),
+        Self::Sample(SamplePlot::Pairs),
         Self::Latent,
     ];
 
@@ -43,7 +97,13 @@ impl Table {
             Self::Similarity { visible: true } => "Save the similarity curves as CSV, visible range",
             Self::Costs { visible: false } => "Save the CEM costs as CSV, all steps",
             Self::Costs { visible: true } => "Save the CEM costs as CSV, this step",
-            Self::Training => "Save the training curves as CSV",
+            Self::Candidates { visible: false } => "Save J of all candidates as CSV, all steps",
+            Self::Candidates { visible: true } => "Save J of all candidates as CSV, this iteration",
+            Self::Actions { visible: false } => "Save μ and σ of the actions as CSV, all steps",
+            Self::Actions { visible: true } => "Save μ and σ of the actions as CSV, this iteration",
+            Self::Training { visible: false } => "Save the training curves as CSV",
+            Self::Training { visible: true } => "Save the training curves as CSV, visible range",
+            Self::Sample(plot) => plot.title(),
             Self::Latent => "Save the numbers of the Latent pane as CSV",
         }
     }
@@ -52,7 +112,10 @@ impl Table {
         match self {
             Self::Similarity { .. } => "similarity.csv",
             Self::Costs { .. } => "cem-costs.csv",
-            Self::Training => "training.csv",
+            Self::Candidates { .. } => "cem-candidates.csv",
+            Self::Actions { .. } => "cem-actions.csv",
+            Self::Training { .. } => "training.csv",
+            Self::Sample(plot) => plot.file_name(),
             Self::Latent => "latent.csv",
         }
     }
@@ -65,7 +128,10 @@ impl Table {
                 let shown = view.planned(state).map(|step| step.step);
                 cem_costs(view, visible.then_some(shown))
             }
-            Self::Training => training(metrics),
+            Self::Candidates { visible } => candidates(view, visible.then(|| shown_iteration(state, view))),
+            Self::Actions { visible } => actions(view, visible.then(|| shown_iteration(state, view))),
+            Self::Training { visible } => training(state, metrics, visible),
+            Self::Sample(plot) => state.training.samples.table(plot, metrics),
             Self::Latent => latent_table(view),
         }
     }
@@ -120,16 +186,71 @@ fn similarity(view: &View<'_>, range: Option<[f64; 2]>) -> Option<String> {
     Some(text)
 }
 
+/// Every step that is recorded or being planned.
+fn steps<'a>(view: &View<'a>) -> impl Iterator<Item = &'a StepRecord> {
+    let steps = view.recording.steps.iter().map(AsRef::as_ref);
+    let ahead = view.newest().filter(|newest| newest.step >= view.recording.steps.len());
+    steps.chain(ahead)
+}
+
+/// Step and iteration that are shown, where a plan is.
+fn shown_iteration(state: &ViewState, view: &View<'_>) -> Option<(usize, usize)> {
+    Some((view.planned(state)?.step, view.iteration(state)?.0))
+}
+
+/// Every iteration with its step and its index. `only`: this one.
+fn iterations<'a>(
+    view: &View<'a>,
+    only: Option<Option<(usize, usize)>>,
+) -> impl Iterator<Item = (usize, usize, &'a CemIteration)> {
+    let all = steps(view).flat_map(|step| {
+        let iterations = step.cem.iter().enumerate();
+        iterations.map(move |(index, iteration)| (step.step, index, iteration))
+    });
+    all.filter(move |(step, index, _)| only.is_none_or(|only| only == Some((*step, *index))))
+}
+
+/// A row a candidate, in the order in which they were drawn.
+fn candidates(view: &View<'_>, only: Option<Option<(usize, usize)>>) -> Option<String> {
+    let mut text = "step,iteration,candidate,J\n".to_owned();
+    let mut any = false;
+    for (step, index, iteration) in iterations(view, only) {
+        for (candidate, cost) in iteration.costs.iter().enumerate() {
+            any = true;
+            // As an f32 it has no more digits than it knows.
+            let cost = if cost.is_finite() {
+                cost.to_string()
+            } else {
+                String::new()
+            };
+            let _ = writeln!(text, "{step},{},{},{cost}", index + 1, candidate + 1);
+        }
+    }
+    any.then_some(text)
+}
+
+/// A row an action of the distribution after the refit.
+fn actions(view: &View<'_>, only: Option<Option<(usize, usize)>>) -> Option<String> {
+    let mut text = "step,iteration,h,mean_dx,mean_dy,mean_grip,sigma_dx,sigma_dy,sigma_grip\n".to_owned();
+    let mut any = false;
+    for (step, index, iteration) in iterations(view, only) {
+        for (h, (mean, sigma)) in iteration.mean.iter().zip(&iteration.sigma).enumerate() {
+            any = true;
+            let _ = write!(text, "{step},{},{h}", index + 1);
+            for value in mean.iter().chain(sigma) {
+                let _ = write!(text, ",{value}");
+            }
+            text.push('\n');
+        }
+    }
+    any.then_some(text)
+}
+
 /// A row an iteration. `only`: the plan of this step.
 fn cem_costs(view: &View<'_>, only: Option<Option<usize>>) -> Option<String> {
     let mut text = "step,iteration,best,elite,mean,sigma,mean_shift".to_owned();
-    let steps = view.recording.steps.iter().map(AsRef::as_ref);
-    let ahead = view.newest().filter(|newest| newest.step >= view.recording.steps.len());
     let mut any = false;
-    for step in steps
-        .chain(ahead)
-        .filter(|step| only.is_none_or(|only| only == Some(step.step)))
-    {
+    for step in steps(view).filter(|step| only.is_none_or(|only| only == Some(step.step))) {
         for (index, iteration) in step.cem.iter().enumerate() {
             any = true;
             let all = costs(iteration);
@@ -148,15 +269,21 @@ fn cem_costs(view: &View<'_>, only: Option<Option<usize>>) -> Option<String> {
     any.then_some(text)
 }
 
-/// A row a point of every run that is watched: the curves need not have the same steps.
-fn training(metrics: &RunMetrics) -> Option<String> {
+/// A row a point of every run that is watched, or of those that are drawn: the curves need not have the same steps.
+fn training(state: &ViewState, metrics: &RunMetrics, visible: bool) -> Option<String> {
     let mut text = "run,metric,step,value\n".to_owned();
     let mut any = false;
     for (folder, run) in &metrics.watched {
+        let seen = if visible {
+            state.training.steps_in_sight(folder, run)
+        } else {
+            Some(f64::MIN..=f64::MAX)
+        };
+        let Some(seen) = seen else { continue };
         let folder = quoted(&folder.display().to_string());
         for (name, series) in &run.series {
             let name = quoted(name);
-            for [step, value] in series.points() {
+            for [step, value] in series.points().iter().filter(|point| seen.contains(&point[0])) {
                 any = true;
                 let _ = writeln!(text, "{folder},{name},{step},{}", cell(Some(*value)));
             }

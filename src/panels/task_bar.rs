@@ -138,8 +138,7 @@ fn episode_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         .on_disabled_hover_text(waiting(phase))
         .clicked()
     {
-        state.follow_live();
-        state.outbox.push(Command::Step);
+        state.plan_action();
     }
     let running = matches!(phase, Phase::Running | Phase::Stepping);
     let (icon, text) = if running {

@@ -31,6 +31,8 @@ pub enum Answer {
     Cancelled,
     /// It came back before anybody could have seen it.
     NotThere,
+    /// The system had no thread to give; why, in its words.
+    NotOpened(String),
 }
 
 /// What a dialog gave, and how long it was open.
@@ -41,6 +43,7 @@ pub struct FileDialog<Field> {
     /// The system's own; tests put another in its place.
     pub choose: Choose,
     waiting: Option<(Field, Receiver<Closed>)>,
+    refused: Option<(Field, String)>,
 }
 
 impl<Field> Default for FileDialog<Field> {
@@ -48,6 +51,7 @@ impl<Field> Default for FileDialog<Field> {
         Self {
             choose: Arc::new(choose),
             waiting: None,
+            refused: None,
         }
     }
 }
@@ -58,16 +62,13 @@ impl<Field> FileDialog<Field> {
     }
 
     /// Opens the dialog, unless one is open already.
-    ///
-    /// # Errors
-    /// The system has no thread to give.
-    pub fn ask(&mut self, ctx: &Context, field: Field, wanted: Wanted, near: &str) -> std::io::Result<()> {
+    pub fn ask(&mut self, ctx: &Context, field: Field, wanted: Wanted, near: &str) {
         if self.waiting.is_some() {
-            return Ok(());
+            return;
         }
         let (sender, answer) = bounded(1);
         let (choose, waker, near) = (Arc::clone(&self.choose), ctx.clone(), PathBuf::from(near.trim()));
-        std::thread::Builder::new()
+        let started = std::thread::Builder::new()
             .name("file-dialog".to_owned())
             .spawn(move || {
                 let opened = Instant::now();
@@ -75,13 +76,23 @@ impl<Field> FileDialog<Field> {
                 // The window may be closed by now; then nobody waits.
                 let _ = sender.send((given, opened.elapsed()));
                 waker.request_repaint();
-            })?;
-        self.waiting = Some((field, answer));
-        Ok(())
+            });
+        match started {
+            Ok(_) => self.waiting = Some((field, answer)),
+            Err(err) => self.not_opened(field, &err),
+        }
+    }
+
+    /// The answer will be that there was no dialog.
+    pub fn not_opened(&mut self, field: Field, err: &std::io::Error) {
+        self.refused = Some((field, err.to_string()));
     }
 
     /// The answer, once there is one.
     pub fn answer(&mut self) -> Option<(Field, Answer)> {
+        if let Some((field, err)) = self.refused.take() {
+            return Some((field, Answer::NotOpened(err)));
+        }
         let (_, answer) = self.waiting.as_ref()?;
         let answer = match answer.try_recv() {
             Err(TryRecvError::Empty) => return None,
@@ -148,7 +159,7 @@ mod tests {
             ),
         ] {
             dialog.choose = choose;
-            dialog.ask(&ctx, 7, Wanted::Folder, " x ").unwrap();
+            dialog.ask(&ctx, 7, Wanted::Folder, " x ");
             assert!(dialog.is_open());
             assert_eq!(wait(&mut dialog), (7, expected));
             assert!(!dialog.is_open());

@@ -93,7 +93,12 @@ pub const KEYMAP: [Binding; 30] = [
         "Previous sub-goal",
     ),
     bind(Act::First, Modifiers::NONE, Key::Home, "Look at the first step"),
-    bind(Act::Last, Modifiers::NONE, Key::End, "Back to live"),
+    bind(
+        Act::Last,
+        Modifiers::NONE,
+        Key::End,
+        "Back to live: follow the newest step",
+    ),
     bind(
         Act::ToggleBreakpoint,
         Modifiers::NONE,

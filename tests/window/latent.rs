@@ -7,7 +7,7 @@ use std::time::Duration;
 use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use thinkjepa::engine::{Answer, Command, Examination, Examined, Phase, Question};
+use thinkjepa::engine::{Answer, Command, Examination, Examined, FileContent, Phase, Question};
 use thinkjepa::eval::latent::{LatentAnswer, LatentQuestion, Rest};
 use thinkjepa::recording::Recording;
 
@@ -222,4 +222,38 @@ fn what_cannot_be_answered_says_what_to_do() {
     answer(&mut other, questions[0].clone(), Err(why));
     assert!(says(&other, why));
     assert_eq!(asked(&mut other), [], "it is not asked again and again");
+}
+
+#[test]
+fn errors_and_sensitivity_by_horizon_step_are_saved_by_a_right_click() {
+    let mut window = latent(synthetic::recording(), Phase::Opened);
+    window.key_press(Key::Home);
+    asked(&mut window);
+    for (button, plot, title) in [
+        (
+            "Error",
+            "Open-loop error of tokens",
+            "step,ahead,tokens,tokens_persistence,",
+        ),
+        ("Actions", "Sensitivity to actions", "step,ahead,moved,still,shuffled"),
+    ] {
+        window.get_by_label(&format!("Latent view: {button}")).click();
+        look(&mut window);
+        window.get_by_label_contains(plot).click_secondary();
+        window.run_steps(4);
+        window
+            .get_by_label("Save the numbers of the Latent pane as CSV")
+            .click();
+        window.run_steps(4);
+        let sent = window.state_mut().take();
+        let Some(Command::Write {
+            content: FileContent::Text(text),
+            ..
+        }) = sent.first()
+        else {
+            panic!("{sent:?}");
+        };
+        assert!(text.starts_with(title), "{text}");
+        assert_eq!(text.lines().count(), 6, "a head and five steps ahead");
+    }
 }

@@ -613,3 +613,29 @@ fn everything_that_can_be_used_has_a_name() {
     window.run_steps(3);
     assert_eq!(unnamed(&window), Vec::<String>::new());
 }
+
+#[test]
+fn the_manual_explains_training_its_quantities_and_excerpts() {
+    let mut window = episode();
+    window.key_press(Key::F1);
+    window.run_steps(3);
+    for words in [
+        "τ",
+        "exp H(p)",
+        "L_pred",
+        "L_reg",
+        "L_GPI",
+        "Training",
+        "Exports and excerpts",
+    ] {
+        assert!(window.query_all_by_label(words).count() > 0, "{words}");
+    }
+    for words in [
+        "Just stop drops what was done",
+        "to watch it",
+        "Right click a curve",
+        "Steps N to M alone",
+    ] {
+        assert!(window.query_by_label_contains(words).is_some(), "{words}");
+    }
+}

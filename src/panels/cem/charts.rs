@@ -3,6 +3,7 @@
 use egui::{Align2, Color32, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::pane::Pane;
+use super::super::shell::Shell;
 use super::super::state::ViewState;
 use super::super::tables::{Table, plot_menu};
 use super::{Costs, costs};
@@ -23,6 +24,9 @@ pub(super) const ACTION: [(&str, &str); 3] = [
     ("dy", "Move away, share of a step's reach, −1 to 1"),
     ("grip", "Suction: on above 0, off below, −1 to 1"),
 ];
+
+/// What both ways to draw the actions offer.
+pub(super) const ACTION_TABLES: [Table; 2] = [Table::Actions { visible: false }, Table::Actions { visible: true }];
 
 /// A chart with its title; returns the plot's rectangle.
 pub(in crate::panels) fn chart_room(
@@ -65,7 +69,7 @@ pub(super) fn costs_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, in
         height,
         18.0,
         &name,
-        "J of the best candidate, the elites and the whole population. Click an iteration to see it.",
+        "J of the best candidate, the elites and the whole population, lower is better (−J is the reward of Algorithm 2, line 22; elites: line 24). Click an iteration to see it.",
     );
     let tables = [false, true].map(|visible| Table::Costs { visible });
     plot_menu(&response, &mut state.shell, Some(Pane::Cem), &tables);
@@ -119,12 +123,13 @@ pub(super) fn costs_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, in
 }
 
 /// With the actions of the selected elite, if there is one.
-pub(super) fn actions_ui(ui: &mut Ui, iteration: &CemIteration, elite: Option<usize>, height: f32) {
+pub(super) fn actions_ui(ui: &mut Ui, shell: &mut Shell, iteration: &CemIteration, elite: Option<usize>, height: f32) {
     let p = Palette::of(ui);
     let horizon = iteration.mean.len();
     let name = format!("Actions over {horizon} steps, mean and standard deviation");
     let tip = "The action distribution after the refit: mean μ with a band of one σ, H x D_a (Algorithm 2, line 25). The first action's mean is executed.";
     let (plot, response) = chart_room(ui, "Actions  μ ± σ", height, 18.0, &name, tip);
+    plot_menu(&response, shell, Some(Pane::Cem), &ACTION_TABLES);
     let gap = 6.0;
     let row = (plot.height() - 2.0 * gap) / 3.0;
     let painter = ui.painter();
@@ -189,6 +194,7 @@ pub(super) fn action_tip(iteration: &CemIteration, dimension: usize, h: usize) -
 /// With the cost of the selected elite, if there is one.
 pub(super) fn histogram_ui(
     ui: &mut Ui,
+    shell: &mut Shell,
     step: &StepRecord,
     iteration: &CemIteration,
     elite: Option<usize>,
@@ -202,8 +208,10 @@ pub(super) fn histogram_ui(
         format!("Histogram of J · {bad} not finite")
     };
     let name = format!("Histogram of {} costs", iteration.costs.len());
-    let tip = "Costs of this iteration's whole population; the line stands at the worst elite. The scale is that of all iterations.";
+    let tip = "Costs J of this iteration's whole population (Algorithm 2, line 22); the line stands at the worst elite (line 24). The scale is that of all iterations.";
     let (plot, response) = chart_room(ui, &title, height, 18.0, &name, tip);
+    let tables = [false, true].map(|visible| Table::Candidates { visible });
+    plot_menu(&response, shell, Some(Pane::Cem), &tables);
     // One scale for all iterations, so that the histogram moves and its axis does not.
     let Some(CostScale { low, high }) = CostScale::of_populations(step) else {
         return;

@@ -2,6 +2,7 @@
 
 use egui::{Align, Layout, RichText, Ui};
 
+use super::super::history::Edit;
 use super::super::state::{View, ViewState};
 use super::settings::{asked, differing_text};
 use crate::engine::Command;
@@ -23,7 +24,7 @@ pub(super) fn controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             .on_hover_text(tip)
             .clicked()
         {
-            state.outbox.push(Command::SetSwitches(Switches { plan: !plan, act }));
+            set_switches(state, view, Switches { plan: !plan, act });
         }
         let tip = "Execute what was planned. Off: a step is planned and nothing moves; planned again, it gets noise of \
                    its own. From the next step on.";
@@ -31,9 +32,9 @@ pub(super) fn controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             .on_hover_text(tip)
             .clicked()
         {
-            state.outbox.push(Command::SetSwitches(Switches { plan, act: !act }));
+            set_switches(state, view, Switches { plan, act: !act });
         }
-        let enabled = view.board.phase.can_step() && plan;
+        let enabled = can_plan_iteration(view);
         let iteration = widgets::icon_button(ui, enabled, Icon::StepForward, "Iteration", "Plan one iteration");
         let tip =
             "Plan one iteration of CEM and wait (Algorithm 2, lines 14 to 26). Step goes on and executes the plan.";
@@ -56,6 +57,25 @@ pub(super) fn controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             sizes_ui(ui, view);
         });
     });
+}
+
+/// An episode waits, and its steps are planned.
+pub(in crate::panels) fn can_plan_iteration(view: &View<'_>) -> bool {
+    view.board.phase.can_step() && view.board.switches.plan
+}
+
+/// Throws a switch, so that it can be undone.
+pub(in crate::panels) fn set_switches(state: &mut ViewState, view: &View<'_>, to: Switches) {
+    let from = view.board.switches;
+    let word = |on| if on { "on" } else { "off" };
+    let title = if from.plan == to.plan {
+        format!("Switch Act {}", word(to.act))
+    } else {
+        format!("Switch Plan {}", word(to.plan))
+    };
+    let (undo, redo) = (Command::SetSwitches(from), Command::SetSwitches(to));
+    state.history.push(Edit::commands(title, undo, redo));
+    state.outbox.push(Command::SetSwitches(to));
 }
 
 /// What the next step is planned with, where there is room for it.

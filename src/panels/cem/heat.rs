@@ -2,7 +2,10 @@
 
 use egui::{Align2, Color32, FontId, Rect, Stroke, Ui, pos2, vec2};
 
-use super::charts::{ACTION, action_tip, chart_room};
+use super::super::pane::Pane;
+use super::super::shell::Shell;
+use super::super::tables::plot_menu;
+use super::charts::{ACTION, ACTION_TABLES, action_tip, chart_room};
 use crate::recording::CemIteration;
 use crate::ui::chart::{self, Axes};
 use crate::ui::color::mix;
@@ -17,13 +20,14 @@ fn color(p: &Palette, mean: f32) -> Color32 {
     mix(p.header, end, mean.abs().min(1.0))
 }
 
-pub(super) fn heat_map_ui(ui: &mut Ui, iteration: &CemIteration, height: f32) {
+pub(super) fn heat_map_ui(ui: &mut Ui, shell: &mut Shell, iteration: &CemIteration, height: f32) {
     let p = Palette::of(ui);
     let horizon = iteration.mean.len();
     let name = format!("Heat map of the actions over {horizon} steps, mean and standard deviation");
     let tip = "The action distribution after the refit, H x D_a (Algorithm 2, line 25): a cell's colour is its mean μ, light \
                at −1, the panel's grey at 0, blue at 1; the bar in it one standard deviation σ, the whole cell wide at 1. The first column is executed.";
     let (plot, response) = chart_room(ui, "Actions  μ, σ", height, 18.0, &name, tip);
+    plot_menu(&response, shell, Some(Pane::Cem), &ACTION_TABLES);
     if horizon == 0 {
         return;
     }

@@ -11,6 +11,7 @@ use egui::{RichText, Role, Sense, Slider, Stroke, Ui, WidgetInfo, vec2};
 pub(super) use charts::{TITLE, chart_room};
 use charts::{actions_ui, costs_ui, histogram_ui};
 use controls::controls_ui;
+pub(super) use controls::{can_plan_iteration, set_switches};
 use heat::heat_map_ui;
 use settings::settings_ui;
 pub use settings::{SettingsForm, keep_to_checkpoint};
@@ -88,15 +89,15 @@ fn cost_name(term: CostTerm) -> (&'static str, &'static str) {
     match term {
         CostTerm::Similarity => (
             "similarity",
-            "1 - cosine of the pooled latents, imagined and goal (method, 8): the gripper and the scene",
+            "1 - cosine of the pooled latents, imagined and goal, 0 to 2 (1 − sim; Algorithm 2, line 22): the gripper and the scene",
         ),
         CostTerm::Content => (
             "content",
-            "Squared distance of the comparison vectors: scene content, the gripper's place and its flags",
+            "Squared distance of the comparison vectors, 0 or more, in place of the reward of Algorithm 2, line 22: scene content, the gripper's place and its flags",
         ),
         CostTerm::Gate => (
             "gate",
-            "First the gripper's place, then its grip, as read out of the imagined latent. Scene content has no share in it.",
+            "First the gripper's place, then its grip, as read out of the imagined latent, 0 or more, in place of the reward of Algorithm 2, line 22. Scene content has no share in it.",
         ),
     }
 }
@@ -152,11 +153,13 @@ fn body_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, index: usize, 
             costs_ui(ui, state, step, index, unit * 1.1);
             map_toggle_ui(ui, &mut state.actions_as_map);
             if state.actions_as_map {
-                heat_map_ui(ui, iteration, unit * 2.3);
+                heat_map_ui(ui, &mut state.shell, iteration, unit * 2.3);
             } else {
-                actions_ui(ui, iteration, state.selection.elite, unit * 2.3);
+                let elite = state.selection.elite;
+                actions_ui(ui, &mut state.shell, iteration, elite, unit * 2.3);
             }
-            histogram_ui(ui, step, iteration, state.selection.elite, unit);
+            let elite = state.selection.elite;
+            histogram_ui(ui, &mut state.shell, step, iteration, elite, unit);
             elites_ui(ui, state, step, iteration);
         });
 }
@@ -294,7 +297,7 @@ fn numbers_ui(ui: &mut Ui, step: &StepRecord, index: usize, iteration: &CemItera
             5,
             &format!("Mean cost of all candidates. {note}"),
         );
-        let tip = "Standard deviation of the refitted distribution, mean over H x D_a (Algorithm 2, line 25)";
+        let tip = "Standard deviation of the refitted distribution, mean over H x D_a; of an action from −1 to 1, so 0 to 1 (Algorithm 2, line 25)";
         widgets::value(ui, "σ", &numbers::sig3(spread(iteration)), 5, tip);
         let tip = "How far this refit moved the mean μ: root mean square over H x D_a, in shares of a step's reach (Algorithm 2, \
                    line 25). From the second iteration on.";

@@ -87,7 +87,7 @@ const KNOBS: [Knob; 8] = [
         "plan.horizon",
         "H",
         "Horizon H",
-        "Steps that each candidate is rolled out (Algorithm 2, line 16). 1 or more",
+        "Steps that each candidate is rolled out (Algorithm 2, lines 18 to 21). 1 or more",
         At::Whole(|plan| &mut plan.horizon),
         0.05,
     ),
@@ -95,7 +95,7 @@ const KNOBS: [Knob; 8] = [
         "plan.cem.sigma_floor",
         "σ floor",
         "Sigma floor",
-        "Least standard deviation after a refit, so that the search does not close too early. 0 to that of the first iteration",
+        "Least standard deviation after a refit, so that the search does not close too early (√Σ of Algorithm 2, line 25). 0 to that of the first iteration",
         At::Real(|plan| &mut plan.cem.sigma_floor),
         0.002,
     ),
@@ -103,7 +103,7 @@ const KNOBS: [Knob; 8] = [
         "plan.reasoning_alpha",
         "α",
         "Reasoning bias alpha",
-        "How much the VLM's attention map steers the predictor's: α log(w + ε) is added to its logits (method, 4.8). 0 is off",
+        "How much the VLM's attention map steers the predictor's: α log(w + ε) is added to its logits (method 4.8; Algorithm 2, line 19). 0 is off",
         At::Real(|plan| &mut plan.reasoning_alpha),
         0.005,
     ),
@@ -234,7 +234,7 @@ fn set(state: &mut ViewState, from: &PlanConfig, to: PlanConfig) {
         many => format!("Set {} settings", many.len()),
     };
     let (undo, redo) = (Command::SetPlanConfig(from.clone()), Command::SetPlanConfig(to.clone()));
-    state.history.push(Edit::commands(title, undo, redo));
+    state.history.push(Edit::commands(title, undo, redo).of_checkpoint());
     state.outbox.push(Command::SetPlanConfig(to));
 }
 
@@ -264,7 +264,7 @@ pub fn keep_to_checkpoint(state: &mut ViewState, view: &View<'_>) {
     let here = (info.checkpoint_folder.clone(), info.checkpoint_plan.clone());
     if state.settings.checkpoint.as_ref() != Some(&here) {
         if state.settings.checkpoint.replace(here).is_some() {
-            state.history.clear();
+            state.history.forget_of_checkpoint();
         }
         state.settings.draft = None;
     }

@@ -15,7 +15,7 @@ fn stages(step: &StepRecord) -> [(&'static str, f64, &'static str); 5] {
         (
             "encode",
             time(stages.encode_secs),
-            "the frame to tokens, once for each frame (Algorithm 2, line 10)",
+            "the frame to tokens, once for each frame (Algorithm 2, lines 9 and 28)",
         ),
         ("sample", time(stages.sample_secs), "noise and candidates (line 15)"),
         (

@@ -12,7 +12,7 @@ pub(super) const PARTS: [(Part, &str, &str); 3] = [
     (
         Part::Tokens,
         "Tokens",
-        "Mean squared error of a number of a patch token, |ŝ_t+h − s_t+h|² / (N D)",
+        "Mean squared error of a number of a patch token, |ŝ_t+h − s_t+h|² / (N D); ŝ as in Algorithm 2, line 20",
     ),
     (
         Part::Content,

@@ -160,9 +160,9 @@ fn numbers_ui(ui: &mut Ui, found: &Landscape) {
         ui.spacing_mut().item_spacing.x = 12.0;
         let best = found.similarity.iter().copied().filter(|value| value.is_finite());
         let best = best.fold(f32::NAN, f32::max);
-        let tip = "Similarity of this step's own frame to the goal: sim(s_t, g_k), 0 to 1";
+        let tip = "Similarity of this step's own frame to the goal: sim(s_t, g_k), 0 to 1 (Algorithm 2, line 11)";
         widgets::value(ui, "now", &numbers::sig3(found.now.into()), 5, tip);
-        let tip = "The highest similarity that any of these actions is imagined to lead to";
+        let tip = "The highest similarity that any of these actions is imagined to lead to, 0 to 1 (Algorithm 2, lines 16 to 22)";
         widgets::value(ui, "best ahead", &numbers::sig3(best.into()), 5, tip);
         let tip = "Grip of all of these actions, as in the chosen one: suction on above 0, off below";
         widgets::value(ui, "grip", &numbers::fixed(found.grip.into(), 2), 5, tip);

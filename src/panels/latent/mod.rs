@@ -48,14 +48,14 @@ const FACES: [(Face, &str, &str); 5] = [
     (
         Face::OpenLoop,
         "Error",
-        "Open-loop error: the states that the predictor imagines from this step under the executed actions (method 4.3), \
-         against the frames that then came, beside persistence",
+        "Open-loop error: the states that the predictor imagines from this step under the executed actions (method 4.3; \
+         Algorithm 2, line 20), against the frames that then came, beside persistence",
     ),
     (
         Face::Sensitivity,
         "Actions",
-        "Sensitivity to actions: how far the imagined future under the true actions lies from that under others. A model \
-         that ignores its actions gives 0",
+        "Sensitivity to actions: how far the imagined future under the true actions (method 4.3; Algorithm 2, line 20) lies \
+         from that under others. A model that ignores its actions gives 0",
     ),
     (
         Face::Imagined,

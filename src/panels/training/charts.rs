@@ -63,7 +63,8 @@ fn groups_ui(ui: &mut Ui, form: &mut TrainingForm, metrics: &RunMetrics, acts: &
             for group in Group::ALL {
                 let of_group: Vec<&String> = names.iter().copied().filter(|name| Group::of(name) == group).collect();
                 if !of_group.is_empty() {
-                    group_ui(ui, form, group, &of_group, &drawn, acts);
+                    let in_sight = group_ui(ui, form, group, &of_group, &drawn, acts);
+                    form.in_sight = in_sight.or(form.in_sight);
                 }
             }
         });
@@ -104,7 +105,7 @@ fn header_ui(ui: &mut Ui, form: &mut TrainingForm) {
     ui.label(RichText::new("Smoothing").size(SMALL).color(p.weak));
 }
 
-/// The loss wide, everything else in two columns.
+/// The loss wide, everything else in two columns. What the x axis shows, if the group is unfolded.
 fn group_ui(
     ui: &mut Ui,
     form: &TrainingForm,
@@ -112,7 +113,8 @@ fn group_ui(
     names: &[&String],
     drawn: &[Drawn<'_>],
     acts: &mut Vec<ChartAct>,
-) {
+) -> Option<[f64; 2]> {
+    let mut in_sight = None;
     let style = |name: &str| {
         let chosen = form.logarithmic.get(name).copied();
         Style {
@@ -131,19 +133,28 @@ fn group_ui(
             names.sort_by_key(|name| (name.as_str() != "loss", name.as_str()));
             let (wide, rest) = names.split_at(usize::from(names[0] == "loss"));
             for name in wide {
-                chart_ui(ui, name, drawn, style(name), 280.0, acts);
+                in_sight = Some(chart_ui(ui, name, drawn, style(name), 280.0, acts));
             }
             for pair in rest.chunks(2) {
                 ui.columns(2, |columns| {
                     for (column, name) in columns.iter_mut().zip(pair) {
-                        chart_ui(column, name, drawn, style(name), 140.0, acts);
+                        in_sight = Some(chart_ui(column, name, drawn, style(name), 140.0, acts));
                     }
                 });
             }
         });
+    in_sight
 }
 
-fn chart_ui(ui: &mut Ui, name: &str, drawn: &[Drawn<'_>], mut style: Style, height: f32, acts: &mut Vec<ChartAct>) {
+/// Gives what the x axis shows.
+fn chart_ui(
+    ui: &mut Ui,
+    name: &str,
+    drawn: &[Drawn<'_>],
+    mut style: Style,
+    height: f32,
+    acts: &mut Vec<ChartAct>,
+) -> [f64; 2] {
     let p = Palette::of(ui);
     let known: Vec<Drawn<'_>> = drawn
         .iter()
@@ -227,6 +238,7 @@ fn chart_ui(ui: &mut Ui, name: &str, drawn: &[Drawn<'_>], mut style: Style, heig
     if !shown.response.context_menu_opened() {
         values_ui(ui, &shown, name, &known, style);
     }
+    [bounds.min()[0], bounds.max()[0]]
 }
 
 /// The chart's name, each run's newest value, and where one was no number.

@@ -1,13 +1,13 @@
 //! The form of a run: stage, preset and every setting that the stage depends on, what it will need, and the buttons that
 //! lead it.
 
-use std::path::PathBuf;
+mod meanings;
 
 use egui::{CollapsingHeader, ComboBox, Label, RichText, Slider, Ui};
 
 use super::needs::needs_ui;
-use super::runs::{is_busy, is_paused, start, training_job};
-use super::state::Checked;
+use super::runs::{checkpoint_in_use, is_busy, training_job};
+use super::state::{Checked, TrainingForm, named_path};
 use crate::config::{Field, FieldKind, PRESETS};
 use crate::engine::{Command, Priority, RunMetrics, Stage, TrainingCommand, TrainingState};
 use crate::panels::files::{Dialogs, PathField, dialog_button_ui};
@@ -16,7 +16,7 @@ use crate::ui::theme::SMALL;
 use crate::ui::{Palette, numbers, widgets};
 
 /// Room for the button of a file dialog, points.
-const DIALOG: f32 = 42.0;
+pub(super) const DIALOG: f32 = 42.0;
 
 pub(super) fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
     egui::Frame::NONE
@@ -37,27 +37,11 @@ pub(super) fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metri
 /// The buttons of the run at hand.
 fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.horizontal_wrapped(|ui| {
-        let mut button = |ui: &mut Ui, text: &str, tip: &str, command: Command| {
-            if ui.button(text).on_hover_text(tip).clicked() {
-                state.outbox.push(command);
+        for lead in TrainingForm::leads(view) {
+            if ui.button(lead.button).on_hover_text(lead.tip).clicked() {
+                state.outbox.push(lead.command);
             }
-        };
-        let pausing = training_job(view).is_some_and(|job| job.pausing);
-        if is_paused(view) || pausing {
-            let tip = if pausing {
-                "Do not pause after all"
-            } else {
-                "Do the next step"
-            };
-            button(ui, "Resume training", tip, Command::Training(TrainingCommand::Resume));
-        } else {
-            let tip = "Save a checkpoint after the step at hand and wait; the models stay loaded";
-            button(ui, "Pause training", tip, Command::Training(TrainingCommand::Pause));
         }
-        let tip = "Save a checkpoint after the step at hand and end; the run can go on from it";
-        button(ui, "Stop and save", tip, Command::StopTraining);
-        let tip = "End after the step at hand; what was done since the last checkpoint is dropped";
-        button(ui, "Just stop", tip, Command::Training(TrainingCommand::StopUnsaved));
     });
 }
 
@@ -189,36 +173,26 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         "Optimiser steps of the schedule; empty takes the preset's own number",
     );
     widgets::field(ui, &mut form.steps, f32::INFINITY, "the preset's own", "Steps");
-    let steps = form.steps.trim();
-    let parsed: Option<usize> = steps.parse().ok().filter(|steps| *steps > 0);
-    let steps_are_wrong = !steps.is_empty() && parsed.is_none();
-    if steps_are_wrong {
-        problem(ui, "A whole number above 0, or nothing");
+    if let Err(expected) = form.own_steps() {
+        problem(ui, expected);
     }
-    let in_use = view.board.info.as_ref().and_then(|info| info.checkpoint_folder.clone());
-    let (tip, hint, in_use) = match form.stage {
+    let (tip, hint) = match form.stage {
         Stage::One => (
             "A checkpoint or a run of stage 1 whose weights this run begins with; empty begins from nothing",
             "from nothing".to_owned(),
-            None,
         ),
         _ => (
             "The checkpoint that this stage goes on from; empty takes the one in use. It is not written to.",
-            in_use
-                .as_ref()
-                .map_or_else(String::new, |folder| folder.display().to_string()),
-            in_use,
+            checkpoint_in_use(view).map_or_else(String::new, |folder| folder.display().to_string()),
         ),
     };
     label(ui, "From", tip);
     path_ui(ui, dialogs, PathField::From, &mut form.from, &hint, "From checkpoint");
     let named = named_path(&form.from);
     let nowhere = named.as_deref().filter(|named| !named.exists());
-    let from_is_wrong = nowhere.is_some();
     if let Some(nowhere) = nowhere {
         problem(ui, &format!("From: there is nothing at {}.", nowhere.display()));
     }
-    let from = named.or(in_use);
     if form.stage != Stage::Vlm {
         let tip =
             "Folder of episodes, made where it is missing or empty; stage 2 reads them where joint_rate is above 0";
@@ -233,9 +207,8 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
             "Data folder",
         );
     }
-    let data = named_path(&form.data).filter(|_| form.stage != Stage::Vlm);
     let mut edits = form.edits.clone();
-    let (stage, preset) = (form.stage, form.base().to_owned());
+    let stage = form.stage;
     let checked = match form.checked() {
         Ok(checked) => checked,
         Err(what) => {
@@ -245,12 +218,11 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
     };
     needs_ui(ui, &checked, stage, metrics);
     let problems = checked.edited.problems.len();
-    let run = PathBuf::from(form.run.trim());
-    let sound = !steps_are_wrong && !from_is_wrong && problems == 0 && !run.as_os_str().is_empty();
+    let wanted = form.wanted(view);
     ui.add_space(4.0);
     let mut begins = false;
     ui.horizontal(|ui| {
-        begins = widgets::primary_button(ui, sound, "Start training")
+        begins = widgets::primary_button(ui, wanted.is_some(), "Start training")
             .on_hover_text("Start the run, or go on with it")
             .clicked();
         if problems > 0 {
@@ -259,12 +231,9 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         }
     });
     settings_ui(ui, &checked, &mut edits);
-    form.edits.clone_from(&edits);
-    if begins {
-        start(state, view, run, stage, |request| {
-            (request.preset, request.settings) = (preset, edits);
-            (request.steps, request.from, request.data) = (parsed, from, data);
-        });
+    form.edits = edits;
+    if let Some(wanted) = wanted.filter(|_| begins) {
+        state.begin_training(wanted);
     }
 }
 
@@ -275,10 +244,6 @@ fn path_ui(ui: &mut Ui, dialogs: &mut Dialogs, field: PathField, path: &mut Stri
         widgets::field(ui, path, width, hint, name);
         dialog_button_ui(ui, dialogs, field, path);
     });
-}
-
-fn named_path(text: &str) -> Option<PathBuf> {
-    Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from)
 }
 
 fn label(ui: &mut Ui, text: &str, tip: &str) {
@@ -366,7 +331,8 @@ fn field_ui(ui: &mut Ui, checked: &Checked, field: &Field, edits: &mut std::coll
             galley,
             color,
         );
-        response.on_hover_text(format!("{}\nThe preset has {}", field.path, field.text));
+        let meaning = meanings::meaning(&field.path).unwrap_or_default();
+        response.on_hover_text(format!("{meaning}\n{}\nThe preset has {}", field.path, field.text));
         let room = (ui.available_width() - if changed { 52.0 } else { 0.0 }).max(60.0);
         match &field.kind {
             FieldKind::Number | FieldKind::Row => {

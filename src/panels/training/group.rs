@@ -58,27 +58,36 @@ impl Group {
 /// The quantity behind a name, with its symbol and equation of the method where there is one.
 pub(super) fn explained(name: &str) -> &'static str {
     match name {
-        "loss" => "The loss that is minimised: the sum of all terms with their weights (method, 4.7).",
+        "loss" => {
+            "L: the loss that is minimised, the sum of all terms with their weights (method 4.7; Algorithm 1, line 18; in stage 2 \
+             the total training loss)."
+        }
         "prediction" | "masked_prediction" => {
-            "L_pred: Smooth-L1 or squared error of predicted and target tokens (method, 4.7)."
+            "L_pred: Smooth-L1 or squared error of predicted and target tokens, 0 or more (method 4.7; Algorithm 1, line 16)."
         }
         "sigreg" | "masked_sigreg" => {
-            "L_reg, SIGReg: sum of p ln p over the normalised spectrum p of the latents' covariance, or its sketched form; lower is better conditioned (method, 4.7)."
+            "L_reg, SIGReg: sum of p ln p over the normalised spectrum p of the latents' covariance, or its sketched form; −ln D at best, 0 collapsed, where it is spectral (method 4.7; Algorithm 1, line 17)."
         }
-        "pooled" => "Squared error of the mean-pooled prediction.",
-        "slowness" => "Half the mean squared change of the pooled latent from frame t to t + 1.",
-        "inverse_dynamics" => "Error of the action read from s_t and s_t+1.",
+        "pooled" => "Squared error of the mean-pooled prediction, 0 or more (beyond the method).",
+        "slowness" => {
+            "Half the mean squared change of the pooled latent from frame t to t + 1, 0 or more (beyond the method)."
+        }
+        "inverse_dynamics" => "Error of the action a_t as read from s_t and s_t+1, 0 or more (beyond the method).",
         "proprioception" => {
-            "Squared error of gripper x, y, suction and holding, read by a line from the pooled latent."
+            "Squared error of gripper x, y, suction and holding, read by a line from the pooled latent (beyond the method)."
         }
         "error_over_persistence" => {
             "Squared error of the prediction over that of \"nothing changes\": below 1 the predictor knows more than persistence."
         }
         "comparison_over_persistence" => "The same in the space in which planning compares states.",
-        "pooled_deviation" => "Standard deviation of the pooled latent over the batch: near 0 it has collapsed.",
-        "mask_acceptance" => "Share of drawn block masks whose masked share lay within its range (method, 4.6).",
+        "pooled_deviation" => {
+            "Standard deviation of the pooled latent over the batch, 0 or more: near 0 it has collapsed."
+        }
+        "mask_acceptance" => {
+            "Share of drawn block masks whose masked share lay within its range, 0 to 1 (method 4.6; Algorithm 1, line 4)."
+        }
         "effective_rank" => {
-            "exp(H(p)) of the normalised spectrum p of the latents' covariance: how many directions are in use, 1 to D."
+            "exp(H(p)) of the normalised spectrum p of the latents' covariance: how many directions are in use, 1 to D (p and H(p): method 4.7; Algorithm 1, line 17)."
         }
         "effective_rank_tokens" => "The same of the tokens, each about the mean of its position.",
         "probe_gripper_m" => {
@@ -88,17 +97,24 @@ pub(super) fn explained(name: &str) -> &'static str {
         "goals_found" => {
             "Share of goals of fresh scenes that are nearest to the state in which their sub-goal is achieved, by cosine."
         }
-        "info_nce" => "L_GPI: symmetric InfoNCE over goals and achieved states at temperature tau_c (method, 4.7).",
-        "goal_regression" => "Squared distance of goals to the states that were achieved, in the comparison space.",
+        "info_nce" => {
+            "L_GPI: symmetric InfoNCE over K goals and achieved states at temperature τ_c; ln K knows nothing, 0 is best (method 4.7, \
+             GPI contrastive loss; method 7, stage 2, step 5)."
+        }
+        "goal_regression" => {
+            "Squared distance of goals to the states that were achieved, in the comparison space, 0 or more (beyond the method)."
+        }
         "learning_rate" => {
-            "Rate of the predictor and the heads in stage 1, of what is trained elsewhere: warm-up, then a cosine."
+            "Rate of the predictor and the heads in stage 1, of what is trained elsewhere: warm-up, then a cosine (method 5; Algorithm 1, line 19)."
         }
-        "learning_rate_encoder" => "Rate of the online encoder.",
-        "learning_rate_lora" => "Rate of the language model's adapters.",
+        "learning_rate_encoder" => "Rate of the online encoder θ (method 5; Algorithm 1, line 19).",
+        "learning_rate_lora" => "Rate of the language model's adapters (method 5; method 7, stage 2, step 8).",
         "ema_tau" => {
-            "tau: momentum with which the target encoder follows, theta' <- tau theta' + (1 - tau) theta (method, 4.2)."
+            "τ: momentum with which the target encoder follows, ξ ← τ ξ + (1 − τ) θ, 0 to 1 (method 4.2; Algorithm 1, lines 21 and 22)."
         }
-        "gradient_norm" => "Global L2 norm of the gradient before it is clipped at train.clip_norm.",
+        "gradient_norm" => {
+            "Global L2 norm of the gradient ∇L before it is clipped at train.clip_norm, 0 or more (Algorithm 1, line 19)."
+        }
         "secs" => "Seconds that a step took.",
         "steps_per_sec" => "Steps a second while a step computes; rests and pauses do not count.",
         "loader_secs" | "loader_wait" => "Seconds of a step that were waited for data.",
@@ -110,6 +126,24 @@ pub(super) fn explained(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_method_has_is_explained_with_its_place_in_it() {
+        for (name, place) in [
+            ("loss", "Algorithm 1, line 18"),
+            ("prediction", "Algorithm 1, line 16"),
+            ("sigreg", "Algorithm 1, line 17"),
+            ("info_nce", "method 4.7, GPI contrastive loss"),
+            ("effective_rank", "method 4.7"),
+            ("mask_acceptance", "Algorithm 1, line 4"),
+            ("learning_rate", "Algorithm 1, line 19"),
+            ("learning_rate_lora", "method 7, stage 2, step 8"),
+            ("ema_tau", "Algorithm 1, lines 21 and 22"),
+            ("gradient_norm", "Algorithm 1, line 19"),
+        ] {
+            assert!(explained(name).contains(place), "{name}: {}", explained(name));
+        }
+    }
 
     #[test]
     fn what_a_stage_writes_stands_where_it_is_looked_for() {

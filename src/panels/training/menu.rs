@@ -20,7 +20,7 @@ pub(super) enum ChartAct {
     Logarithmic { name: String, on: bool },
     Smooth(f64),
     SaveCsv { name: String, text: String },
-    SaveAll,
+    SaveAll { visible: bool },
 }
 
 /// A run of the chart, and the steps of it that are in sight.
@@ -46,7 +46,11 @@ pub(super) fn chart_menu(
         };
         offer(ui, "Save this chart as CSV", &|| save(false));
         offer(ui, "Save this chart as CSV, visible range", &|| save(true));
-        offer(ui, Table::Training.title(), &|| ChartAct::SaveAll);
+        for visible in [false, true] {
+            offer(ui, Table::Training { visible }.title(), &|| ChartAct::SaveAll {
+                visible,
+            });
+        }
         ui.separator();
         let axis = if logarithmic {
             "Linear y axis"
@@ -82,7 +86,10 @@ pub(super) fn perform(state: &mut ViewState, acts: Vec<ChartAct>) {
                 let file = format!("training-{}.csv", name.replace(['.', '/'], "-"));
                 state.shell.acts.push(WindowAct::SaveText { file, text });
             }
-            ChartAct::SaveAll => state.shell.acts.push(WindowAct::SaveTable(Table::Training)),
+            ChartAct::SaveAll { visible } => {
+                let table = Table::Training { visible };
+                state.shell.acts.push(WindowAct::SaveTable(table));
+            }
         }
     }
 }

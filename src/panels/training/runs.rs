@@ -1,15 +1,19 @@
 //! The list of runs: how each stands, which of them are drawn, and how one goes on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use egui::{Align, Label, Layout, RichText, Ui, vec2};
 
-use super::state::TrainingForm;
+use super::form::DIALOG;
+use super::state::{TrainingForm, named_path};
+use crate::device::DeviceChoice;
 use crate::engine::{
     Command, Job, JobKind, RunFacts, RunMetrics, RunState, Stage, TrainingCommand, TrainingRequest, TrainingState,
     run_name,
 };
+use crate::panels::files::{PathField, dialog_button_ui};
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
@@ -46,9 +50,13 @@ pub(super) fn runs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metri
 fn watch_ui(ui: &mut Ui, state: &mut ViewState) {
     ui.horizontal(|ui| {
         let path = &mut state.training.path;
-        let width = (ui.available_width() - 74.0).max(80.0);
+        let width = (ui.available_width() - 74.0 - DIALOG).max(80.0);
         let field = widgets::field(ui, path, width, "Folder of a run", "Run to watch");
+        if std::mem::take(&mut state.training.focus_path) {
+            field.request_focus();
+        }
         let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        dialog_button_ui(ui, &mut state.shell.dialogs, PathField::Watch, path);
         let run = PathBuf::from(path.trim());
         let named = !run.as_os_str().is_empty();
         let button = ui.add_enabled(named, egui::Button::new("Watch"));
@@ -77,12 +85,7 @@ fn row_ui(
         let check = ui.checkbox(&mut on, "").on_hover_text("Draw the curves of this run");
         let check = check.accessible_name(format!("Draw {name}"));
         if check.changed() {
-            let run = run.to_owned();
-            state.outbox.push(if on {
-                Command::WatchRun(run)
-            } else {
-                Command::Training(TrainingCommand::Forget(run))
-            });
+            state.outbox.push(watching(run, on));
         }
         let (swatch, _) = ui.allocate_exact_size(vec2(10.0, 10.0), egui::Sense::hover());
         if watched.is_some() {
@@ -141,50 +144,167 @@ fn row_ui(
     }
 }
 
-/// Goes on with a run that ended early, with its own settings.
-fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, facts: &RunFacts, name: &str) {
-    let (Some(stage), RunState::Stopped | RunState::Failed) = (facts.stage, facts.state) else {
-        return;
-    };
-    let busy = is_busy(view);
-    let button = ui.add_enabled(!busy, egui::Button::new(RichText::new("Resume").size(SMALL)).small());
-    let button = button.accessible_name(format!("Resume {name}"));
-    let tip = "Go on from its last checkpoint, with the settings that it was begun with";
-    if button.on_hover_text(tip).clicked() {
-        let config = facts.run.join("config.ron").display().to_string();
-        start(state, view, facts.run.clone(), stage, |request| {
-            request.preset = config;
-            (request.from, request.data) = (facts.from.clone(), facts.data.clone());
-            if facts.scene.is_some() {
-                request.scene.clone_from(&facts.scene);
-            }
-        });
+/// Begins to read a run, or reads it no more.
+fn watching(run: &Path, on: bool) -> Command {
+    if on {
+        Command::WatchRun(run.to_owned())
+    } else {
+        Command::Training(TrainingCommand::Forget(run.to_owned()))
     }
 }
 
-/// Starts a run, watched from the beginning.
-pub(super) fn start(
-    state: &mut ViewState,
-    view: &View<'_>,
-    run: PathBuf,
-    stage: Stage,
-    fill: impl FnOnce(&mut TrainingRequest),
-) {
-    let mut request = TrainingRequest {
+/// Goes on with a run that ended early, with its own settings.
+fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, facts: &RunFacts, name: &str) {
+    if !ended_early(facts) {
+        return;
+    }
+    let request = resumed(view, facts);
+    let button = ui.add_enabled(
+        request.is_some(),
+        egui::Button::new(RichText::new("Resume").size(SMALL)).small(),
+    );
+    let button = button.accessible_name(format!("Resume {name}"));
+    let tip = "Go on from its last checkpoint, with the settings that it was begun with";
+    if let Some(request) = request.filter(|_| button.on_hover_text(tip).clicked()) {
+        state.begin_training(request);
+    }
+}
+
+fn ended_early(facts: &RunFacts) -> bool {
+    facts.stage.is_some() && matches!(facts.state, RunState::Stopped | RunState::Failed)
+}
+
+/// What goes on with a run that ended early; none while the trainer is busy.
+fn resumed(view: &View<'_>, facts: &RunFacts) -> Option<TrainingRequest> {
+    let stage = facts.stage.filter(|_| ended_early(facts) && !is_busy(view))?;
+    Some(TrainingRequest {
         stage,
-        preset: String::new(),
-        settings: std::collections::BTreeMap::new(),
-        run: run.clone(),
+        preset: facts.run.join("config.ron").display().to_string(),
+        settings: BTreeMap::new(),
+        run: facts.run.clone(),
         steps: None,
-        from: None,
-        scene: view.board.info.as_ref().map(|info| info.scene_source.clone()),
-        data: None,
-        device: view.board.info.as_ref().map(|info| info.device_choice),
-    };
-    fill(&mut request);
-    state
-        .outbox
-        .extend([Command::StartTraining(request), Command::WatchRun(run)]);
+        from: facts.from.clone(),
+        scene: facts.scene.clone().or_else(|| scene(view)),
+        data: facts.data.clone(),
+        device: device(view),
+    })
+}
+
+/// What a run computes on: the device in use.
+fn device(view: &View<'_>) -> Option<DeviceChoice> {
+    view.board.info.as_ref().map(|info| info.device_choice)
+}
+
+/// The scene that a run is of: the one in use.
+fn scene(view: &View<'_>) -> Option<String> {
+    view.board.info.as_ref().map(|info| info.scene_source.clone())
+}
+
+/// The checkpoint in use: a later stage goes on from it unless the form names another.
+pub(super) fn checkpoint_in_use(view: &View<'_>) -> Option<PathBuf> {
+    view.board.info.as_ref().and_then(|info| info.checkpoint_folder.clone())
+}
+
+impl ViewState {
+    /// Starts a run, watched from the beginning.
+    pub(in crate::panels) fn begin_training(&mut self, request: TrainingRequest) {
+        let watch = Command::WatchRun(request.run.clone());
+        self.outbox.extend([Command::StartTraining(request), watch]);
+    }
+}
+
+/// A way to lead the run at hand.
+pub(in crate::panels) struct Lead {
+    pub button: &'static str,
+    /// As the palette has it.
+    pub title: &'static str,
+    pub tip: &'static str,
+    pub command: Command,
+}
+
+impl TrainingForm {
+    /// The run that the form asks for; none while the trainer is busy or something in the form is to be corrected.
+    pub(in crate::panels) fn wanted(&mut self, view: &View<'_>) -> Option<TrainingRequest> {
+        let steps = self.own_steps().ok()?;
+        let checked = self.checked().ok()?;
+        let run = PathBuf::from(self.run.trim());
+        let from = named_path(&self.from);
+        let sound = checked.edited.problems.is_empty() && from.as_ref().is_none_or(|from| from.exists());
+        if !sound || is_busy(view) || run.as_os_str().is_empty() {
+            return None;
+        }
+        Some(TrainingRequest {
+            stage: self.stage,
+            preset: self.base().to_owned(),
+            settings: self.edits.clone(),
+            run,
+            steps,
+            // Stage 1 begins from nothing.
+            from: from.or_else(|| checkpoint_in_use(view).filter(|_| self.stage != Stage::One)),
+            scene: scene(view),
+            data: named_path(&self.data).filter(|_| self.stage != Stage::Vlm),
+            device: device(view),
+        })
+    }
+
+    /// What can be asked of the run at hand; nothing where there is none.
+    pub(in crate::panels) fn leads(view: &View<'_>) -> Vec<Lead> {
+        if !is_busy(view) {
+            return Vec::new();
+        }
+        let pausing = training_job(view).is_some_and(|job| job.pausing);
+        let on = if is_paused(view) || pausing {
+            Lead {
+                button: "Resume training",
+                title: "Resume training",
+                tip: if pausing {
+                    "Do not pause after all"
+                } else {
+                    "Do the next step"
+                },
+                command: Command::Training(TrainingCommand::Resume),
+            }
+        } else {
+            Lead {
+                button: "Pause training",
+                title: "Pause training",
+                tip: "Save a checkpoint after the step at hand and wait; the models stay loaded",
+                command: Command::Training(TrainingCommand::Pause),
+            }
+        };
+        let save = Lead {
+            button: "Stop and save",
+            title: "Stop training and save",
+            tip: "Save a checkpoint after the step at hand and end; the run can go on from it",
+            command: Command::StopTraining,
+        };
+        let stop = Lead {
+            button: "Just stop",
+            title: "Just stop training",
+            tip: "End after the step at hand; what was done since the last checkpoint is dropped",
+            command: Command::Training(TrainingCommand::StopUnsaved),
+        };
+        vec![on, save, stop]
+    }
+
+    /// Every run that is known, whether it is watched, and the command that turns that round.
+    pub(in crate::panels) fn watchable(metrics: &RunMetrics) -> Vec<(String, bool, Command)> {
+        let listed = metrics.listed.iter().map(|facts| &facts.run);
+        let runs: BTreeSet<&PathBuf> = metrics.watched.keys().chain(listed).collect();
+        let with_command = |run: &PathBuf| {
+            let watched = metrics.watched.contains_key(run);
+            (run_name(run), watched, watching(run, !watched))
+        };
+        runs.into_iter().map(with_command).collect()
+    }
+
+    /// The runs that can go on from where they ended, with what begins them again.
+    pub(in crate::panels) fn resumable(view: &View<'_>, metrics: &RunMetrics) -> Vec<(String, TrainingRequest)> {
+        let listed = metrics.listed.iter();
+        listed
+            .filter_map(|facts| Some((run_name(&facts.run), resumed(view, facts)?)))
+            .collect()
+    }
 }
 
 /// The trainer has a run that is not over.

@@ -1,13 +1,14 @@
 //! What the training workspace remembers between frames.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::samples::SamplesView;
 use crate::config::{self, Config, Edited, Field, Stem};
-use crate::engine::{Priority, Stage};
+use crate::engine::{Priority, Run, Stage};
 use crate::train::TrainingMemory;
 
 const WORLD_MODEL: &str = "World model";
@@ -34,6 +35,8 @@ pub struct TrainingForm {
     pub priority: Priority,
     /// A run that is to be watched.
     pub path: String,
+    /// Give its field the focus at the next frame.
+    pub focus_path: bool,
     pub log_scale: bool,
     /// Charts whose axis was chosen for them alone.
     pub logarithmic: BTreeMap<String, bool>,
@@ -44,6 +47,8 @@ pub struct TrainingForm {
     /// The x axis is logarithmic.
     pub log_x: bool,
     pub hidden: BTreeSet<PathBuf>,
+    /// First and last place on the x axis that the charts show: steps, or seconds where that is what it has.
+    pub in_sight: Option<[f64; 2]>,
     pub samples: SamplesView,
     colors: BTreeMap<PathBuf, usize>,
     /// The folder of runs was asked for.
@@ -87,12 +92,14 @@ impl Default for TrainingForm {
             checked: None,
             priority: Priority::default(),
             path: String::new(),
+            focus_path: false,
             log_scale: true,
             logarithmic: BTreeMap::new(),
             smoothing: 0.0,
             by_time: false,
             log_x: false,
             hidden: BTreeSet::new(),
+            in_sight: None,
             samples: SamplesView::default(),
             colors: BTreeMap::new(),
             listed: false,
@@ -114,9 +121,33 @@ impl TrainingForm {
         }
     }
 
+    /// The steps of a run that its curves show; none where it is hidden.
+    pub(in crate::panels) fn steps_in_sight(&self, path: &Path, run: &Run) -> Option<RangeInclusive<f64>> {
+        if self.hidden.contains(path) {
+            return None;
+        }
+        let [from, to] = self.in_sight.unwrap_or([f64::MIN, f64::MAX]);
+        let step = |x| if self.by_time { run.step_at(x).unwrap_or(x) } else { x };
+        Some(step(from)..=step(to))
+    }
+
     /// The number of a run's colour.
     pub(super) fn color(&self, run: &Path) -> usize {
         self.colors.get(run).copied().unwrap_or(0)
+    }
+
+    /// The steps that were typed; none takes the preset's own number.
+    ///
+    /// # Errors
+    /// What was expected in place of what was typed.
+    pub(super) fn own_steps(&self) -> Result<Option<usize>, &'static str> {
+        match self.steps.trim() {
+            "" => Ok(None),
+            typed => match typed.parse() {
+                Ok(steps) if steps > 0 => Ok(Some(steps)),
+                _ => Err("A whole number above 0, or nothing"),
+            },
+        }
     }
 
     /// What the settings are those of, but for the edits: the file, or else the preset.
@@ -153,6 +184,11 @@ impl TrainingForm {
             }
         }
     }
+}
+
+/// The path that was typed; none where the field is empty.
+pub(super) fn named_path(text: &str) -> Option<PathBuf> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from)
 }
 
 impl Checked {

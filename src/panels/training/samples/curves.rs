@@ -1,9 +1,11 @@
 //! Errors as curves: of the read-out over the run's steps, and of a rollout over the steps that it looks ahead.
 
-use egui::{Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use super::{line_ui, title_ui};
+use super::{line_ui, menu, title_ui};
 use crate::engine::Run;
+use crate::panels::Shell;
+use crate::panels::tables::SamplePlot;
 use crate::train::{OpenLoopError, ProbeErrors};
 use crate::ui::chart::{self, Axes};
 use crate::ui::{Palette, numbers};
@@ -25,7 +27,7 @@ struct Curve<'a> {
     level: Option<f64>,
 }
 
-pub(super) fn probe_ui(ui: &mut Ui, probe: &ProbeErrors, run: Option<&Run>, step: usize) {
+pub(super) fn probe_ui(ui: &mut Ui, shell: &mut Shell, probe: &ProbeErrors, run: Option<&Run>, step: usize) {
     let p = Palette::of(ui);
     title_ui(ui, "Read-out", PROBE);
     let centimetres = |metres: f64| format!("{} cm", numbers::sig3(100.0 * metres));
@@ -65,17 +67,13 @@ pub(super) fn probe_ui(ui: &mut Ui, probe: &ProbeErrors, run: Option<&Run>, step
         },
     ];
     if curves.iter().any(|curve| curve.points.len() > 1) {
-        chart_ui(
-            ui,
-            "Read-out errors over steps, metres",
-            &curves,
-            Some(step as f64),
-            PROBE,
-        );
+        let name = "Read-out errors over steps, metres";
+        let chart = chart_ui(ui, name, &curves, Some(step as f64), PROBE);
+        menu(&chart, shell, SamplePlot::ReadOut);
     }
 }
 
-pub(super) fn open_loop_ui(ui: &mut Ui, errors: &[OpenLoopError]) {
+pub(super) fn open_loop_ui(ui: &mut Ui, shell: &mut Shell, errors: &[OpenLoopError]) {
     let p = Palette::of(ui);
     title_ui(ui, "Open-loop error over persistence", OPEN_LOOP);
     let points = |of: fn(&OpenLoopError) -> f64| errors.iter().map(|error| [error.ahead as f64, of(error)]).collect();
@@ -103,17 +101,18 @@ pub(super) fn open_loop_ui(ui: &mut Ui, errors: &[OpenLoopError]) {
             level: None,
         },
     ];
-    chart_ui(ui, "Open-loop error by steps ahead", &curves, None, OPEN_LOOP);
+    let chart = chart_ui(ui, "Open-loop error by steps ahead", &curves, None, OPEN_LOOP);
+    menu(&chart, shell, SamplePlot::OpenLoop);
 }
 
 /// Curves from 0 up, with a line at `marked`.
-fn chart_ui(ui: &mut Ui, name: &str, curves: &[Curve<'_>], marked: Option<f64>, tip: &str) {
+fn chart_ui(ui: &mut Ui, name: &str, curves: &[Curve<'_>], marked: Option<f64>, tip: &str) -> Response {
     let p = Palette::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
-    response.on_hover_text(tip);
+    let response = response.on_hover_text(tip);
     if !ui.is_rect_visible(rect) {
-        return;
+        return response;
     }
     let plot = Rect::from_min_max(
         pos2(rect.left() + 40.0, rect.top() + 18.0),
@@ -132,7 +131,7 @@ fn chart_ui(ui: &mut Ui, name: &str, curves: &[Curve<'_>], marked: Option<f64>, 
         points().map(|point| point[0]).fold(f64::NEG_INFINITY, f64::max),
     );
     if from > to {
-        return;
+        return response;
     }
     let axes = Axes::new(plot, from..=to, 0.0..=highest * 1.08);
     let painter = ui.painter();
@@ -155,4 +154,5 @@ fn chart_ui(ui: &mut Ui, name: &str, curves: &[Curve<'_>], marked: Option<f64>, 
         }
         legend.x += chart::legend_entry(painter, p, legend, curve.color, curve.word);
     }
+    response
 }

@@ -9,7 +9,7 @@ use crate::ui::Palette;
 
 /// Frames beside one another.
 const COLUMNS: usize = 4;
-const TIP: &str = "Masks of the step before, over frames of its own clips (method, 4.6). Clear: context, seen by the online \
+const TIP: &str = "Masks of the step before, over frames of its own clips (method 4.6; Algorithm 1, line 4). Clear: context, seen by the online \
                    encoder. Coloured: target, to be predicted as the target encoder sees it. Dark: not looked at.";
 
 pub(super) fn masks_ui(ui: &mut Ui, pictures: &mut Pictures, masks: &Masks) {

@@ -7,15 +7,18 @@ mod masks;
 mod pairs;
 mod pictures;
 mod spectrum;
+mod table;
 
 use std::path::{Path, PathBuf};
 
-use egui::{ComboBox, Frame, Label, Margin, RichText, ScrollArea, Slider, Ui};
+use egui::{ComboBox, Frame, Label, Margin, Response, RichText, ScrollArea, Slider, Ui};
 
 pub use pictures::Pictures;
 
 use crate::engine::{Command, Run, RunMetrics, TrainingCommand, run_name};
+use crate::panels::Shell;
 use crate::panels::state::ViewState;
+use crate::panels::tables::{SamplePlot, Table, plot_menu};
 use crate::train::Sample;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{SMALL, semibold};
@@ -89,7 +92,7 @@ pub(super) fn samples_ui(ui: &mut Ui, state: &mut ViewState, metrics: &RunMetric
     scroll.show(ui, |ui| {
         Frame::NONE.inner_margin(margin).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 4.0;
-            sample_ui(ui, &mut view.pictures, sample, curves);
+            sample_ui(ui, &mut view.pictures, &mut state.shell, sample, curves);
         });
     });
     view.pictures.forget_unused();
@@ -162,7 +165,7 @@ fn scrubber_ui(ui: &mut Ui, view: &mut SamplesView, steps: &[usize]) {
     }
 }
 
-fn sample_ui(ui: &mut Ui, pictures: &mut Pictures, sample: &Sample, curves: Option<&Run>) {
+fn sample_ui(ui: &mut Ui, pictures: &mut Pictures, shell: &mut Shell, sample: &Sample, curves: Option<&Run>) {
     let p = Palette::of(ui);
     let at = numbers::grouped(sample.step as i64);
     let took = std::time::Duration::try_from_secs_f64(sample.secs).unwrap_or_default();
@@ -176,19 +179,19 @@ fn sample_ui(ui: &mut Ui, pictures: &mut Pictures, sample: &Sample, curves: Opti
     );
     let content = &sample.content;
     if !content.spectra.is_empty() {
-        spectrum::spectra_ui(ui, &content.spectra);
+        spectrum::spectra_ui(ui, shell, &content.spectra);
     }
     if let Some(probe) = &content.probe {
-        curves::probe_ui(ui, probe, curves, sample.step);
+        curves::probe_ui(ui, shell, probe, curves, sample.step);
     }
     if let Some(masks) = &content.masks {
         masks::masks_ui(ui, pictures, masks);
     }
     if !content.open_loop.is_empty() {
-        curves::open_loop_ui(ui, &content.open_loop);
+        curves::open_loop_ui(ui, shell, &content.open_loop);
     }
     if let Some(matrix) = content.pairs.as_ref().filter(|matrix| matrix.is_whole()) {
-        pairs::pairs_ui(ui, matrix);
+        pairs::pairs_ui(ui, shell, matrix);
     }
     if !content.plans.is_empty() {
         answers::plans_ui(ui, &content.plans);
@@ -196,6 +199,11 @@ fn sample_ui(ui: &mut Ui, pictures: &mut Pictures, sample: &Sample, curves: Opti
     if !content.answers.is_empty() {
         answers::answers_ui(ui, pictures, &content.answers);
     }
+}
+
+/// What a right click on a plot of the sample offers.
+fn menu(response: &Response, shell: &mut Shell, plot: SamplePlot) {
+    plot_menu(response, shell, None, &[Table::Sample(plot)]);
 }
 
 /// The title of a part, which explains what stands under it.

@@ -2,16 +2,18 @@
 
 use egui::{Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-use super::{line_ui, title_ui};
+use super::{line_ui, menu, title_ui};
+use crate::panels::Shell;
+use crate::panels::tables::SamplePlot;
 use crate::train::Pairs;
 use crate::ui::color::cost_ramp;
 use crate::ui::{Palette, numbers};
 
 const TIP: &str = "Cosines of K goals g_k (rows) with the K states in which their sub-goals are achieved, then with the scenes' \
                    start states (columns). InfoNCE raises the diagonal over its row and its column, at temperature tau_c: \
-                   L_GPI = -log softmax(cos / tau_c) (method, 4.7). The scenes have numbers that training never draws.";
+                   L_GPI = -log softmax(cos / tau_c) (method 4.7; method 7, stage 2, step 5). The scenes have numbers that training never draws.";
 
-pub(super) fn pairs_ui(ui: &mut Ui, pairs: &Pairs) {
+pub(super) fn pairs_ui(ui: &mut Ui, shell: &mut Shell, pairs: &Pairs) {
     let p = Palette::of(ui);
     let (rows, columns) = (pairs.rows(), pairs.columns);
     title_ui(ui, "Goals and states", TIP);
@@ -31,9 +33,10 @@ pub(super) fn pairs_ui(ui: &mut Ui, pairs: &Pairs) {
     );
     let side = (ui.available_width() / columns as f32).min(18.0);
     let size = vec2(side * columns as f32, side * rows as f32);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let label = format!("Cosines of {rows} goals with {columns} states");
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, label.clone()));
+    menu(&response, shell, SamplePlot::Pairs);
     if !ui.is_rect_visible(rect) {
         return;
     }

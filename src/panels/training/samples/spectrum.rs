@@ -2,7 +2,9 @@
 
 use egui::{Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use super::{line_ui, title_ui};
+use super::{line_ui, menu, title_ui};
+use crate::panels::Shell;
+use crate::panels::tables::SamplePlot;
 use crate::train::{LatentKind, Spectrum};
 use crate::ui::chart::{self, Axes};
 use crate::ui::theme::SMALL;
@@ -12,19 +14,19 @@ use crate::ui::{Palette, numbers};
 const DECADES: f64 = 5.0;
 const HEIGHT: f32 = 120.0;
 const TIP: &str = "Eigenvalues p of the latents' covariance C = S'S / tr(S'S), as shares of their sum and sorted: what SIGReg \
-                   spreads, L_reg = sum p ln p (method, 4.7). Over frames of the store's last episodes, seen by the target \
+                   spreads, L_reg = sum p ln p (method 4.7; Algorithm 1, line 17). Over frames of the store's last episodes, seen by the target \
                    encoder.";
 const RANK: &str = "Effective rank exp(H(p)), H(p) = -sum p ln p, between 1 and D: how many directions are in use. Near 1 the \
-                    latent has collapsed (method, 4.7).";
+                    latent has collapsed (p and H(p): method 4.7; Algorithm 1, line 17).";
 
-fn name(of: LatentKind) -> &'static str {
+pub(super) fn name(of: LatentKind) -> &'static str {
     match of {
         LatentKind::Pooled => "pooled latent",
         LatentKind::Tokens => "tokens",
     }
 }
 
-pub(super) fn spectra_ui(ui: &mut Ui, spectra: &[Spectrum]) {
+pub(super) fn spectra_ui(ui: &mut Ui, shell: &mut Shell, spectra: &[Spectrum]) {
     let p = Palette::of(ui);
     title_ui(ui, "Spectrum", TIP);
     for spectrum in spectra {
@@ -37,10 +39,11 @@ pub(super) fn spectra_ui(ui: &mut Ui, spectra: &[Spectrum]) {
         );
         line_ui(ui, text, RANK);
     }
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::click());
     let count = spectra.iter().map(|spectrum| spectrum.shares.len()).max().unwrap_or(1);
     let label = format!("Spectrum of {count} directions");
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, label.clone()));
+    menu(&response, shell, SamplePlot::Spectrum);
     let response = response.on_hover_text(TIP);
     if !ui.is_rect_visible(rect) {
         return;
