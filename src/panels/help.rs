@@ -142,7 +142,7 @@ const QUANTITIES: [(&str, &str, &str); 17] = [
 ];
 
 /// What the training workspace does.
-const TRAINING: [&str; 5] = [
+const TRAINING: [&str; 6] = [
     "Ctrl+2 shows training. Name a folder, choose a stage and a preset, change what you like, and start: the form says in \
      place what is wrong, what each setting means, and how much memory and time it will take. A folder that holds a run \
      already is gone on with.",
@@ -150,6 +150,8 @@ const TRAINING: [&str; 5] = [
      Stop and save ends with a checkpoint that the run can go on from. Just stop drops what was done since the last \
      checkpoint. A run that was stopped or has failed goes on from its last checkpoint by Resume in the list, with the \
      settings that it was begun with.",
+    "While an episode is planned, a slider says who gets the machine: from the episode first over even shares to the training \
+     first.",
     "The list has the runs under runs/. Check one to draw its curves; name any other folder above the list, or drop it on the \
      window, to watch it. A run that another process writes is read as it grows, and never written to.",
     "Every number of a run is a curve, the runs laid over one another in their colours; a cross marks where a value was no \
