@@ -11,6 +11,8 @@ mod engine;
 mod hand;
 #[path = "window/latent.rs"]
 mod latent;
+#[path = "window/layouts.rs"]
+mod layouts;
 #[path = "window/pictures.rs"]
 mod pictures;
 #[path = "window/planning.rs"]
@@ -89,8 +91,9 @@ fn draw(ui: &mut egui::Ui, desk: &mut Desk) {
         recording: &desk.recording,
         live: desk.live.as_ref(),
         board: &desk.board,
+        metrics: &desk.metrics,
     };
-    studio_ui(ui, &mut desk.state, &view, &desk.metrics);
+    studio_ui(ui, &mut desk.state, &view);
     desk.sent.append(&mut desk.state.outbox);
 }
 

@@ -121,17 +121,19 @@ impl Studio {
         let now = || (self.engine.recording(), self.engine.live(), self.engine.board());
         let shown = self.held.take().unwrap_or_else(now);
         let (recording, live, board) = &shown;
-        let view = View {
-            recording,
-            live: live.as_deref(),
-            board,
-        };
-        let state = &mut self.state;
-        self.engine.with_metrics(|metrics| studio_ui(ui, state, &view, metrics));
-        if let Some(autopilot) = &mut self.autopilot {
-            autopilot.frame(ui.ctx(), state, &view);
-            self.held = autopilot.holds_still().then(|| shown.clone());
-        }
+        self.engine.with_metrics(|metrics| {
+            let view = View {
+                recording,
+                live: live.as_deref(),
+                board,
+                metrics,
+            };
+            studio_ui(ui, &mut self.state, &view);
+            if let Some(autopilot) = &mut self.autopilot {
+                autopilot.frame(ui.ctx(), &mut self.state, &view);
+                self.held = autopilot.holds_still().then(|| shown.clone());
+            }
+        });
         for dropped in dropped(ui) {
             match dropped {
                 Ok(command) => self.state.outbox.push(command),

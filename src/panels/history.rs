@@ -1,6 +1,6 @@
 //! Edits that can be taken back, whatever they changed: a title, how to undo it and how to do it again.
 
-use super::state::ViewState;
+use super::state::{ViewState, Workspace};
 use crate::engine::Command;
 
 /// Edits that are remembered; older ones are forgotten.
@@ -13,6 +13,8 @@ type Change = Box<dyn Fn(&mut ViewState)>;
 pub struct Edit {
     /// A verb first, without a full stop: "Set P from 48 to 96".
     pub title: String,
+    /// The workspace whose panes were moved, if it was that.
+    layout_of: Option<Workspace>,
     undo: Change,
     redo: Change,
 }
@@ -25,6 +27,7 @@ impl Edit {
     ) -> Self {
         Self {
             title: title.into(),
+            layout_of: None,
             undo: Box::new(undo),
             redo: Box::new(redo),
         }
@@ -34,6 +37,18 @@ impl Edit {
     pub fn commands(title: impl Into<String>, undo: Command, redo: Command) -> Self {
         let send = |command: Command| move |state: &mut ViewState| state.outbox.push(command.clone());
         Self::new(title, send(undo), send(redo))
+    }
+
+    /// A change of a workspace's layout.
+    pub fn layout(
+        workspace: Workspace,
+        undo: impl Fn(&mut ViewState) + 'static,
+        redo: impl Fn(&mut ViewState) + 'static,
+    ) -> Self {
+        Self {
+            layout_of: Some(workspace),
+            ..Self::new("Change the layout", undo, redo)
+        }
     }
 }
 
@@ -54,9 +69,10 @@ impl History {
         self.done.push(edit);
     }
 
-    /// Forgets everything, as when what was edited is gone.
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    /// Forgets all but layouts, as when the checkpoint whose settings were edited is gone.
+    pub fn keep_layouts(&mut self) {
+        self.done.retain(|edit| edit.layout_of.is_some());
+        self.undone.retain(|edit| edit.layout_of.is_some());
     }
 
     /// Title of the edit that would be undone next.
@@ -68,14 +84,35 @@ impl History {
     pub fn next_redo(&self) -> Option<&str> {
         self.undone.last().map(|edit| edit.title.as_str())
     }
+
+    /// Where the last change of a workspace's layout stands among the edits.
+    fn last_of_layout(&self, workspace: Workspace) -> Option<usize> {
+        self.done.iter().rposition(|edit| edit.layout_of == Some(workspace))
+    }
 }
 
 impl ViewState {
     pub fn undo(&mut self) {
-        if let Some(edit) = self.history.done.pop() {
-            (edit.undo)(self);
-            self.history.undone.push(edit);
+        if let Some(last) = self.history.done.len().checked_sub(1) {
+            self.undo_at(last);
         }
+    }
+
+    /// Undoes the last change of the layout that is shown; later edits of something else do not depend on it and stay.
+    pub fn undo_layout(&mut self) {
+        if let Some(index) = self.history.last_of_layout(self.workspace) {
+            self.undo_at(index);
+        }
+    }
+
+    pub fn can_undo_layout(&self) -> bool {
+        self.history.last_of_layout(self.workspace).is_some()
+    }
+
+    fn undo_at(&mut self, index: usize) {
+        let edit = self.history.done.remove(index);
+        (edit.undo)(self);
+        self.history.undone.push(edit);
     }
 
     pub fn redo(&mut self) {
@@ -89,6 +126,7 @@ impl ViewState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::panels::Pane;
 
     #[test]
     fn edits_are_undone_from_the_last_one_on_and_a_new_one_takes_the_place_of_what_was_undone() {
@@ -113,8 +151,45 @@ mod tests {
             state.history.push(seed(number, number + 1));
         }
         assert_eq!(state.history.done.len(), MOST);
-        state.history.clear();
+        state.history.keep_layouts();
         state.undo();
         assert_eq!(state.task.seed, 1);
+    }
+
+    #[test]
+    fn layouts_are_undone_in_their_turn_or_by_themselves_and_outlive_what_else_was_edited() {
+        let mut state = ViewState::new(&[], 0);
+        let is_open = |state: &ViewState, pane: Pane| state.shell.panes[pane.workspace()].is_open(pane);
+        let seed = |seed: u64| move |state: &mut ViewState| state.task.seed = seed;
+        for _ in 0..2 {
+            state.change_layout(Workspace::Episode, |panes| panes.close(Pane::Cem));
+        }
+        state.show_pane(Pane::Compare);
+        state.task.seed = 1;
+        state.history.push(Edit::new("Set 1", seed(0), seed(1)));
+        state.change_layout(Workspace::Training, |panes| panes.close(Pane::Metrics));
+
+        // In their turn, and where that is seen.
+        state.undo();
+        assert!(is_open(&state, Pane::Metrics) && state.workspace == Workspace::Training);
+        state.redo();
+        assert!(!is_open(&state, Pane::Metrics));
+        // Of the workspace that is shown, whatever was edited since.
+        state.workspace = Workspace::Episode;
+        state.undo_layout();
+        assert!(is_open(&state, Pane::Cem) && !is_open(&state, Pane::Metrics));
+        assert_eq!(state.task.seed, 1);
+        assert!(
+            !state.can_undo_layout(),
+            "to close what is closed or show a tab is no change"
+        );
+        state.history.keep_layouts();
+        state.redo();
+        assert!(!is_open(&state, Pane::Cem));
+        for _ in 0..2 {
+            state.undo();
+        }
+        assert!(is_open(&state, Pane::Cem) && is_open(&state, Pane::Metrics));
+        assert_eq!((state.task.seed, state.history.next_undo()), (1, None));
     }
 }

@@ -97,10 +97,11 @@ fn entries(ui: &Ui, state: &ViewState, view: &View<'_>) -> Vec<Entry> {
     all
 }
 
+/// What is of the other workspace can be gone to.
 fn panes(state: &ViewState, add: &mut impl FnMut(String, WindowAct)) {
     for &pane in Pane::ALL {
         let title = pane.title();
-        if state.shell.panes.is_open(pane) {
+        if pane.workspace() == state.workspace && state.panes().is_open(pane) {
             add(format!("Close the pane {title}"), WindowAct::ClosePane(pane));
             add(format!("Save a picture of the pane {title}"), WindowAct::Picture(pane));
         } else {
@@ -110,8 +111,8 @@ fn panes(state: &ViewState, add: &mut impl FnMut(String, WindowAct)) {
 }
 
 fn layouts(state: &ViewState, add: &mut impl FnMut(String, WindowAct)) {
-    let panes = &state.shell.panes;
-    if panes.can_undo() {
+    let panes = state.panes();
+    if state.can_undo_layout() {
         add("Undo layout change".to_owned(), WindowAct::UndoLayout);
     }
     if panes.custom().is_some() {

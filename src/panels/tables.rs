@@ -58,14 +58,14 @@ impl Table {
     }
 
     /// The table as text; none where there is nothing in it.
-    pub fn text(self, state: &ViewState, view: &View<'_>, metrics: &RunMetrics) -> Option<String> {
+    pub fn text(self, state: &ViewState, view: &View<'_>) -> Option<String> {
         match self {
             Self::Similarity { visible } => similarity(view, visible.then(|| time_range(state, view))),
             Self::Costs { visible } => {
                 let shown = view.planned(state).map(|step| step.step);
                 cem_costs(view, visible.then_some(shown))
             }
-            Self::Training => training(metrics),
+            Self::Training => training(view.metrics),
             Self::Latent => latent_table(view),
         }
     }

@@ -264,7 +264,7 @@ pub fn keep_to_checkpoint(state: &mut ViewState, view: &View<'_>) {
     let here = (info.checkpoint_folder.clone(), info.checkpoint_plan.clone());
     if state.settings.checkpoint.as_ref() != Some(&here) {
         if state.settings.checkpoint.replace(here).is_some() {
-            state.history.clear();
+            state.history.keep_layouts();
         }
         state.settings.draft = None;
     }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use egui::{CollapsingHeader, ComboBox, Label, RichText, Ui};
+use egui::{CollapsingHeader, ComboBox, Label, RichText, ScrollArea, Ui};
 
 use super::runs::{is_busy, is_paused, start};
 use super::state::Checked;
@@ -13,12 +13,18 @@ use crate::engine::{Command, JobKind, Priority, RunMetrics, Stage, TrainingComma
 use crate::panels::files::{PathField, dialog_button_ui};
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::SMALL;
-use crate::ui::{Palette, numbers, widgets};
+use crate::ui::{Palette, faces, numbers, widgets};
 
 /// Room for the button of a file dialog, points.
 const DIALOG: f32 = 42.0;
 
-pub(super) fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+pub fn train_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    faces::header_ui(ui, "Train", |_| {});
+    let scroll = ScrollArea::vertical().id_salt("form").auto_shrink(false);
+    scroll.show(ui, |ui| form_ui(ui, state, view));
+}
+
+fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     egui::Frame::NONE
         .inner_margin(egui::Margin::symmetric(10, 8))
         .show(ui, |ui| {
@@ -29,7 +35,7 @@ pub(super) fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metri
             state_ui(ui, view);
             priority_ui(ui, state);
             if !is_busy(view) {
-                new_run_ui(ui, state, view, metrics);
+                new_run_ui(ui, state, view);
             }
         });
 }
@@ -111,7 +117,7 @@ fn priority_ui(ui: &mut Ui, state: &mut ViewState) {
     });
 }
 
-fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let form = &mut state.training;
     ui.add_space(6.0);
     label(
@@ -183,7 +189,7 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
         problem(ui, "There is no such preset.");
         return;
     };
-    estimate_ui(ui, &checked, stage, &preset, metrics);
+    estimate_ui(ui, &checked, stage, &preset, view.metrics);
     let problems = checked.edited.problems.len();
     let run = PathBuf::from(form.run.trim());
     let sound = !steps_are_wrong && problems == 0 && !run.as_os_str().is_empty();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use egui::{Align, Label, Layout, RichText, Ui, vec2};
+use egui::{Align, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
 use super::state::TrainingForm;
 use crate::engine::{Command, RunFacts, RunMetrics, RunState, Stage, TrainingCommand, TrainingRequest, TrainingState};
@@ -10,11 +10,18 @@ use crate::panels::state::{View, ViewState};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
 
-pub(super) fn runs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+pub fn runs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    faces::header_ui(ui, "Runs", |_| {});
+    let scroll = ScrollArea::vertical().id_salt("runs").auto_shrink(false);
+    scroll.show(ui, |ui| list_ui(ui, state, view));
+}
+
+fn list_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     egui::Frame::NONE
         .inner_margin(egui::Margin::symmetric(10, 6))
         .show(ui, |ui| {
             watch_ui(ui, state);
+            let metrics = view.metrics;
             // What is watched and not listed yet has no facts.
             let unlisted = metrics
                 .watched
@@ -25,15 +32,15 @@ pub(super) fn runs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metri
                 faces::empty_ui(
                     ui,
                     "Runs under runs/ and those that are watched by path, whoever trains them.",
-                    "Start one below, or name a folder above.",
+                    "Start one in Train, or name a folder above.",
                 );
                 return;
             }
             for run in unlisted {
-                row_ui(ui, state, view, metrics, run, None);
+                row_ui(ui, state, view, run, None);
             }
             for facts in &metrics.listed {
-                row_ui(ui, state, view, metrics, &facts.run, Some(facts));
+                row_ui(ui, state, view, &facts.run, Some(facts));
             }
         });
 }
@@ -56,17 +63,10 @@ fn watch_ui(ui: &mut Ui, state: &mut ViewState) {
     });
 }
 
-fn row_ui(
-    ui: &mut Ui,
-    state: &mut ViewState,
-    view: &View<'_>,
-    metrics: &RunMetrics,
-    run: &Path,
-    facts: Option<&RunFacts>,
-) {
+fn row_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, run: &Path, facts: Option<&RunFacts>) {
     let p = Palette::of(ui);
     let name = name_of(run);
-    let watched = metrics.watched.get(run);
+    let watched = view.metrics.watched.get(run);
     ui.add_space(4.0);
     ui.horizontal(|ui| {
         let mut on = watched.is_some();
