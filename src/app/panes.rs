@@ -64,6 +64,10 @@ fn titles(tree: &Tree<Pane>) -> Titles {
                 let shown = |&(tile, pane): &(TileId, Pane)| title(tile, pane, tabs.active == Some(tile));
                 titles.insert(pane, children.iter().map(shown).collect());
             }
+        } else {
+            // Their titles are the tabs above them.
+            let beside = tabs.children.iter().filter_map(|&child| tree.tiles.get_pane(child));
+            titles.extend(beside.map(|&pane| (pane, Vec::new())));
         }
     }
     titles

@@ -153,11 +153,9 @@ impl Node {
                 };
                 let ids: Vec<TileId> = children.iter().map(|(_, child)| child.insert(tiles)).collect();
                 let mut linear = Linear::new(direction, ids.clone());
-                // A tile that is dropped in later has a share of 1, which should be a fair one.
-                let sum: f32 = children.iter().map(|(share, _)| share.max(0.0)).sum();
-                let fair = if sum > 0.0 { children.len() as f32 / sum } else { 1.0 };
-                for (id, (share, _)) in ids.into_iter().zip(children) {
-                    linear.shares.set_share(id, share.max(0.0) * fair);
+                let shares = children.iter().map(|(share, _)| share.max(0.0)).collect();
+                for (id, share) in ids.into_iter().zip(fair(shares)) {
+                    linear.shares.set_share(id, share);
                 }
                 put(tiles, Container::Linear(linear))
             }
@@ -182,9 +180,10 @@ impl Node {
             }
             Tile::Container(Container::Linear(linear)) => {
                 let children = all(&linear.children);
+                let shares = fair(children.iter().map(|(id, _)| linear.shares[*id]).collect());
                 // Finer than anybody drags.
-                let share = |id| (linear.shares[id] * 1000.0).round() / 1000.0;
-                let children = children.into_iter().map(|(id, child)| (share(id), child)).collect();
+                let shares = shares.into_iter().map(|share| (share * 1000.0).round() / 1000.0);
+                let children = shares.zip(children.into_iter().map(|(_, child)| child)).collect();
                 match linear.dir {
                     LinearDir::Horizontal => Self::Row(children),
                     LinearDir::Vertical => Self::Column(children),
@@ -197,6 +196,18 @@ impl Node {
             }
         })
     }
+}
+
+/// The same shares with a mean of 1, which is what a tile has that is dropped in later. Rounded ones that had it before stay as
+/// they are, so that a layout is the same however often it goes through a tree.
+fn fair(shares: Vec<f32>) -> Vec<f32> {
+    let (sum, count) = (shares.iter().sum::<f32>(), shares.len() as f32);
+    let by = if sum > 0.0 && (sum / count - 1.0).abs() > 1e-3 {
+        count / sum
+    } else {
+        1.0
+    };
+    shares.into_iter().map(|share| share * by).collect()
 }
 
 pub fn tile_of(pane: Pane) -> TileId {

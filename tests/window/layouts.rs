@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
-use egui::{Key, Modifiers, Rect, pos2};
+use egui::{Key, Modifiers, Pos2, Rect, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::app::{AppOptions, Picture, Script, Studio};
@@ -128,7 +128,7 @@ fn keys_undo_layouts_in_their_turn_and_where_it_is_seen() {
     assert!(is_there(&window, "CEM"), "there is nothing else to undo");
 }
 
-fn title(window: &Harness<'_, Option<Studio>>, pane: &str) -> Rect {
+fn title<State>(window: &Harness<'_, State>, pane: &str) -> Rect {
     window.get_by_label(&format!("{pane} pane")).rect()
 }
 
@@ -137,10 +137,34 @@ fn show_training(window: &mut Harness<'_, Option<Studio>>) {
     studio.state_mut().workspace = Workspace::Training;
 }
 
-/// Samples stand behind the metrics, as a tab.
+/// Samples and runs share a place.
 fn are_together(window: &Harness<'_, Option<Studio>>) -> bool {
-    let (metrics, samples) = (title(window, "Metrics"), title(window, "Samples"));
-    (metrics.center().y - samples.center().y).abs() < 2.0 && samples.left() - metrics.right() < 60.0
+    let (runs, samples) = (title(window, "Runs"), title(window, "Samples"));
+    (runs.center().y - samples.center().y).abs() < 2.0 && samples.left() - runs.right() < 60.0
+}
+
+fn drag<State>(window: &mut Harness<'_, State>, pane: &str, to: Pos2) {
+    let from = title(window, pane).center();
+    window.drag_at(from);
+    window.step();
+    for part in 1..=8 {
+        window.hover_at(from + (to - from) * (part as f32 / 8.0));
+        window.step();
+    }
+    window.drop_at(to);
+    window.run_steps(3);
+}
+
+#[test]
+fn a_pane_dropped_beside_all_others_has_its_title_in_a_tab_and_no_second_one() {
+    let mut window = training();
+    assert!(is_there(&window, "Samples") && is_there(&window, "Metrics"));
+    drag(&mut window, "Samples", pos2(800.0, 509.0));
+    assert!(!is_there(&window, "Samples") && !is_there(&window, "Metrics"));
+    assert!(window.query_by_label("Newest sample").is_some(), "it is shown");
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    window.run();
+    assert!(is_there(&window, "Samples") && is_there(&window, "Metrics"));
 }
 
 #[test]
@@ -151,17 +175,8 @@ fn a_pane_of_training_that_was_moved_is_found_where_it_was_left() {
     first.run_steps(3);
     show_training(&mut first);
     first.run_steps(3);
-    let (metrics, from) = (title(&first, "Metrics"), title(&first, "Samples"));
-    let to = pos2(0.5 * (metrics.left() + from.left()), 512.0);
-    let from = from.center();
-    first.drag_at(from);
-    first.step();
-    for part in 1..=8 {
-        first.hover_at(from + (to - from) * (part as f32 / 8.0));
-        first.step();
-    }
-    first.drop_at(to);
-    first.run_steps(3);
+    let upper = 0.5 * (title(&first, "Runs").top() + title(&first, "Train").top());
+    drag(&mut first, "Samples", pos2(185.0, upper));
     assert!(are_together(&first), "one strip for both");
     first.state_mut().as_mut().unwrap().close();
     drop(first);

@@ -139,7 +139,10 @@ fn a_pane_of_either_workspace_is_saved_as_a_picture() {
         });
         let (path, [width, height], rgb) = picture.expect("a picture");
         assert!(path.ends_with(format!("{}.png", name.to_lowercase())), "{path:?}");
-        assert!((least..1000).contains(&width) && (500..1000).contains(&height));
+        assert!(
+            (least..1000).contains(&width) && (500..1000).contains(&height),
+            "{name}: {width} x {height}"
+        );
         assert_eq!(rgb.len(), 3 * (width * height) as usize);
     }
 }
