@@ -15,6 +15,8 @@ mod episode;
 mod hand;
 #[path = "window/latent.rs"]
 mod latent;
+#[path = "window/layouts.rs"]
+mod layouts;
 #[path = "window/palette.rs"]
 mod palette;
 #[path = "window/pictures.rs"]
@@ -104,8 +106,9 @@ fn draw(ui: &mut egui::Ui, desk: &mut Desk) {
         at_hand: &desk.recording,
         live: desk.live.as_ref(),
         board: &desk.board,
+        metrics: &desk.metrics,
     };
-    studio_ui(ui, &mut desk.state, &view, &desk.metrics);
+    studio_ui(ui, &mut desk.state, &view);
     desk.sent.append(&mut desk.state.outbox);
 }
 

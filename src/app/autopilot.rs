@@ -194,7 +194,7 @@ impl Autopilot {
         }
         if !std::mem::replace(&mut self.looked_back, true) {
             for &pane in &picture.panes {
-                state.shell.panes.show(pane);
+                state.show_pane(pane);
             }
             if let Some(step) = picture.step {
                 state.select_step(step, view);

@@ -4,24 +4,24 @@ use egui::{Frame, Margin, Panel, Theme, Ui, ViewportCommand};
 
 use super::panes::panes_ui;
 use super::window_acts::do_window_acts;
-use crate::engine::{Command, Level, RunMetrics};
+use crate::engine::{Command, Level};
 use crate::panels::{
-    View, ViewState, Workspace, examples_ui, log_ui, manual_ui, palette_ui, perform, play, popup_height, popup_ui,
-    shown_branch, status_ui, take_chosen, task_bar_ui, toasts_ui, training_ui,
+    View, ViewState, Workspace, examples_ui, follow_runs, log_ui, manual_ui, palette_ui, perform, play, popup_height,
+    popup_ui, shown_branch, status_ui, take_chosen, task_bar_ui, toasts_ui,
 };
 use crate::ui::faces::{self, BannerAnswer};
 use crate::ui::keys::{self, Act};
 use crate::ui::{Palette, theme};
 
 /// The whole window. What the user asks for is in [`ViewState::outbox`] afterwards.
-pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     // A branch that is looked at takes the place of the episode at hand in every panel.
     let branch = shown_branch(state, view);
     let view = &View {
         at_hand: view.at_hand,
         recording: branch.as_deref().unwrap_or(view.recording),
         live: view.live.filter(|_| branch.is_none()),
-        board: view.board,
+        ..*view
     };
     // The palette and the popups take their own keys first.
     if state.palette.is_none() {
@@ -76,17 +76,17 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &
             .frame(strip(p.panel, 10, 4))
             .show(ui, |ui| log_ui(ui, state, view));
     }
-    match state.workspace {
-        Workspace::Episode => panes_ui(ui, state, view),
-        Workspace::Training => training_ui(ui, state, view, metrics),
+    if state.workspace == Workspace::Training {
+        follow_runs(state, view);
     }
-    palette_ui(ui, state, view, metrics);
+    panes_ui(ui, state, view);
+    palette_ui(ui, state, view);
     manual_ui(ui, state);
     toasts_ui(ui, state, view);
     take_chosen(state);
     // Buttons fill the same list as keys; theirs are done before the next frame is drawn.
     do_acts(ui, state, view);
-    do_window_acts(ui.ctx(), state, view, metrics);
+    do_window_acts(ui.ctx(), state, view);
     state.notice_edits(ui.ctx());
 }
 

@@ -9,14 +9,16 @@ use crate::panels::{Pane, View, ViewState, WindowAct, tile_of};
 use crate::ui::pane_title::{PaneTitle, pane_builder};
 use crate::ui::{Palette, faces};
 
-/// The episode's panes, in all of the room there is.
+/// The panes of the workspace that is shown, in all of the room there is.
 pub fn panes_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let room = ui.available_size();
-    state.shell.panes.fit(room);
-    let Some(mut tree) = state.shell.panes.take_tree() else {
+    let workspace = state.workspace;
+    let panes = &mut state.shell.panes[workspace];
+    panes.fit(room);
+    let Some(mut tree) = panes.take_tree() else {
         return;
     };
-    if !Pane::ALL.iter().any(|&pane| state.shell.panes.is_open(pane)) {
+    if !Pane::of(workspace).iter().any(|&pane| state.panes().is_open(pane)) {
         let advice = "Press Ctrl+P and type reset, or bring one back from View.";
         faces::empty_ui(ui, "Every pane is closed.", advice);
     }
@@ -35,11 +37,11 @@ pub fn panes_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     // While something is held, the layout is on its way to another one.
     let held = ui.input(|input| input.pointer.any_down());
     let pending = ui.data_mut(|data| {
-        let pending = data.get_temp_mut_or_default::<bool>(Id::unique("layout-edited"));
+        let pending = data.get_temp_mut_or_default::<bool>(Id::unique(("layout-edited", workspace)));
         *pending |= edited;
         if held { false } else { std::mem::take(pending) }
     });
-    state.shell.panes.put_tree(tree, pending);
+    state.change_layout(workspace, |panes| panes.put_tree(tree, pending));
 }
 
 /// A pane's titles: its own, or all of those that share its place.
@@ -62,6 +64,10 @@ fn titles(tree: &Tree<Pane>) -> Titles {
                 let shown = |&(tile, pane): &(TileId, Pane)| title(tile, pane, tabs.active == Some(tile));
                 titles.insert(pane, children.iter().map(shown).collect());
             }
+        } else {
+            // Their titles are the tabs above them.
+            let beside = tabs.children.iter().filter_map(|child| tree.tiles.get_pane(child));
+            titles.extend(beside.map(|&pane| (pane, Vec::new())));
         }
     }
     titles

@@ -10,7 +10,7 @@ use egui::{Context, ThemePreference};
 use serde::{Deserialize, Serialize};
 
 use super::LEAST_SIZE;
-use crate::panels::{Node, Recents, Shell};
+use crate::panels::{Node, Recents, Shell, Workspace};
 use crate::weights::{make_parent, write_file};
 
 /// Everything that is saved. What a file lacks is as at the first start.
@@ -21,9 +21,11 @@ pub struct Settings {
     pub zoom: f32,
     /// Inner size of the window at a zoom of 1, points.
     pub size: Option<[f32; 2]>,
-    /// None: the standard layout.
+    /// Of the episode; none is the standard layout.
     pub layout: Option<Node>,
     pub layouts: BTreeMap<String, Node>,
+    pub training_layout: Option<Node>,
+    pub training_layouts: BTreeMap<String, Node>,
     pub recents: Recents,
 }
 
@@ -35,6 +37,8 @@ impl Default for Settings {
             size: None,
             layout: None,
             layouts: BTreeMap::new(),
+            training_layout: None,
+            training_layouts: BTreeMap::new(),
             recents: Recents::default(),
         }
     }
@@ -47,8 +51,14 @@ impl Settings {
         if self.zoom.is_finite() {
             ctx.set_zoom_factor(self.zoom.clamp(0.5, 3.0));
         }
-        shell.panes.restore(self.layout.as_ref());
-        shell.panes.named = self.layouts.clone();
+        for (workspace, layout, named) in [
+            (Workspace::Episode, &self.layout, &self.layouts),
+            (Workspace::Training, &self.training_layout, &self.training_layouts),
+        ] {
+            let panes = &mut shell.panes[workspace];
+            panes.restore(layout.as_ref());
+            panes.named = named.clone();
+        }
         shell.recents = self.recents.clone();
     }
 
@@ -63,12 +73,15 @@ impl Settings {
                 viewport.maximized.unwrap_or(false) || viewport.fullscreen.unwrap_or(false),
             )
         });
+        let [episode, training] = [Workspace::Episode, Workspace::Training].map(|workspace| &shell.panes[workspace]);
         Self {
             theme: ctx.options(|options| options.theme_preference),
             zoom,
             size: if whole { before.size } else { Some(size) },
-            layout: shell.panes.custom().cloned(),
-            layouts: shell.panes.named.clone(),
+            layout: episode.custom().cloned(),
+            layouts: episode.named.clone(),
+            training_layout: training.custom().cloned(),
+            training_layouts: training.named.clone(),
             recents: shell.recents.clone(),
         }
     }
@@ -212,8 +225,10 @@ mod tests {
         let (ctx, mut shell) = (Context::default(), Shell::default());
         let (mut file, said) = SettingsFile::open(path.clone(), &ctx, &mut shell);
         assert_eq!(said, None, "a first start has nothing to say");
-        shell.panes.close(Pane::Cem);
-        shell.panes.save_as("no plans");
+        shell.panes[Workspace::Episode].close(Pane::Cem);
+        shell.panes[Workspace::Episode].save_as("no plans");
+        shell.panes[Workspace::Training].close(Pane::Samples);
+        shell.panes[Workspace::Training].save_as("curves");
         shell.recents.note(&Command::LoadCheckpoint(PathBuf::from("not-there")));
         ctx.set_theme(ThemePreference::System);
         ctx.set_zoom_factor(1.3);
@@ -225,8 +240,11 @@ mod tests {
         let (_, said) = SettingsFile::open(path, &ctx, &mut again);
         assert_eq!(said, None);
         frame(&ctx);
-        assert!(!again.panes.is_open(Pane::Cem));
-        assert_eq!(again.panes.named.keys().collect::<Vec<_>>(), ["no plans"]);
+        for (pane, name) in [(Pane::Cem, "no plans"), (Pane::Samples, "curves")] {
+            let panes = &again.panes[pane.workspace()];
+            assert!(!panes.is_open(pane));
+            assert_eq!(panes.named.keys().collect::<Vec<_>>(), [name]);
+        }
         assert_eq!(again.recents.checkpoints, [PathBuf::from("not-there")]);
         let theme = ctx.options(|options| options.theme_preference);
         assert_eq!((theme, ctx.zoom_factor()), (ThemePreference::System, 1.3));
@@ -244,9 +262,13 @@ mod tests {
         let aside = std::fs::read_to_string(folder.path().join("window.broken.ron")).unwrap();
         assert_eq!(aside, "(theme: Purple");
 
-        std::fs::write(&path, "(zoom: 1.5, something_new: 7)").unwrap();
+        let other = "(zoom: 1.5, something_new: 7, layout: Some(Row([(1, Pane(Camera)), (1, Closed(Cem))])))";
+        std::fs::write(&path, other).unwrap();
         let (file, said) = SettingsFile::open(path, &ctx, &mut shell);
         assert_eq!((said, file.saved.zoom), (None, 1.5));
+        let [episode, training] = [Workspace::Episode, Workspace::Training].map(|workspace| &shell.panes[workspace]);
+        assert!(episode.is_open(Pane::Camera) && !episode.is_open(Pane::Cem));
+        assert!(training.custom().is_none(), "which it does not know");
     }
 
     #[test]
@@ -258,7 +280,7 @@ mod tests {
         let (mut file, _) = SettingsFile::open(blocked.join("window.ron"), &ctx, &mut shell);
         let mut said = Vec::new();
         for pane in [Pane::Cem, Pane::Camera, Pane::Timeline] {
-            shell.panes.close(pane);
+            shell.panes[Workspace::Episode].close(pane);
             said.extend(file.keep(&ctx, &shell));
             let begun = std::time::Instant::now();
             while file.writer.as_ref().is_some_and(|writer| !writer.is_finished()) {

@@ -145,18 +145,20 @@ impl Studio {
         };
         let shown = self.held.take().unwrap_or_else(now);
         let (recording, live, board) = &shown;
-        let view = View {
-            recording,
-            at_hand: recording,
-            live: live.as_deref(),
-            board,
-        };
-        let state = &mut self.state;
-        self.engine.with_metrics(|metrics| studio_ui(ui, state, &view, metrics));
-        if let Some(autopilot) = &mut self.autopilot {
-            autopilot.frame(ui.ctx(), state, &view);
-            self.held = autopilot.holds_still().then(|| shown.clone());
-        }
+        self.engine.with_metrics(|metrics| {
+            let view = View {
+                recording,
+                at_hand: recording,
+                live: live.as_deref(),
+                board,
+                metrics,
+            };
+            studio_ui(ui, &mut self.state, &view);
+            if let Some(autopilot) = &mut self.autopilot {
+                autopilot.frame(ui.ctx(), &mut self.state, &view);
+                self.held = autopilot.holds_still().then(|| shown.clone());
+            }
+        });
         for dropped in dropped(ui) {
             match dropped {
                 Ok(command) => {

@@ -4,29 +4,28 @@ use std::path::{Path, PathBuf};
 
 use egui::{Context, gui_zoom};
 
-use crate::engine::{Command, FileContent, RunMetrics};
-use crate::panels::{Popup, View, ViewState, WindowAct};
+use crate::engine::{Command, FileContent};
+use crate::panels::{Arrangement, Popup, View, ViewState, WindowAct};
 
 /// Does everything that was asked for since the last time.
-pub(super) fn do_window_acts(ctx: &Context, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+pub(super) fn do_window_acts(ctx: &Context, state: &mut ViewState, view: &View<'_>) {
     for act in std::mem::take(&mut state.shell.acts) {
-        let panes = &mut state.shell.panes;
         match act {
-            WindowAct::OpenPane(pane) => panes.open(pane),
-            WindowAct::ClosePane(pane) => panes.close(pane),
-            WindowAct::ResetLayout => panes.reset(),
-            WindowAct::UndoLayout => panes.undo(),
+            WindowAct::OpenPane(pane) => state.open_pane(pane),
+            WindowAct::ClosePane(pane) => state.change_layout(pane.workspace(), |panes| panes.close(pane)),
+            WindowAct::ResetLayout => state.change_layout(state.workspace, Arrangement::reset),
+            WindowAct::UndoLayout => state.undo_layout(),
             WindowAct::NameLayout => unfold(state, Popup::Layout),
-            WindowAct::SaveLayout(name) => panes.save_as(&name),
-            WindowAct::UseLayout(name) => panes.use_named(&name),
-            WindowAct::ForgetLayout(name) => panes.forget(&name),
+            WindowAct::SaveLayout(name) => state.panes_mut().save_as(&name),
+            WindowAct::UseLayout(name) => state.change_layout(state.workspace, |panes| panes.use_named(&name)),
+            WindowAct::ForgetLayout(name) => state.panes_mut().forget(&name),
             WindowAct::Theme(theme) => ctx.set_theme(theme),
             WindowAct::ZoomIn => gui_zoom::zoom_in(ctx),
             WindowAct::ZoomOut => gui_zoom::zoom_out(ctx),
             WindowAct::ZoomReset => ctx.set_zoom_factor(1.0),
             WindowAct::ToggleLog => state.log_open = !state.log_open,
             WindowAct::PictureWindow => state.shell.capture.ask(ctx, "window.png", None),
-            WindowAct::Picture(pane) => match panes.room_of(pane) {
+            WindowAct::Picture(pane) => match state.panes().room_of(pane) {
                 Some(part) => {
                     let name = format!("{}.png", pane.title().to_lowercase());
                     state.shell.capture.ask(ctx, name, Some(part));
@@ -36,7 +35,7 @@ pub(super) fn do_window_acts(ctx: &Context, state: &mut ViewState, view: &View<'
                     state.shell.warnings.push(what);
                 }
             },
-            WindowAct::SaveTable(table) => match table.text(state, view, metrics) {
+            WindowAct::SaveTable(table) => match table.text(state, view) {
                 Some(text) => {
                     let path = beside_export(state, table.file_name());
                     let content = FileContent::Text(text);

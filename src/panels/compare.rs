@@ -53,7 +53,7 @@ impl ViewState {
             self.pins.push(pin);
             self.pins.sort_by_key(|pin| pin.letter);
         }
-        self.shell.panes.show(Pane::Compare);
+        self.show_pane(Pane::Compare);
     }
 
     /// Takes an episode out of the comparison.

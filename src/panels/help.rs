@@ -3,7 +3,7 @@
 use egui::{Align2, Grid, Label, RichText, ScrollArea, Ui, Window, vec2};
 
 use super::pane::Pane;
-use super::state::ViewState;
+use super::state::{ViewState, Workspace};
 use crate::ui::Palette;
 use crate::ui::keys::{self, KEYMAP};
 use crate::ui::theme::semibold;
@@ -60,6 +60,22 @@ fn about(pane: Pane) -> &'static str {
         Pane::Similarity => {
             "How close each step came to each goal, on the timeline's axis, with the threshold; dashed: what the chosen \
              plan predicts."
+        }
+        Pane::Runs => {
+            "Every run of training under runs/ and those that are watched by path, whoever trains them: state, step, pace and \
+             what is left. Check one to draw its curves."
+        }
+        Pane::Train => {
+            "The form of a run: stage, preset and every setting the stage depends on, what it will need, and the buttons that \
+             pause and stop it."
+        }
+        Pane::Metrics => {
+            "Every number that the checked runs write, laid over one another; the thick line is smoothed. Ctrl and the wheel \
+             zoom, double click shows all, right click offers."
+        }
+        Pane::Samples => {
+            "What a run's networks make of fixed inputs at any of its steps: spectrum, masks, read-out, rollouts, plans, \
+             answers, the K x K of stage 2."
         }
     }
 }
@@ -188,12 +204,14 @@ pub fn manual_ui(ui: &mut Ui, state: &mut ViewState) {
                     text_ui(ui, text);
                 }
                 keys_ui(ui);
-                title_ui(ui, "Panes");
-                table_ui(
-                    ui,
-                    "panes",
-                    Pane::ALL.iter().map(|&pane| [pane.title(), about(pane), ""]),
-                );
+                for (title, workspace) in [
+                    ("Panes of the episode", Workspace::Episode),
+                    ("Panes of training", Workspace::Training),
+                ] {
+                    title_ui(ui, title);
+                    let panes = Pane::of(workspace).iter();
+                    table_ui(ui, title, panes.map(|&pane| [pane.title(), about(pane), ""]));
+                }
                 for (title, texts) in [("Training", &TRAINING[..]), ("Exports and excerpts", &EXPORTS)] {
                     title_ui(ui, title);
                     for text in texts {

@@ -4,7 +4,7 @@ mod noticed;
 
 use noticed::Kept;
 
-use super::state::ViewState;
+use super::state::{ViewState, Workspace};
 use crate::engine::Command;
 
 /// Edits that are remembered; older ones are forgotten.
@@ -17,6 +17,8 @@ type Change = Box<dyn Fn(&mut ViewState)>;
 pub struct Edit {
     /// A verb first, without a full stop: "Set P from 48 to 96".
     pub title: String,
+    /// The workspace whose panes were moved, if it was that.
+    layout_of: Option<Workspace>,
     undo: Change,
     redo: Change,
     of_episode: bool,
@@ -32,6 +34,7 @@ impl Edit {
     ) -> Self {
         Self {
             title: title.into(),
+            layout_of: None,
             undo: Box::new(undo),
             redo: Box::new(redo),
             of_episode: false,
@@ -58,6 +61,18 @@ impl Edit {
         Self {
             of_episode: true,
             ..self
+        }
+    }
+
+    /// A change of a workspace's layout.
+    pub fn layout(
+        workspace: Workspace,
+        undo: impl Fn(&mut ViewState) + 'static,
+        redo: impl Fn(&mut ViewState) + 'static,
+    ) -> Self {
+        Self {
+            layout_of: Some(workspace),
+            ..Self::new("Change the layout", undo, redo)
         }
     }
 }
@@ -111,16 +126,37 @@ impl History {
     pub fn next_redo(&self) -> Option<&str> {
         self.undone.last().map(|edit| edit.title.as_str())
     }
+
+    /// Where the last change of a workspace's layout stands among the edits.
+    fn last_of_layout(&self, workspace: Workspace) -> Option<usize> {
+        self.done.iter().rposition(|edit| edit.layout_of == Some(workspace))
+    }
 }
 
 impl ViewState {
     pub fn undo(&mut self) {
         self.notice_now();
-        if let Some(edit) = self.history.done.pop() {
-            (edit.undo)(self);
-            self.history.undone.push(edit);
-            self.history.kept = Some(Kept::of(self));
+        if let Some(last) = self.history.done.len().checked_sub(1) {
+            self.undo_at(last);
         }
+    }
+
+    /// Undoes the last change of the layout that is shown; later edits of something else do not depend on it and stay.
+    pub fn undo_layout(&mut self) {
+        if let Some(index) = self.history.last_of_layout(self.workspace) {
+            self.undo_at(index);
+        }
+    }
+
+    pub fn can_undo_layout(&self) -> bool {
+        self.history.last_of_layout(self.workspace).is_some()
+    }
+
+    fn undo_at(&mut self, index: usize) {
+        let edit = self.history.done.remove(index);
+        (edit.undo)(self);
+        self.history.undone.push(edit);
+        self.history.kept = Some(Kept::of(self));
     }
 
     pub fn redo(&mut self) {
@@ -136,6 +172,7 @@ impl ViewState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::panels::Pane;
 
     #[test]
     fn edits_are_undone_from_the_last_one_on_and_a_new_one_takes_the_place_of_what_was_undone() {
@@ -172,5 +209,42 @@ mod tests {
         state.history.forget_of_checkpoint();
         let last = format!("Set {}", 2 * MOST);
         assert_eq!(state.history.next_undo(), Some(last.as_str()));
+    }
+
+    #[test]
+    fn layouts_are_undone_in_their_turn_or_by_themselves_and_outlive_what_else_was_edited() {
+        let mut state = ViewState::new(&[], 0);
+        let is_open = |state: &ViewState, pane: Pane| state.shell.panes[pane.workspace()].is_open(pane);
+        let seed = |seed: u64| move |state: &mut ViewState| state.task.seed = seed;
+        for _ in 0..2 {
+            state.change_layout(Workspace::Episode, |panes| panes.close(Pane::Cem));
+        }
+        state.show_pane(Pane::Compare);
+        state.task.seed = 1;
+        state.history.push(Edit::new("Set 1", seed(0), seed(1)).of_checkpoint());
+        state.change_layout(Workspace::Training, |panes| panes.close(Pane::Metrics));
+
+        // In their turn, and where that is seen.
+        state.undo();
+        assert!(is_open(&state, Pane::Metrics) && state.workspace == Workspace::Training);
+        state.redo();
+        assert!(!is_open(&state, Pane::Metrics));
+        // Of the workspace that is shown, whatever was edited since.
+        state.workspace = Workspace::Episode;
+        state.undo_layout();
+        assert!(is_open(&state, Pane::Cem) && !is_open(&state, Pane::Metrics));
+        assert_eq!(state.task.seed, 1);
+        assert!(
+            !state.can_undo_layout(),
+            "to close what is closed or show a tab is no change"
+        );
+        state.history.forget_of_checkpoint();
+        state.redo();
+        assert!(!is_open(&state, Pane::Cem));
+        for _ in 0..2 {
+            state.undo();
+        }
+        assert!(is_open(&state, Pane::Cem) && is_open(&state, Pane::Metrics));
+        assert_eq!((state.task.seed, state.history.next_undo()), (1, None));
     }
 }

@@ -13,7 +13,6 @@ use super::shell::WindowAct;
 use super::state::{View, ViewState};
 use super::tables::Table;
 use super::view_menu::THEMES;
-use crate::engine::RunMetrics;
 use crate::ui::fuzzy;
 use crate::ui::keys::{self, Act, KEYMAP};
 
@@ -35,7 +34,7 @@ struct Entry {
 }
 
 /// Everything that can be done now: what has keys, then what buttons do, then what the window itself can.
-fn entries(ui: &Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) -> Vec<Entry> {
+fn entries(ui: &Ui, state: &mut ViewState, view: &View<'_>) -> Vec<Entry> {
     let mut all: Vec<Entry> = KEYMAP
         .iter()
         .filter(|binding| binding.act != Act::Palette)
@@ -45,7 +44,7 @@ fn entries(ui: &Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics
             does: Does::Act(binding.act),
         })
         .collect();
-    for (title, does) in offers::offers(state, view, metrics) {
+    for (title, does) in offers::offers(state, view) {
         all.push(Entry {
             title,
             keys: String::new(),
@@ -103,10 +102,11 @@ fn entries(ui: &Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics
     all
 }
 
+/// What is of the other workspace can be gone to.
 fn panes(state: &ViewState, add: &mut impl FnMut(String, WindowAct)) {
     for &pane in Pane::ALL {
         let title = pane.title();
-        if state.shell.panes.is_open(pane) {
+        if pane.workspace() == state.workspace && state.panes().is_open(pane) {
             add(format!("Close the pane {title}"), WindowAct::ClosePane(pane));
             add(format!("Save a picture of the pane {title}"), WindowAct::Picture(pane));
         } else {
@@ -116,8 +116,8 @@ fn panes(state: &ViewState, add: &mut impl FnMut(String, WindowAct)) {
 }
 
 fn layouts(state: &ViewState, add: &mut impl FnMut(String, WindowAct)) {
-    let panes = &state.shell.panes;
-    if panes.can_undo() {
+    let panes = state.panes();
+    if state.can_undo_layout() {
         add("Undo layout change".to_owned(), WindowAct::UndoLayout);
     }
     if panes.custom().is_some() {
@@ -141,7 +141,7 @@ fn found(typed: &str, all: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Type to find, arrows to choose, Enter to do it.
-pub fn palette_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+pub fn palette_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let Some(mut text) = state.palette.take() else {
         state.shell.palette_row = 0;
         return;
@@ -170,7 +170,7 @@ pub fn palette_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: 
                 state.shell.palette_row = 0;
             }
             field.accessible_name("Find a command");
-            let found = found(&text, entries(ui, state, view, metrics));
+            let found = found(&text, entries(ui, state, view));
             let last = found.len().saturating_sub(1) as i64;
             let row = (state.shell.palette_row as i64 + moved).clamp(0, last) as usize;
             state.shell.palette_row = row;

@@ -192,11 +192,11 @@ fn range_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, path: &str) -> 
 }
 
 fn layout_ui(ui: &mut Ui, state: &mut ViewState, focus: bool) {
-    let shell = &mut state.shell;
     let mut save = false;
     row_ui(ui, "Layout name", |ui| {
-        let name = shell.layout_name.trim().to_owned();
-        let there = shell.panes.named.contains_key(&name);
+        let name = state.shell.layout_name.trim().to_owned();
+        let there = state.panes().named.contains_key(&name);
+        let shell = &mut state.shell;
         let button = ui.add_enabled(
             !name.is_empty(),
             Button::new(if there { "Replace it" } else { "Save layout" }),
@@ -211,8 +211,8 @@ fn layout_ui(ui: &mut Ui, state: &mut ViewState, focus: bool) {
         save = (button.clicked() || entered(ui, &field)) && !shell.layout_name.trim().is_empty();
     });
     if save {
-        let name = std::mem::take(&mut shell.layout_name);
-        shell.acts.push(WindowAct::SaveLayout(name.trim().to_owned()));
+        let name = std::mem::take(&mut state.shell.layout_name);
+        state.shell.acts.push(WindowAct::SaveLayout(name.trim().to_owned()));
         state.task.popup = None;
     }
 }

@@ -2,8 +2,8 @@
 
 use egui::ThemePreference;
 
-use super::arrangement::Arrangement;
 use super::files::{Dialogs, Recents};
+use super::layouts::Arrangements;
 use super::log::LogView;
 use super::pane::Pane;
 use super::tables::Table;
@@ -15,8 +15,10 @@ use crate::ui::capture::Capture;
 /// palette offer them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WindowAct {
+    /// In its workspace, which is shown then.
     OpenPane(Pane),
     ClosePane(Pane),
+    /// This and the other layout acts are about the workspace that is shown.
     ResetLayout,
     UndoLayout,
     /// Ask for a name.
@@ -51,7 +53,7 @@ pub enum WindowAct {
 /// All that the window keeps for itself.
 #[derive(Default)]
 pub struct Shell {
-    pub panes: Arrangement,
+    pub panes: Arrangements,
     /// What menus and the palette asked for in this frame.
     pub acts: Vec<WindowAct>,
     /// Name for the layout at hand, while it is typed.

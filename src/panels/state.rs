@@ -13,7 +13,7 @@ use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
 use super::training::TrainingForm;
 use crate::config::PlanConfig;
-use crate::engine::{BoardView, Breakpoints, Command, Until};
+use crate::engine::{BoardView, Breakpoints, Command, RunMetrics, Until};
 use crate::recording::{CemIteration, EndedBecause, Recording, StepRecord, SubGoalRecord};
 use crate::ui::keys::Act;
 use crate::vlm::Lens;
@@ -28,6 +28,8 @@ pub struct View<'a> {
     /// The step that is being planned, or the scene before an episode.
     pub live: Option<&'a StepRecord>,
     pub board: &'a BoardView,
+    /// Runs of training, whoever does them.
+    pub metrics: &'a RunMetrics,
 }
 
 impl<'a> View<'a> {
@@ -177,7 +179,7 @@ pub struct Selection {
     pub word: Option<WordAt>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Workspace {
     #[default]
     Episode,

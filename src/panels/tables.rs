@@ -121,7 +121,7 @@ impl Table {
     }
 
     /// The table as text; none where there is nothing in it.
-    pub fn text(self, state: &ViewState, view: &View<'_>, metrics: &RunMetrics) -> Option<String> {
+    pub fn text(self, state: &ViewState, view: &View<'_>) -> Option<String> {
         match self {
             Self::Similarity { visible } => similarity(view, visible.then(|| time_range(state, view))),
             Self::Costs { visible } => {
@@ -130,8 +130,8 @@ impl Table {
             }
             Self::Candidates { visible } => candidates(view, visible.then(|| shown_iteration(state, view))),
             Self::Actions { visible } => actions(view, visible.then(|| shown_iteration(state, view))),
-            Self::Training { visible } => training(state, metrics, visible),
-            Self::Sample(plot) => state.training.samples.table(plot, metrics),
+            Self::Training { visible } => training(state, view.metrics, visible),
+            Self::Sample(plot) => state.training.samples.table(plot, view.metrics),
             Self::Latent => latent_table(view),
         }
     }

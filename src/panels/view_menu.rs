@@ -42,8 +42,8 @@ fn title_ui(ui: &mut Ui, text: &str) {
 
 fn panes_ui(ui: &mut Ui, state: &mut ViewState) {
     title_ui(ui, "Panes");
-    for &pane in Pane::ALL {
-        let mut open = state.shell.panes.is_open(pane);
+    for &pane in Pane::of(state.workspace) {
+        let mut open = state.panes().is_open(pane);
         if ui.checkbox(&mut open, pane.title()).changed() {
             state.shell.acts.push(if open {
                 WindowAct::OpenPane(pane)
@@ -56,7 +56,6 @@ fn panes_ui(ui: &mut Ui, state: &mut ViewState) {
 
 fn layouts_ui(ui: &mut Ui, state: &mut ViewState) {
     title_ui(ui, "Layout");
-    let shell = &mut state.shell;
     let entry = |ui: &mut Ui, enabled: bool, text: &str| {
         let clicked = ui.add_enabled(enabled, Button::new(text)).clicked();
         if clicked {
@@ -64,17 +63,18 @@ fn layouts_ui(ui: &mut Ui, state: &mut ViewState) {
         }
         clicked
     };
-    if entry(ui, shell.panes.custom().is_some(), "Reset the layout") {
-        shell.acts.push(WindowAct::ResetLayout);
+    if entry(ui, state.panes().custom().is_some(), "Reset the layout") {
+        state.shell.acts.push(WindowAct::ResetLayout);
     }
-    if entry(ui, shell.panes.can_undo(), "Undo layout change") {
-        shell.acts.push(WindowAct::UndoLayout);
+    if entry(ui, state.can_undo_layout(), "Undo layout change") {
+        state.shell.acts.push(WindowAct::UndoLayout);
     }
     if entry(ui, true, "Save the layout as…") {
         state.task.popup = Some(Popup::Layout);
         state.task.focus_popup = true;
     }
-    let names: Vec<String> = shell.panes.named.keys().cloned().collect();
+    let names: Vec<String> = state.panes().named.keys().cloned().collect();
+    let shell = &mut state.shell;
     for name in names {
         ui.horizontal(|ui| {
             let use_it = Button::new(&name).min_size(vec2(WIDTH - 34.0, 0.0));

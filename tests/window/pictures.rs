@@ -11,10 +11,13 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use image::RgbaImage;
 use thinkjepa::app::LostDevice;
-use thinkjepa::engine::{Breakpoints, Failure, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState};
+use thinkjepa::engine::{
+    Breakpoints, Command, Failure, FileContent, JobKind, Level, LogLine, Phase, RunState, Threshold, TrainingState,
+};
 use thinkjepa::panels::{Draft, MapGrid, Pin, Popup, Workspace};
 use thinkjepa::recording::{PauseRecord, Recording, StepRecord};
 
+use super::shell::command;
 use super::{Desk, builder, draw, hand, reasoning, synthetic, training};
 
 /// What pictures are drawn with; none where this machine cannot draw, not even in software.
@@ -138,6 +141,38 @@ fn a_lost_card_closes_the_window_and_says_where_the_episode_is() {
             .into_iter()
             .any(|command| *command == egui::ViewportCommand::Close)
     );
+}
+
+#[test]
+fn a_pane_of_either_workspace_is_saved_as_a_picture() {
+    let episode = Desk::new(synthetic::recording(), Phase::Paused);
+    for (name, least, desk) in [("Camera", 700, episode), ("Metrics", 840, training_desk())] {
+        let Some(mut window) = window([1600.0, 1000.0], Theme::Dark, desk) else {
+            return;
+        };
+        window.run_steps(3);
+        window.state_mut().take();
+        command(&mut window, &format!("picture of the pane {name}"));
+        let mut sent = window.state_mut().take();
+        for _ in 0..10 {
+            window.step();
+            sent.append(&mut window.state_mut().take());
+        }
+        let picture = sent.into_iter().find_map(|command| match command {
+            Command::Write {
+                path,
+                content: FileContent::Picture { size, rgb },
+            } => Some((path, size, rgb)),
+            _ => None,
+        });
+        let (path, [width, height], rgb) = picture.expect("a picture");
+        assert!(path.ends_with(format!("{}.png", name.to_lowercase())), "{path:?}");
+        assert!(
+            (least..1000).contains(&width) && (500..1000).contains(&height),
+            "{name}: {width} x {height}"
+        );
+        assert_eq!(rgb.len(), 3 * (width * height) as usize);
+    }
 }
 
 #[test]

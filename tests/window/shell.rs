@@ -23,7 +23,7 @@ fn episode() -> Harness<'static, Desk> {
 }
 
 /// Runs a command by its name in the palette.
-fn command(window: &mut Harness<'_, Desk>, name: &str) {
+pub(super) fn command(window: &mut Harness<'_, Desk>, name: &str) {
     window.key_press_modifiers(Modifiers::COMMAND, Key::P);
     window.run();
     window.get_by_label("Find a command").type_text(name);
@@ -33,7 +33,7 @@ fn command(window: &mut Harness<'_, Desk>, name: &str) {
     assert!(window.query_by_label("Find a command").is_none(), "{name}");
 }
 
-fn right_click(window: &mut Harness<'_, Desk>, label: &str) {
+pub(super) fn right_click(window: &mut Harness<'_, Desk>, label: &str) {
     let at = window.get_by_label_contains(label).rect().center();
     for pressed in [true, false] {
         window.event(Event::PointerMoved(at));
@@ -78,7 +78,7 @@ fn a_pane_is_closed_brought_back_from_the_menu_and_undone() {
 #[test]
 fn with_every_pane_closed_the_window_says_how_to_get_them_back() {
     let mut window = episode();
-    for pane in Pane::ALL {
+    for pane in Pane::of(Workspace::Episode) {
         window.get_by_label(&format!("Close {}", pane.title())).click();
         window.run();
     }
@@ -411,15 +411,18 @@ fn the_palette_walks_with_arrows_and_finds_by_initials() {
     assert!(window.query_by_label("Find a command").is_none());
 }
 
-/// A window with an engine and settings of its own.
-fn studio(settings: PathBuf) -> Harness<'static, Option<Studio>> {
-    let mut engine = Some(script::engine(Arc::new(|| ())));
-    let options = AppOptions {
+/// A window with an engine and a settings file of its own.
+pub(super) fn studio(settings: PathBuf) -> Harness<'static, Option<Studio>> {
+    studio_with(AppOptions {
         examples: vec!["stack".to_owned()],
         seed: 7,
         settings: Some(settings),
         ..AppOptions::default()
-    };
+    })
+}
+
+pub(super) fn studio_with(options: AppOptions) -> Harness<'static, Option<Studio>> {
+    let mut engine = Some(script::engine(Arc::new(|| ())));
     let draw = move |ui: &mut egui::Ui, studio: &mut Option<Studio>| {
         if let Some(engine) = engine.take() {
             *studio = Some(Studio::with_engine(ui.ctx(), &options, engine));

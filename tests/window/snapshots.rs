@@ -21,6 +21,7 @@ fn matches(name: &str, size: [f32; 2], theme: Theme, part: Part) {
         let view = View {
             recording: &desk.recording,
             at_hand: &desk.recording,
+            metrics: &desk.metrics,
             live: desk.live.as_ref(),
             board: &desk.board,
         };

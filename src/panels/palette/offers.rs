@@ -9,7 +9,7 @@ use super::super::device_menu::device_choices;
 use super::super::state::{View, ViewState, Workspace};
 use super::super::training::TrainingForm;
 use super::{Does, WindowAct};
-use crate::engine::{Branch, Command, DeviceSearch, RunMetrics, Until};
+use crate::engine::{Branch, Command, DeviceSearch, Until};
 use crate::planner::Switches;
 
 fn change(act: impl Fn(&mut ViewState, &View<'_>) + 'static) -> Does {
@@ -21,7 +21,7 @@ fn send(command: Command) -> Does {
 }
 
 /// Every offer with its title.
-pub(super) fn offers(state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) -> Vec<(String, Does)> {
+pub(super) fn offers(state: &mut ViewState, view: &View<'_>) -> Vec<(String, Does)> {
     let mut all = Vec::new();
     let mut add = |title: String, does: Does| all.push((title, does));
     episode(view, &mut add);
@@ -29,7 +29,7 @@ pub(super) fn offers(state: &mut ViewState, view: &View<'_>, metrics: &RunMetric
     branches(state, view, &mut add);
     pins(state, view, &mut add);
     devices(view, &mut add);
-    training(state, view, metrics, &mut add);
+    training(state, view, &mut add);
     all
 }
 
@@ -126,7 +126,7 @@ fn devices(view: &View<'_>, add: &mut impl FnMut(String, Does)) {
     }
 }
 
-fn training(state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics, add: &mut impl FnMut(String, Does)) {
+fn training(state: &mut ViewState, view: &View<'_>, add: &mut impl FnMut(String, Does)) {
     for lead in TrainingForm::leads(view) {
         add(lead.title.to_owned(), send(lead.command));
     }
@@ -134,7 +134,7 @@ fn training(state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics, add: &
         let (stage, run) = (request.stage.name(), request.run.display());
         (format!("Start training: stage {stage} in {run}"), request)
     });
-    let resumable = TrainingForm::resumable(view, metrics).into_iter();
+    let resumable = TrainingForm::resumable(view).into_iter();
     let resumable = resumable.map(|(name, request)| (format!("Resume the run {name}"), request));
     for (title, request) in form.into_iter().chain(resumable) {
         let begin = move |state: &mut ViewState, _: &View<'_>| {
@@ -143,7 +143,7 @@ fn training(state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics, add: &
         };
         add(title, change(begin));
     }
-    for (name, watched, command) in TrainingForm::watchable(metrics) {
+    for (name, watched, command) in TrainingForm::watchable(view) {
         let no_more = if watched { " no more" } else { "" };
         add(format!("Watch the run {name}{no_more}"), send(command));
     }

@@ -15,16 +15,16 @@ use super::group::{Group, explained};
 use super::menu::{self, ChartAct, InSight, chart_menu};
 use super::state::TrainingForm;
 use crate::engine::{Run, RunMetrics, Series, run_name};
-use crate::panels::state::ViewState;
+use crate::panels::state::{View, ViewState};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, chart, faces, numbers, widgets};
 
 /// Steps of the longest smoothing.
 const SMOOTHEST: f64 = 10_000.0;
 
-pub(super) fn charts_ui(ui: &mut Ui, state: &mut ViewState, metrics: &RunMetrics) {
+pub fn charts_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let mut acts = Vec::new();
-    groups_ui(ui, &mut state.training, metrics, &mut acts);
+    groups_ui(ui, &mut state.training, view.metrics, &mut acts);
     menu::perform(state, acts);
 }
 

@@ -3,22 +3,28 @@
 
 mod meanings;
 
-use egui::{CollapsingHeader, ComboBox, Label, RichText, Slider, Ui};
+use egui::{CollapsingHeader, ComboBox, Label, RichText, ScrollArea, Slider, Ui};
 
 use super::needs::needs_ui;
 use super::runs::{checkpoint_in_use, is_busy, training_job};
 use super::state::{Checked, TrainingForm, named_path};
 use crate::config::{Field, FieldKind, PRESETS};
-use crate::engine::{Command, Priority, RunMetrics, Stage, TrainingCommand, TrainingState};
+use crate::engine::{Command, Priority, Stage, TrainingCommand, TrainingState};
 use crate::panels::files::{Dialogs, PathField, dialog_button_ui};
 use crate::panels::state::{View, ViewState};
 use crate::ui::theme::SMALL;
-use crate::ui::{Palette, numbers, widgets};
+use crate::ui::{Palette, faces, numbers, widgets};
 
 /// Room for the button of a file dialog, points.
 pub(super) const DIALOG: f32 = 42.0;
 
-pub(super) fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+pub fn train_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    faces::header_ui(ui, "Train", |_| {});
+    let scroll = ScrollArea::vertical().id_salt("form").auto_shrink(false);
+    scroll.show(ui, |ui| form_ui(ui, state, view));
+}
+
+fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     egui::Frame::NONE
         .inner_margin(egui::Margin::symmetric(10, 8))
         .show(ui, |ui| {
@@ -29,7 +35,7 @@ pub(super) fn form_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metri
             state_ui(ui, view);
             priority_ui(ui, state);
             if !is_busy(view) {
-                new_run_ui(ui, state, view, metrics);
+                new_run_ui(ui, state, view);
             }
         });
 }
@@ -126,7 +132,7 @@ fn priority_ui(ui: &mut Ui, state: &mut ViewState) {
     }
 }
 
-fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let (form, dialogs) = (&mut state.training, &mut state.shell.dialogs);
     ui.add_space(6.0);
     label(
@@ -216,7 +222,7 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &Run
             return;
         }
     };
-    needs_ui(ui, &checked, stage, metrics);
+    needs_ui(ui, &checked, stage, view.metrics);
     let problems = checked.edited.problems.len();
     let wanted = form.wanted(view);
     ui.add_space(4.0);

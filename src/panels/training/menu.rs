@@ -1,4 +1,4 @@
-//! What a right click on a training chart offers: its numbers as CSV, its axis, the smoothing.
+//! What a right click on a training chart offers: its numbers as CSV, a picture, its axis, the smoothing.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -7,9 +7,9 @@ use std::path::Path;
 use egui::{Response, Ui};
 
 use crate::engine::Run;
-use crate::panels::WindowAct;
 use crate::panels::state::ViewState;
 use crate::panels::tables::{Table, quoted};
+use crate::panels::{Pane, WindowAct};
 
 /// Time constants that are offered, steps.
 const SMOOTHING: [f64; 4] = [0.0, 10.0, 100.0, 1000.0];
@@ -21,6 +21,7 @@ pub(super) enum ChartAct {
     Smooth(f64),
     SaveCsv { name: String, text: String },
     SaveAll { visible: bool },
+    Picture,
 }
 
 /// A run of the chart, and the steps of it that are in sight.
@@ -51,6 +52,7 @@ pub(super) fn chart_menu(
                 visible,
             });
         }
+        offer(ui, "Save a picture of this pane", &|| ChartAct::Picture);
         ui.separator();
         let axis = if logarithmic {
             "Linear y axis"
@@ -90,6 +92,7 @@ pub(super) fn perform(state: &mut ViewState, acts: Vec<ChartAct>) {
                 let table = Table::Training { visible };
                 state.shell.acts.push(WindowAct::SaveTable(table));
             }
+            ChartAct::Picture => state.shell.acts.push(WindowAct::Picture(Pane::Metrics)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use egui::{Align, Label, Layout, RichText, Ui, vec2};
+use egui::{Align, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
 use super::form::DIALOG;
 use super::state::{TrainingForm, named_path};
@@ -18,11 +18,18 @@ use crate::panels::state::{View, ViewState};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers, widgets};
 
-pub(super) fn runs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: &RunMetrics) {
+pub fn runs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    faces::header_ui(ui, "Runs", |_| {});
+    let scroll = ScrollArea::vertical().id_salt("runs").auto_shrink(false);
+    scroll.show(ui, |ui| list_ui(ui, state, view));
+}
+
+fn list_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     egui::Frame::NONE
         .inner_margin(egui::Margin::symmetric(10, 6))
         .show(ui, |ui| {
             watch_ui(ui, state);
+            let metrics = view.metrics;
             // What is watched and not listed yet has no facts.
             let unlisted = metrics
                 .watched
@@ -33,15 +40,15 @@ pub(super) fn runs_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metri
                 faces::empty_ui(
                     ui,
                     "Runs under runs/ and those that are watched by path, whoever trains them.",
-                    "Start one below, or name a folder above.",
+                    "Start one in Train, or name a folder above.",
                 );
                 return;
             }
             for run in unlisted {
-                row_ui(ui, state, view, metrics, run, None);
+                row_ui(ui, state, view, run, None);
             }
             for facts in &metrics.listed {
-                row_ui(ui, state, view, metrics, &facts.run, Some(facts));
+                row_ui(ui, state, view, &facts.run, Some(facts));
             }
         });
 }
@@ -68,17 +75,10 @@ fn watch_ui(ui: &mut Ui, state: &mut ViewState) {
     });
 }
 
-fn row_ui(
-    ui: &mut Ui,
-    state: &mut ViewState,
-    view: &View<'_>,
-    metrics: &RunMetrics,
-    run: &Path,
-    facts: Option<&RunFacts>,
-) {
+fn row_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, run: &Path, facts: Option<&RunFacts>) {
     let p = Palette::of(ui);
     let name = run_name(run);
-    let watched = metrics.watched.get(run);
+    let watched = view.metrics.watched.get(run);
     ui.add_space(4.0);
     ui.horizontal(|ui| {
         let mut on = watched.is_some();
@@ -288,19 +288,19 @@ impl TrainingForm {
     }
 
     /// Every run that is known, whether it is watched, and the command that turns that round.
-    pub(in crate::panels) fn watchable(metrics: &RunMetrics) -> Vec<(String, bool, Command)> {
-        let listed = metrics.listed.iter().map(|facts| &facts.run);
-        let runs: BTreeSet<&PathBuf> = metrics.watched.keys().chain(listed).collect();
+    pub(in crate::panels) fn watchable(view: &View<'_>) -> Vec<(String, bool, Command)> {
+        let listed = view.metrics.listed.iter().map(|facts| &facts.run);
+        let runs: BTreeSet<&PathBuf> = view.metrics.watched.keys().chain(listed).collect();
         let with_command = |run: &PathBuf| {
-            let watched = metrics.watched.contains_key(run);
+            let watched = view.metrics.watched.contains_key(run);
             (run_name(run), watched, watching(run, !watched))
         };
         runs.into_iter().map(with_command).collect()
     }
 
     /// The runs that can go on from where they ended, with what begins them again.
-    pub(in crate::panels) fn resumable(view: &View<'_>, metrics: &RunMetrics) -> Vec<(String, TrainingRequest)> {
-        let listed = metrics.listed.iter();
+    pub(in crate::panels) fn resumable(view: &View<'_>) -> Vec<(String, TrainingRequest)> {
+        let listed = view.metrics.listed.iter();
         listed
             .filter_map(|facts| Some((run_name(&facts.run), resumed(view, facts)?)))
             .collect()

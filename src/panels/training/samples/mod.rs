@@ -17,7 +17,7 @@ pub use pictures::Pictures;
 
 use crate::engine::{Command, Run, RunMetrics, TrainingCommand, run_name};
 use crate::panels::Shell;
-use crate::panels::state::ViewState;
+use crate::panels::state::{View, ViewState};
 use crate::panels::tables::{SamplePlot, Table, plot_menu};
 use crate::train::Sample;
 use crate::ui::icons::Icon;
@@ -36,7 +36,7 @@ pub struct SamplesView {
     pictures: Pictures,
 }
 
-pub(super) fn samples_ui(ui: &mut Ui, state: &mut ViewState, metrics: &RunMetrics) {
+pub fn samples_ui(ui: &mut Ui, state: &mut ViewState, &View { metrics, .. }: &View<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
     faces::header_ui(ui, "Samples", |_| {});
     let watched: Vec<&PathBuf> = metrics.watched.keys().collect();
