@@ -187,6 +187,7 @@ pub fn palette_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, metrics: 
                         let button = egui::Button::selectable(index == row, &entry.title)
                             .right_text(RichText::new(&entry.keys).weak());
                         let line = ui.add_sized(vec2(ui.available_width(), 24.0), button);
+                        let line = line.accessible_name(format!("{} {}", entry.title, entry.keys).trim());
                         if line.clicked() {
                             chosen = Some(entry.does.clone());
                         }

@@ -158,10 +158,11 @@ pub fn form_menu() -> MenuConfig {
         .style(StyleModifier::default())
 }
 
-/// A text field with a name.
+/// A text field with a name of its own, which it is known by when what stands above it comes and goes while it is typed into.
 pub fn field(ui: &mut Ui, text: &mut String, width: f32, hint: &str, name: &str) -> Response {
     let response = ui.add(
         egui::TextEdit::singleline(text)
+            .id_salt(name)
             .desired_width(width)
             .align(egui::Align2::LEFT_CENTER)
             .hint_text(hint.to_owned()),
