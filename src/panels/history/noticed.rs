@@ -23,8 +23,10 @@ struct RunSettings {
     run: String,
     stage: Stage,
     preset: String,
+    configuration: String,
     steps: String,
     from: String,
+    data: String,
     edits: std::collections::BTreeMap<String, String>,
 }
 
@@ -34,8 +36,10 @@ impl RunSettings {
             run: form.run.clone(),
             stage: form.stage,
             preset: form.preset.clone(),
+            configuration: form.configuration.clone(),
             steps: form.steps.clone(),
             from: form.from.clone(),
+            data: form.data.clone(),
             edits: form.edits.clone(),
         }
     }
@@ -45,11 +49,14 @@ impl RunSettings {
             run,
             stage,
             preset,
+            configuration,
             steps,
             from,
+            data,
             edits,
         } = self.clone();
         (form.run, form.stage, form.preset) = (run, stage, preset);
+        (form.configuration, form.data) = (configuration, data);
         (form.steps, form.from, form.edits) = (steps, from, edits);
     }
 
@@ -66,6 +73,8 @@ impl RunSettings {
             ("the run's folder", &self.run, &to.run),
             ("the run's steps", &self.steps, &to.steps),
             ("the run's beginning", &self.from, &to.from),
+            ("the run's configuration", &self.configuration, &to.configuration),
+            ("the run's data", &self.data, &to.data),
         ] {
             if before != after {
                 return format!("Set {name} to {}", said(after));
