@@ -66,7 +66,7 @@ fn titles(tree: &Tree<Pane>) -> Titles {
             }
         } else {
             // Their titles are the tabs above them.
-            let beside = tabs.children.iter().filter_map(|&child| tree.tiles.get_pane(child));
+            let beside = tabs.children.iter().filter_map(|child| tree.tiles.get_pane(child));
             titles.extend(beside.map(|&pane| (pane, Vec::new())));
         }
     }
