@@ -53,6 +53,9 @@ pub struct Window {
     /// Open a recording
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     recording: Option<PathBuf>,
+    /// Watch a run of training, whoever writes it; may be given more than once
+    #[arg(long, value_name = "RUN")]
+    watch: Vec<PathBuf>,
     /// The task in the task box
     #[arg(long)]
     task: Option<String>,
@@ -183,11 +186,14 @@ impl Window {
             recordings: Some(self.record.clone()),
         };
         leave_a_core();
-        let recording = self.recording.clone();
+        let (recording, watched) = (self.recording.clone(), self.watch.clone());
         let begin = move |waker| {
             let engine = start(settings, waker)?;
             if let Some(path) = recording {
                 engine.send(Command::OpenRecording(path));
+            }
+            for run in watched {
+                engine.send(Command::WatchRun(run));
             }
             Ok(engine)
         };
@@ -303,6 +309,7 @@ pub(super) fn open_demo(console: &Console) -> CliResult {
             },
             record: PathBuf::from(RECORDINGS),
             recording: None,
+            watch: Vec::new(),
             task: None,
             size: None,
             light: false,

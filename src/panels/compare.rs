@@ -397,7 +397,7 @@ mod tests {
             });
         });
         let names: Vec<String> = of(&[&turned, &other]).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["noise_common.2"]);
+        assert_eq!(names, ["cem.noise_common.2"]);
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn a_lost_card_closes_the_window_and_says_where_the_episode_is() {
 #[test]
 fn a_pane_of_either_workspace_is_saved_as_a_picture() {
     let episode = Desk::new(synthetic::recording(), Phase::Paused);
-    for (name, least, desk) in [("Camera", 700, episode), ("Metrics", 840, training_desk())] {
+    for (name, least, desk) in [("Camera", 700, episode), ("Metrics", 800, training_desk())] {
         let Some(mut window) = window([1600.0, 1000.0], Theme::Dark, desk) else {
             return;
         };

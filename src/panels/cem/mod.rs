@@ -274,7 +274,7 @@ pub(super) fn spread(iteration: &CemIteration) -> f64 {
 fn numbers_ui(ui: &mut Ui, step: &StepRecord, index: usize, iteration: &CemIteration) {
     let costs = costs(iteration);
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(12.0, 2.0);
+        ui.spacing_mut().item_spacing = vec2(7.0, 2.0);
         let note = "J is a cost: lower is better; the method's reward is −J (Algorithm 2, line 22)";
         widgets::value(
             ui,
