@@ -319,7 +319,7 @@ impl Clock<'_> {
         let folder = tempfile::tempdir()?;
         let settings = GenerateSettings {
             episodes: EPISODES,
-            frame_px: config.frame_px(),
+            frame_px: config.world_model.image_size,
             seed: SEED,
             ..GenerateSettings::default()
         };

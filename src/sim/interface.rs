@@ -79,7 +79,7 @@ pub trait Judge {
 }
 
 #[cfg(test)]
-mod shrinking {
+mod tests {
     use super::*;
 
     #[test]
