@@ -242,7 +242,7 @@ impl Clock<'_> {
             })?;
         }
         let scene = Scene::load(DEMO_SCENE)?;
-        let size = system.config.world_model.image_size;
+        let size = system.config.frame_px();
         let tasks = tabletop_tasks(&scene, OracleKind::Pick, SEED, 1, size)?;
         let task = tasks
             .first()
@@ -351,7 +351,7 @@ impl Clock<'_> {
 }
 
 fn first_frame(system: &System) -> Result<Frame, CliError> {
-    let world = crate::sim::World::new(&Scene::load(DEMO_SCENE)?, SEED, system.config.world_model.image_size)?;
+    let world = crate::sim::World::new(&Scene::load(DEMO_SCENE)?, SEED, system.config.frame_px())?;
     Ok(world.observe().frame)
 }
 

@@ -65,7 +65,7 @@ impl Subcommand for Plan {
         let system = checkpoint::load(&checkpoint, &selected, console)?;
         let models = system.models()?;
         let config = &system.config;
-        let size = config.world_model.image_size;
+        let size = config.frame_px();
         let mut world = World::from_state(&state, size);
         let setup = EpisodeSetup {
             task: self.task.clone(),

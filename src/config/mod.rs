@@ -53,3 +53,27 @@ pub struct Config {
     pub plan: PlanConfig,
     pub train: TrainConfig,
 }
+
+impl Config {
+    /// Height and width in pixels of the frames that both models are shown: the language model's, where the world model's
+    /// divide them, which then sees the same frame coarser; otherwise the world model's, which the language model scales.
+    pub fn frame_px(&self) -> usize {
+        let (world, vlm) = (self.world_model.image_size, self.vlm.image_size);
+        if vlm.is_multiple_of(world.max(1)) { vlm } else { world }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::preset;
+
+    #[test]
+    fn frames_are_as_fine_as_both_models_can_take() {
+        let mut config = preset("nano").expect("the preset");
+        assert_eq!(config.frame_px(), config.world_model.image_size);
+        config.vlm.image_size = 2 * config.world_model.image_size;
+        assert_eq!(config.frame_px(), config.vlm.image_size);
+        config.vlm.image_size += 1;
+        assert_eq!(config.frame_px(), config.world_model.image_size);
+    }
+}

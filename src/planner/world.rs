@@ -14,7 +14,7 @@ const CHUNK: usize = 64;
 /// A frame that the encoder was not made for.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "A frame is {width} x {height} pixels, the encoder expects {expected} x {expected}. Load a checkpoint that was made \
+    "A frame is {width} x {height} pixels, the encoder expects {expected} x {expected} or a multiple. Load a checkpoint that was made \
      for this size, or render the scene at the preset's image_size."
 )]
 struct FrameSize {
@@ -86,17 +86,14 @@ impl LatentModel for TrainedWorld {
 
     fn encode(&self, frames: &[Frame]) -> Result<Tensor<3>, ModelError> {
         let expected = self.image_size;
-        if let Some(frame) = frames
-            .iter()
-            .find(|frame| frame.width != expected || frame.height != expected)
-        {
-            return Err(FrameSize {
+        let fitting = |frame: &Frame| {
+            frame.shrunk(expected).ok_or(FrameSize {
                 width: frame.width,
                 height: frame.height,
                 expected,
-            }
-            .into());
-        }
+            })
+        };
+        let frames = frames.iter().map(fitting).collect::<Result<Vec<Frame>, _>>()?;
         let tokens = frames
             .chunks(CHUNK)
             .map(|chunk| self.model.encode(chunk, self.encoder, &self.device))

@@ -26,6 +26,34 @@ impl Frame {
             .zip(blue)
             .map(|((&red, &green), &blue)| [red, green, blue])
     }
+
+    /// The same picture at `size` x `size`, each pixel the mean of those that it takes the place of; none where the sides
+    /// are no multiple of `size`.
+    pub fn shrunk(&self, size: usize) -> Option<Self> {
+        let times = self.width.checked_div(size).filter(|&times| times > 0)?;
+        if [self.width, self.height] != [times * size; 2] {
+            return None;
+        }
+        if times == 1 {
+            return Some(self.clone());
+        }
+        let area = times * times;
+        let mean = |plane: &[u8], x: usize, y: usize| {
+            let rows = plane.chunks_exact(self.width).skip(y * times).take(times);
+            let sum: usize = rows
+                .flat_map(|row| &row[x * times..(x + 1) * times])
+                .map(|&value| usize::from(value))
+                .sum();
+            ((sum + area / 2) / area) as u8
+        };
+        let planes = self.rgb.chunks_exact(self.width * self.height);
+        let rgb = planes.flat_map(|plane| (0..size * size).map(move |at| mean(plane, at % size, at / size)));
+        Some(Self {
+            width: size,
+            height: size,
+            rgb: rgb.collect(),
+        })
+    }
 }
 
 /// What a robot knows: a picture, what it last told its gripper, and whether its vacuum holds something.
@@ -48,4 +76,25 @@ pub trait Environment {
 pub trait Judge {
     /// Whether the sub-goal's predicate holds now; none where no template knows the text.
     fn holds(&self, sub_goal: &str) -> Option<bool>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shrunk_frame_has_the_means_of_its_blocks_plane_by_plane() {
+        let frame = Frame {
+            width: 4,
+            height: 4,
+            rgb: (0..48).collect(),
+        };
+        let half = frame.shrunk(2).unwrap();
+        // Of 0, 1, 4 and 5: 2.5, rounded up.
+        assert_eq!(half.rgb[..], [3, 5, 11, 13, 19, 21, 27, 29, 35, 37, 43, 45]);
+        assert_eq!(frame.shrunk(4), Some(frame.clone()));
+        for size in [0, 3, 8] {
+            assert_eq!(frame.shrunk(size), None, "{size}");
+        }
+    }
 }

@@ -166,7 +166,7 @@ fn load(checkpoint: &Checkpoint, selected: &Selected, control: &Control) -> Resu
 }
 
 fn first_state(scene: &Scene, seed: u64, system: &System) -> Result<World, SessionError> {
-    World::new(scene, seed, system.config.world_model.image_size).map_err(refused)
+    World::new(scene, seed, system.config.frame_px()).map_err(refused)
 }
 
 /// An episode that is over is gone on with from the step before its last frame.
@@ -222,7 +222,7 @@ impl Session for Tabletop {
         let state = self.scene.start(seed).map_err(refused)?;
         check_text(task, &state).map_err(refused)?;
         self.system.models().map_err(refused)?;
-        let mut world = World::from_state(&state, self.system.config.world_model.image_size);
+        let mut world = World::from_state(&state, self.system.config.frame_px());
         let setup = EpisodeSetup {
             task: task.to_owned(),
             scene: self.scene.name.clone(),

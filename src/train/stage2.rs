@@ -439,8 +439,10 @@ fn cache(
     let frames = || std::iter::once(&scene.frame).chain(scene.goals.iter().map(|goal| &goal.achieved));
     let mut seen: Vec<Seen> = match frozen {
         Some(model) => {
-            let bytes: Vec<u8> = frames().flat_map(|frame| frame.rgb.iter().copied()).collect();
-            let (count, size) = (frames().count(), source.frame_px);
+            let size = config.world_model.image_size;
+            let shrunk: Vec<Frame> = frames().filter_map(|frame| frame.shrunk(size)).collect();
+            let bytes: Vec<u8> = shrunk.iter().flat_map(|frame| frame.rgb.iter().copied()).collect();
+            let count = shrunk.len();
             let tokens = model
                 .target_encoder
                 .forward(pixels(&bytes, [count, 3, size, size], device));
@@ -451,7 +453,10 @@ fn cache(
                 .map(|latent| Seen::Latent(latent.to_vec()))
                 .collect()
         }
-        None => frames().cloned().map(Seen::Frame).collect(),
+        None => frames()
+            .filter_map(|frame| frame.shrunk(config.world_model.image_size))
+            .map(Seen::Frame)
+            .collect(),
     };
     let start = seen.remove(0);
     let asked: Vec<(&str, Vec<&str>)> = scene

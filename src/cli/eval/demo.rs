@@ -152,8 +152,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// The list does not solve the task in the expert's hands.
     fn picture(&self, one: &EvalEpisode) -> Result<GoalPicture, PlannerError> {
-        let sizes = &self.bench.config.world_model;
-        let mut world = one.world(sizes.image_size);
+        let mut world = one.world(self.bench.config.frame_px());
         let done = one
             .primitives
             .iter()
@@ -166,7 +165,11 @@ impl<'a> Runner<'a> {
             return Err(PlannerError::Model(why.into()));
         }
         let picture = world.observe().frame;
-        Ok(GoalPicture::new(&self.bench.system.world, &picture, sizes.grid())?)
+        Ok(GoalPicture::new(
+            &self.bench.system.world,
+            &picture,
+            self.bench.config.world_model.grid(),
+        )?)
     }
 
     pub fn run(&self, one: &EvalEpisode, moment: Option<Moment>, cancel: &AtomicBool) -> Result<TaskRun, PlannerError> {
@@ -250,7 +253,7 @@ fn measured(runner: &Runner, runs: &[(&EvalEpisode, TaskRun)], interrupted: bool
     if !runner.baseline.has_list() {
         return measured;
     }
-    let frame_px = runner.bench.config.world_model.image_size;
+    let frame_px = runner.bench.config.frame_px();
     let right: Vec<bool> = runs
         .iter()
         .map(|(one, run)| list_is_right(&run.first_list, &one.world(frame_px), &one.task))

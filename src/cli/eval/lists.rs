@@ -30,7 +30,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     } else {
         demo::suite(eval, &bench.scene)?
     };
-    let size = bench.config.world_model.image_size;
+    let size = bench.config.frame_px();
     let frames: Vec<Frame> = suite.iter().map(|one| one.world(size).observe().frame).collect();
     let prompts: Vec<String> = suite.iter().map(|one| plan_prompt(&one.task.text)).collect();
     let cancel = console.on_interrupt()?;
@@ -149,7 +149,7 @@ fn map_masses(
     suite: &[crate::eval::EvalEpisode],
     frames: &[Frame],
 ) -> Result<Vec<(f64, f64)>, CliError> {
-    let (size, grid) = (bench.config.world_model.image_size, bench.config.vlm.grid());
+    let (size, grid) = (bench.config.frame_px(), bench.config.vlm.grid());
     let model_grid = [bench.config.world_model.grid(); 2];
     let mut masses = Vec::with_capacity(suite.len());
     for (one, frame) in suite.iter().zip(frames) {

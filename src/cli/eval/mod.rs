@@ -98,7 +98,7 @@ impl Bench {
             scene: &self.scene.name,
             checkpoint: (&self.system.name, &self.system.hash),
             config,
-            frame_px: self.config.world_model.image_size,
+            frame_px: self.config.frame_px(),
             truth,
         }
     }

@@ -108,7 +108,7 @@ fn measure(
     console: &Console,
     cancel: &AtomicBool,
 ) -> Result<Measured, CliError> {
-    let size = bench.config.world_model.image_size;
+    let size = bench.config.frame_px();
     let tasks = tabletop_tasks(&bench.scene, kind, eval.seed, eval.episodes, size)?;
     if tasks.is_empty() {
         let scene = &bench.scene.name;

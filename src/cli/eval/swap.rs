@@ -93,7 +93,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
 
 /// Both goals from the same frame, read with the proprioception head.
 fn measure(system: &System, scene: &SwapScene) -> Result<Swap, CliError> {
-    let world = World::from_state(&scene.state, system.config.world_model.image_size);
+    let world = World::from_state(&scene.state, system.config.frame_px());
     let frame = world.observe().frame;
     let tokens = system
         .world

@@ -23,7 +23,7 @@ pub(super) fn stage_vlm(
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
     let _lock = settings::keep(job)?;
-    let (vlm, px) = (&job.config.train.vlm, job.config.world_model.image_size);
+    let (vlm, px) = (&job.config.train.vlm, job.config.frame_px());
     let instructions = Instructions::new(sampler(job)?, px, job.config.vlm.grid(), vlm.requery_share);
     observe(&JobProgress::Preparing {
         what: "Making the tokenizer",
@@ -84,7 +84,7 @@ pub(super) fn stage_2(
     let vlm = Vlm::new(&language, tokenizer.clone()).map_err(SystemError::from)?;
     let source = GoalScenes {
         sampler: sampler(job)?,
-        frame_px: job.config.world_model.image_size,
+        frame_px: job.config.frame_px(),
         grid: job.config.world_model.grid(),
         goals: job.config.train.stage2.sub_goals_per_scene,
     };
