@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the pictures of the README from real episodes with the shipped checkpoint, on a display that nobody sees: the window
-# in the middle of a run, the episode as a GIF, and two steps of an episode that fails, opened again.
+# in the middle of a run, the episode as a GIF, two steps of an episode that fails, opened again, and a training.
 # Usage: tests/scripts/pictures.sh [TASK] [SEED] [STEP]
 . "$(dirname "$0")/program.sh"
 
@@ -34,7 +34,15 @@ for at in 46 64; do
     cd - >/dev/null
 done
 
-for picture in window.png:400000 episode.gif:1500000 failure-46.png:400000 failure-64.png:400000; do
+# The first steps of a training of the language model, with its curves and its samples.
+picture=$PWD/$to/training.png
+cd "$work"
+"$program" train --stage vlm --preset nano --steps 60 --set train.vlm.facts_steps=30 --set train.vlm.warmup_steps=10 \
+    --set train.samples_every=15 --run runs/first >"$work/said"
+on_a_display "$program" window --record recordings --watch runs/first --picture "$picture" --picture-pane metrics --quit
+cd - >/dev/null
+
+for picture in window.png:400000 episode.gif:1500000 failure-46.png:400000 failure-64.png:400000 training.png:400000; do
     file=$to/${picture%:*}
     bytes=$(wc -c <"$file")
     echo "$file: $bytes bytes"
