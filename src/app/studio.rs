@@ -69,14 +69,14 @@ impl Studio {
             studio.state.target_format = Some(state.target_format);
             studio.lost = LostDevice::watch(&state.device, &creation.egui_ctx);
             let info = state.adapter.get_info();
-            let software = if info.device_type == wgpu::DeviceType::Cpu {
-                ", in software: pictures come slowly"
+            let (how, but) = if info.device_type == wgpu::DeviceType::Cpu {
+                ("in software ", ": pictures come slowly")
             } else {
-                ""
+                ("", "")
             };
             studio
                 .engine
-                .note(&format!("The window is drawn by {}{software}.", info.name));
+                .note(&format!("The window is drawn {how}by {}{but}.", info.name));
             studio.adapter = Some(info.name);
         }
         Ok(studio)

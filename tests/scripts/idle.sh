@@ -27,7 +27,7 @@ ticks() {
 before=$(ticks)
 sleep "$secs"
 after=$(ticks)
-adapter=$(sed -n 's/.*The window is drawn by \(.*\)\.$/\1/p' "$work/log" | head -n 1)
+adapter=$(sed -n 's/: pictures come slowly\.$/./; s/.*The window is drawn \(in software \)\{0,1\}by \(.*\)\.$/\2/p' "$work/log" | head -n 1)
 kill $window
 wait $window 2>/dev/null || true
 awk -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v secs="$secs" -v adapter="$adapter" 'BEGIN {

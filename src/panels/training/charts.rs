@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use egui::{
-    CollapsingHeader, FontId, Frame, Id, Margin, PopupAnchor, Rangef, RichText, Role, ScrollArea, Slider, Tooltip, Ui,
-    WidgetInfo, vec2,
+    CollapsingHeader, FontId, Frame, Id, Margin, PopupAnchor, Rangef, Rect, RichText, Role, ScrollArea, Sense, Slider,
+    Tooltip, Ui, WidgetInfo, vec2,
 };
 use egui_plot::{AxisHints, GridInput, GridMark, Plot, PlotResponse};
 
@@ -133,12 +133,12 @@ fn group_ui(
             names.sort_by_key(|name| (name.as_str() != "loss", name.as_str()));
             let (wide, rest) = names.split_at(usize::from(names[0] == "loss"));
             for name in wide {
-                in_sight = Some(chart_ui(ui, name, drawn, style(name), 280.0, acts));
+                in_sight = chart_ui(ui, name, drawn, style(name), 280.0, acts).or(in_sight);
             }
             for pair in rest.chunks(2) {
                 ui.columns(2, |columns| {
                     for (column, name) in columns.iter_mut().zip(pair) {
-                        in_sight = Some(chart_ui(column, name, drawn, style(name), 140.0, acts));
+                        in_sight = chart_ui(column, name, drawn, style(name), 140.0, acts).or(in_sight);
                     }
                 });
             }
@@ -146,7 +146,7 @@ fn group_ui(
     in_sight
 }
 
-/// Gives what the x axis shows.
+/// Gives what the x axis shows; nothing where the chart is scrolled out of sight, which is then not drawn.
 fn chart_ui(
     ui: &mut Ui,
     name: &str,
@@ -154,7 +154,7 @@ fn chart_ui(
     mut style: Style,
     height: f32,
     acts: &mut Vec<ChartAct>,
-) -> [f64; 2] {
+) -> Option<[f64; 2]> {
     let p = Palette::of(ui);
     let known: Vec<Drawn<'_>> = drawn
         .iter()
@@ -171,6 +171,15 @@ fn chart_ui(
     style.logarithmic &= lowest.fold(f64::INFINITY, f64::min) > 0.0;
     ui.add_space(6.0);
     title_ui(ui, name, &known, style);
+    let count = known.len();
+    let runs = if count == 1 { "run" } else { "runs" };
+    let label = format!("Chart of {name}, {count} {runs}");
+    let room = vec2(ui.available_width(), height);
+    if !ui.is_rect_visible(Rect::from_min_size(ui.cursor().min, room)) {
+        let (_, response) = ui.allocate_exact_size(room, Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, label.clone()));
+        return None;
+    }
 
     let font = FontId::proportional(SMALL - 1.0);
     let x_axis = AxisHints::new_x().formatter(move |mark, _| x_text(style, style.progress_at(mark.value)));
@@ -216,9 +225,6 @@ fn chart_ui(
             curve(plot, p, name, (path, run, *color), style, most);
         }
     });
-    let count = known.len();
-    let runs = if count == 1 { "run" } else { "runs" };
-    let label = format!("Chart of {name}, {count} {runs}");
     shown
         .response
         .widget_info(|| WidgetInfo::labeled(Role::Image, true, label.clone()));
@@ -238,7 +244,7 @@ fn chart_ui(
     if !shown.response.context_menu_opened() {
         values_ui(ui, &shown, name, &known, style);
     }
-    [bounds.min()[0], bounds.max()[0]]
+    Some([bounds.min()[0], bounds.max()[0]])
 }
 
 /// The chart's name, each run's newest value, and where one was no number.
