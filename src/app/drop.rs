@@ -4,18 +4,15 @@ use std::path::Path;
 
 use egui::{Align2, Area, Frame, Id, Order, Ui, Vec2};
 
-use crate::engine::Command;
+use crate::engine::{Command, is_run};
 use crate::recording::file::{EXTENSION, has_extension};
-
-/// Every folder of a training run has this file.
-const METRICS: &str = "metrics.jsonl";
 
 /// What a dropped path asks for.
 ///
 /// # Errors
 /// It is nothing that can be opened, in words.
 fn command_of(path: &Path) -> Result<Command, String> {
-    if path.join(METRICS).is_file() {
+    if is_run(path) {
         Ok(Command::WatchRun(path.to_owned()))
     } else if path.is_dir() {
         Ok(Command::LoadCheckpoint(path.to_owned()))
@@ -62,7 +59,7 @@ mod tests {
             command_of(folder.path()),
             Ok(Command::LoadCheckpoint(folder.path().to_owned()))
         );
-        std::fs::write(at(METRICS), "").unwrap();
+        std::fs::write(at("metrics.jsonl"), "").unwrap();
         assert_eq!(
             command_of(folder.path()),
             Ok(Command::WatchRun(folder.path().to_owned())),

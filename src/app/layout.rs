@@ -18,7 +18,6 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     // A branch that is looked at takes the place of the episode at hand in every panel.
     let branch = shown_branch(state, view);
     let view = &View {
-        at_hand: view.at_hand,
         recording: branch.as_deref().unwrap_or(view.recording),
         live: view.live.filter(|_| branch.is_none()),
         ..*view
@@ -76,7 +75,8 @@ pub fn studio_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             .frame(strip(p.panel, 10, 4))
             .show(ui, |ui| log_ui(ui, state, view));
     }
-    if state.workspace == Workspace::Training {
+    // The palette offers what can be done with runs, wherever it is opened.
+    if state.workspace == Workspace::Training || state.palette.is_some() {
         follow_runs(state, view);
     }
     panes_ui(ui, state, view);

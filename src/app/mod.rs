@@ -42,6 +42,8 @@ pub struct AppOptions {
     pub size: [f32; 2],
     /// The file that layout, theme, zoom and recent files are kept in; none keeps nothing.
     pub settings: Option<PathBuf>,
+    /// Begin with the training workspace.
+    pub training: bool,
     /// What the window does by itself, if anything.
     pub script: Option<Script>,
 }
@@ -54,6 +56,7 @@ impl Default for AppOptions {
             dark: true,
             size: [1600.0, 1000.0],
             settings: None,
+            training: false,
             script: None,
         }
     }

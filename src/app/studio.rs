@@ -100,6 +100,9 @@ impl Studio {
         if !options.dark {
             ctx.set_theme(egui::Theme::Light);
         }
+        if options.training {
+            state.workspace = Workspace::Training;
+        }
         // Messages that come and go have no place in a picture.
         state.shell.toasts.muted = options.script.is_some();
         Self {

@@ -54,10 +54,11 @@ pub(super) fn do_window_acts(ctx: &Context, state: &mut ViewState, view: &View<'
             WindowAct::ExportAs(name) => {
                 let path = beside_export(state, name);
                 state.task.export = path.display().to_string();
+                state.task.export_loop = false;
                 unfold(state, Popup::Export);
             }
             WindowAct::ExportLoop => {
-                if let Some([from, to]) = state.playback.range {
+                if let Some([from, to]) = state.playback.range_within(view.last_step()) {
                     let path = beside_export(state, &format!("steps-{from}-{to}.tjrec"));
                     state.task.export = path.display().to_string();
                     state.task.export_loop = true;

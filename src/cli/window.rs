@@ -53,7 +53,7 @@ pub struct Window {
     /// Open a recording
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     recording: Option<PathBuf>,
-    /// Watch a run of training, whoever writes it; may be given more than once
+    /// Begin with training and watch this run, whoever writes it; may be given more than once
     #[arg(long, value_name = "RUN")]
     watch: Vec<PathBuf>,
     /// The task in the task box
@@ -147,6 +147,7 @@ impl Subcommand for Window {
             dark: !self.light,
             size: self.size.or_else(remembered).unwrap_or(demo_options().size),
             settings: settings.clone(),
+            training: !self.watch.is_empty(),
             script: scripted.then_some(script),
         };
         let ending = self.open(options)?;

@@ -57,6 +57,7 @@ pub struct Config {
 impl Config {
     /// Height and width in pixels of the frames that both models are shown: the language model's, where the world model's
     /// divide them, which then sees the same frame coarser; otherwise the world model's, which the language model scales.
+    /// Episodes for the world model alone are rendered at its own size.
     pub fn frame_px(&self) -> usize {
         let (world, vlm) = (self.world_model.image_size, self.vlm.image_size);
         if vlm.is_multiple_of(world.max(1)) { vlm } else { world }

@@ -26,7 +26,7 @@ pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
         match command {
             Ok(Command::Export { path, steps }) => export(&path, steps, shared),
             Ok(Command::Write { path, content }) => write(&path, &content, shared),
-            Ok(Command::WatchRun(run)) => book.watch(run),
+            Ok(Command::WatchRun(run)) => book.watch(&run),
             Ok(Command::Training(TrainingCommand::List(root))) => book.list(root),
             Ok(Command::Training(TrainingCommand::Forget(run))) => book.forget(&run),
             Ok(Command::Training(TrainingCommand::ShowSample { run, step })) => book.samples.ask(run, step),
@@ -38,7 +38,7 @@ pub(super) fn work(queue: &Receiver<Command>, shared: &Shared) {
             && let Err(what) = worker::guard(|| look(&mut book, shared))
         {
             // A book that broke in the middle of a page is begun anew; what was watched can be watched again.
-            book = RunBook::default();
+            book = book.begun_anew();
             refuse(
                 shared,
                 what,

@@ -27,6 +27,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// Steps and values of a curve in order, none for a value that was not finite.
+    pub fn rows(&self, name: &str) -> Vec<(f64, Option<f64>)> {
+        let points = self.series.get(name).map_or(&[][..], |series| series.points());
+        let marks = self.not_finite.get(name).map_or(&[][..], Vec::as_slice);
+        let mut rows: Vec<_> = points.iter().map(|point| (point[0], Some(point[1]))).collect();
+        rows.extend(marks.iter().map(|step| (*step, None)));
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        rows
+    }
+
     /// Adds what was read; whether anything changed.
     pub fn append(&mut self, piece: Piece) -> bool {
         let changed =

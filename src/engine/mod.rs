@@ -41,7 +41,7 @@ pub use event::{Event, EventSender, Waker};
 pub use examine::{Answer, Examination, Examined, Question, Topic};
 pub use metrics::{MetricsReader, Run};
 pub use pace::Priority;
-pub use runs::{RunFacts, RunMetrics, RunState, run_name};
+pub use runs::{RunFacts, RunMetrics, RunState, is_run, run_name};
 pub use samples::RunSamples;
 pub use series::{Series, Stretch};
 pub use session::{
@@ -191,8 +191,10 @@ impl Engine {
         let pace = &self.shared.pace;
         match asked {
             TrainingCommand::Pause => {
+                // First what is said: the trainer may pause at once and say so.
+                let running = matches!(self.shared.board.view().training, TrainingState::Running { .. });
+                self.shared.board.set_pausing(running);
                 pace.pause();
-                self.shared.board.set_pausing(true);
             }
             TrainingCommand::Resume => {
                 pace.resume();
@@ -224,6 +226,13 @@ impl Engine {
     /// The runs that are known, and the curves of those that are watched.
     pub fn with_metrics<R>(&self, read: impl FnOnce(&RunMetrics) -> R) -> R {
         read(&slot::lock(&self.shared.metrics))
+    }
+
+    /// What writes recordings that were opened without models.
+    pub fn export_with(&self, exporter: Arc<dyn Exporter>) {
+        if self.shared.exporter.get().is_none() {
+            self.shared.exporter.set(exporter);
+        }
     }
 
     /// A line in the log, for what the window itself has to say.

@@ -369,9 +369,22 @@ impl<S: Session> Planner<S> {
             return;
         }
         let control = self.control("Recording a pause");
-        if let Some(session) = &mut self.session {
-            session.record_pauses(fired.iter().map(Fired::record).collect(), &control);
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        let pauses = fired.iter().map(Fired::record).collect();
+        match worker::guard(|| session.record_pauses(pauses, &control)) {
+            Ok(()) => self.session = Some(session),
+            Err(message) => self.reopen(session, message),
         }
+    }
+
+    /// After a panic: half-changed models must not be used again, and they may panic once more while they are dropped.
+    fn reopen(&mut self, session: S, message: String) {
+        self.running = None;
+        let _ = worker::guard(move || drop(session));
+        self.open();
+        self.fail(message);
     }
 
     fn advance_once(&mut self) -> Option<Advance> {
@@ -422,11 +435,7 @@ impl<S: Session> Planner<S> {
                 called
             }
             Err(message) => {
-                self.running = None;
-                // Half-changed models must not be used again, and they may panic once more while they are dropped.
-                let _ = worker::guard(move || drop(session));
-                self.open();
-                self.fail(message);
+                self.reopen(session, message);
                 Called::Stopped
             }
         }
@@ -455,8 +464,7 @@ impl<S: Session> Planner<S> {
         let advice = if self.session.is_some() {
             "Look at the recording or export it; press Plan to begin again."
         } else {
-            "The models cannot be opened again as they were: choose another device, such as cpu, or load another checkpoint. \
-             The recording can be looked at and exported."
+            "The models cannot be opened again as they were: choose another device, such as cpu, or load another checkpoint."
         };
         self.shared.board.set_failure(Some(Failure {
             level: Level::Error,

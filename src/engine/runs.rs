@@ -118,20 +118,28 @@ impl RunBook {
         Some(if self.more { Duration::ZERO } else { POLL })
     }
 
+    /// Without the runs that were watched; the same folder is listed.
+    pub fn begun_anew(self) -> Self {
+        Self {
+            root: self.root,
+            ..Self::default()
+        }
+    }
+
     pub fn list(&mut self, root: PathBuf) {
         self.root = Some(root);
         self.listed_at = None;
     }
 
-    pub fn watch(&mut self, run: PathBuf) {
+    pub fn watch(&mut self, run: &Path) {
         self.readers
-            .entry(run)
+            .entry(listed(run))
             .or_insert_with_key(|run| MetricsReader::new(run));
         self.listed_at = None;
     }
 
     pub fn forget(&mut self, run: &Path) {
-        self.readers.remove(run);
+        self.readers.remove(&listed(run));
         self.listed_at = None;
     }
 
@@ -265,7 +273,15 @@ fn runs_below(root: &Path) -> Vec<PathBuf> {
     runs
 }
 
-fn is_run(folder: &Path) -> bool {
+/// A run's path as the list has it, relative to the working folder where it lies below: however it is named, it is one run.
+pub(super) fn listed(run: &Path) -> PathBuf {
+    let below = std::env::current_dir().ok();
+    let below = below.and_then(|here| run.strip_prefix(here).ok().map(Path::to_owned));
+    below.unwrap_or_else(|| run.to_owned())
+}
+
+/// Whether a folder is that of a training run.
+pub fn is_run(folder: &Path) -> bool {
     FILES.iter().any(|name| folder.join(name).is_file())
 }
 
@@ -420,8 +436,8 @@ mod tests {
         // The run that was here ended without a word.
         look(&mut book, &mut metrics, None);
         assert_eq!(of(&metrics, "one").state, RunState::Stopped);
-        book.watch(at("one"));
-        book.watch(at("two"));
+        book.watch(&at("one"));
+        book.watch(&at("two"));
         look(&mut book, &mut metrics, None);
         let length = |metrics: &RunMetrics, name: &str| metrics.watched[&at(name)].series["loss"].len();
         assert_eq!((length(&metrics, "one"), length(&metrics, "two")), (60, 30));

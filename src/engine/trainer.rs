@@ -4,14 +4,14 @@ use crossbeam_channel::Receiver;
 
 use super::board::{Board, JobKind, Level, TrainingState};
 use super::command::{Command, TrainingRequest};
-use super::runs::run_name;
+use super::runs::{listed, run_name};
 use super::session::{RunTraining, SessionError, TrainingControl};
 use super::slot::lock;
 use super::{Shared, worker};
 
-/// True of every end: a checkpoint is moved to its place when it is whole.
+/// A checkpoint is moved to its place when it is whole.
 const KEPT: &str = "Its checkpoints and metrics were kept.";
-const REFUSED: &str = "Correct what is named here, then start the run again.";
+const REFUSED: &str = "Nothing was changed. Correct what is named here, then start the run again.";
 const FAILED: &str = "Correct what is named here, then press Resume beside the run: it goes on from its last checkpoint. \
                       Other settings need another folder.";
 const PANICKED: &str = "Press Resume beside the run to go on from its last checkpoint. Where memory ran out, choose another \
@@ -35,7 +35,7 @@ fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
     let title = format!("Stage {} · {name}", request.stage.name());
     let board = &shared.board;
     shared.pace.begin();
-    lock(&shared.metrics).here = Some(request.run.clone());
+    lock(&shared.metrics).here = Some(listed(&request.run));
     board.set_training(TrainingState::Running { title: title.clone() });
     board.log(
         Level::Info,
@@ -63,16 +63,16 @@ fn run(train: &mut RunTraining, request: &TrainingRequest, shared: &Shared) {
             TrainingState::Stopped { title }
         }
         Ok(Err(SessionError::Refused(message))) => failed(board, title, message, REFUSED),
-        Ok(Err(SessionError::Failed(message))) => failed(board, title, message, FAILED),
-        Err(message) => failed(board, title, message, PANICKED),
+        Ok(Err(SessionError::Failed(message))) => failed(board, title, message, &format!("{KEPT} {FAILED}")),
+        Err(message) => failed(board, title, message, &format!("{KEPT} {PANICKED}")),
     });
 }
 
 fn failed(board: &Board, title: String, message: String, advice: &str) -> TrainingState {
-    let advice = format!("{KEPT} {advice}");
     board.log(
         Level::Error,
         format!("{title}: {}. {advice}", message.trim_end_matches('.')),
     );
+    let advice = advice.to_owned();
     TrainingState::Failed { title, message, advice }
 }

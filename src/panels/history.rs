@@ -143,6 +143,7 @@ impl ViewState {
 
     /// Undoes the last change of the layout that is shown; later edits of something else do not depend on it and stay.
     pub fn undo_layout(&mut self) {
+        self.notice_now();
         if let Some(index) = self.history.last_of_layout(self.workspace) {
             self.undo_at(index);
         }

@@ -66,7 +66,7 @@ fn entries(ui: &Ui, state: &mut ViewState, view: &View<'_>) -> Vec<Entry> {
             WindowAct::ExportAs("episode.gif"),
         );
         add("Export the recording…".to_owned(), WindowAct::ExportAs("episode.tjrec"));
-        if state.playback.range.is_some() {
+        if state.playback.range_within(view.last_step()).is_some() {
             add("Export the loop's steps…".to_owned(), WindowAct::ExportLoop);
         }
     }

@@ -67,7 +67,7 @@ impl Playback {
     }
 
     /// The loop as far as there are steps.
-    pub(super) fn range_within(&self, last: usize) -> Option<[usize; 2]> {
+    pub fn range_within(&self, last: usize) -> Option<[usize; 2]> {
         self.range
             .filter(|[from, _]| *from < last)
             .map(|[from, to]| [from, to.min(last)])

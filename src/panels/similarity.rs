@@ -28,7 +28,7 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let axes = Axes::new(rect, from..=to, value_range(view));
     navigate(ui, &response, &axes, state, view);
     let tables = [false, true].map(|visible| Table::Similarity { visible });
-    plot_menu(&response, &mut state.shell, Some(Pane::Similarity), &tables);
+    plot_menu(&response, &mut state.shell, Pane::Similarity, &tables);
     let steps = &view.recording.steps;
     response.widget_info(|| {
         let curves = view.recording.sub_goals.len();

@@ -363,6 +363,7 @@ impl ViewState {
         self.selection = Selection::default();
         self.playback.leave();
         (self.shown_branch, self.time_range, self.frozen_range) = (None, None, None);
+        self.task.export_loop = false;
     }
 
     /// Back to the newest step of the episode at hand.

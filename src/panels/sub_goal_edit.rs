@@ -3,7 +3,8 @@
 use egui::{Align, Align2, FontId, Key, Layout, Modifiers, Rect, RichText, Sense, Stroke, TextEdit, Ui, pos2, vec2};
 
 use super::history::Edit;
-use super::state::{View, ViewState};
+use super::pane::Pane;
+use super::state::{View, ViewState, Workspace};
 use super::sub_goal_draft::{Applied, Draft, InForce, News, SubGoalEditor};
 use crate::engine::{Command, Phase};
 use crate::planner::SubGoal;
@@ -67,7 +68,9 @@ pub(super) fn follow(state: &mut ViewState, view: &View<'_>) {
 pub(super) fn undo_or_redo(act: Act, state: &mut ViewState, view: &View<'_>) {
     let obstacle = obstacle(state, view);
     let undo = act == Act::Undo;
-    if let Some(draft) = state.sub_goal_editor.draft.as_mut().filter(|_| obstacle.is_none()) {
+    let seen = obstacle.is_none() && is_seen(state);
+    let can = if undo { Draft::can_undo } else { Draft::can_redo };
+    if let Some(draft) = state.sub_goal_editor.draft.as_mut().filter(|draft| seen && can(draft)) {
         if undo {
             draft.undo()
         } else {
@@ -91,13 +94,18 @@ pub(super) fn undo_or_redo(act: Act, state: &mut ViewState, view: &View<'_>) {
     }
 }
 
+/// The list of sub-goals is on the screen: what is undone without being seen would be a riddle.
+fn is_seen(state: &ViewState) -> bool {
+    state.workspace == Workspace::Episode && state.shell.panes[Workspace::Episode].is_open(Pane::SubGoals)
+}
+
 /// The pencil, undo and redo; laid out from the right.
 pub(super) fn buttons_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let obstacle = obstacle(state, view);
     let free = obstacle.is_none();
     let draft = state.sub_goal_editor.draft.as_ref().filter(|_| free);
-    let title = |next: Option<&str>, word: &str, can: fn(&Draft) -> bool| match draft {
-        Some(draft) => can(draft).then(|| format!("{word} the last change of the draft")),
+    let title = |next: Option<&str>, word: &str, can: fn(&Draft) -> bool| match draft.filter(|draft| can(draft)) {
+        Some(_) => Some(format!("{word} the last change of the draft")),
         None => next.map(|title| format!("{word}: {title}")),
     };
     let redo = title(state.history.next_redo(), "Redo", Draft::can_redo);

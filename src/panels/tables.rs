@@ -1,5 +1,6 @@
 //! The numbers of a plot as CSV, for other programs: all of them, or what the plot shows.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use egui::Response;
@@ -138,11 +139,11 @@ impl Table {
 }
 
 /// The menu of a plot: its numbers, and a picture of the pane that it stands in.
-pub(super) fn plot_menu(response: &Response, shell: &mut Shell, pane: Option<Pane>, tables: &[Table]) {
+pub(super) fn plot_menu(response: &Response, shell: &mut Shell, pane: Pane, tables: &[Table]) {
     response.context_menu(|ui| {
         let tables = tables.iter().map(|&table| (table.title(), WindowAct::SaveTable(table)));
-        let picture = pane.map(|pane| ("Save a picture of this pane", WindowAct::Picture(pane)));
-        for (text, act) in tables.chain(picture) {
+        let picture = ("Save a picture of this pane", WindowAct::Picture(pane));
+        for (text, act) in tables.chain([picture]) {
             if ui.button(text).clicked() {
                 shell.acts.push(act);
                 ui.close();
@@ -269,7 +270,8 @@ fn cem_costs(view: &View<'_>, only: Option<Option<usize>>) -> Option<String> {
     any.then_some(text)
 }
 
-/// A row a point of every run that is watched, or of those that are drawn: the curves need not have the same steps.
+/// A row a point of every run that is watched, or of those that are drawn: the curves need not have the same steps. A value
+/// that was no number is an empty cell.
 fn training(state: &ViewState, metrics: &RunMetrics, visible: bool) -> Option<String> {
     let mut text = "run,metric,step,value\n".to_owned();
     let mut any = false;
@@ -281,11 +283,13 @@ fn training(state: &ViewState, metrics: &RunMetrics, visible: bool) -> Option<St
         };
         let Some(seen) = seen else { continue };
         let folder = quoted(&folder.display().to_string());
-        for (name, series) in &run.series {
+        let names: BTreeSet<&String> = run.series.keys().chain(run.not_finite.keys()).collect();
+        for name in names {
+            let rows = run.rows(name).into_iter().filter(|(step, _)| seen.contains(step));
             let name = quoted(name);
-            for [step, value] in series.points().iter().filter(|point| seen.contains(&point[0])) {
+            for (step, value) in rows {
                 any = true;
-                let _ = writeln!(text, "{folder},{name},{step},{}", cell(Some(*value)));
+                let _ = writeln!(text, "{folder},{name},{step},{}", cell(value));
             }
         }
     }

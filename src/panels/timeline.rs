@@ -314,7 +314,8 @@ fn context_ui(response: &egui::Response, axes: &Axes, state: &mut ViewState, vie
                 ui.close();
             }
         }
-        if state.playback.range.is_some() && ui.button("Export the loop's steps…").clicked() {
+        let looped = state.playback.range_within(view.last_step()).is_some();
+        if looped && ui.button("Export the loop's steps…").clicked() {
             state.shell.acts.push(WindowAct::ExportLoop);
             ui.close();
         }

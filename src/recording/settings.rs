@@ -54,7 +54,7 @@ impl From<&PlanConfig> for PlanSettings {
 
 impl Recording {
     /// Names and values of all settings that the episode came to be planned with, in the order of their names: `cem` and
-    /// `population` with a dot between. None where the record does not tell.
+    /// `population` with a dot between. Nothing where the record does not tell.
     pub fn plan_entries(&self) -> Vec<(String, String)> {
         let mut entries = Vec::new();
         let config = self.plan_config_at(usize::MAX);

@@ -12,11 +12,15 @@ mod session;
 mod training;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use export::PlanExporter;
 pub use export::gripper_in_picture;
+use record::Recordings;
 pub use session::Tabletop;
 pub use training::run_training;
 
+use crate::config::{PRESETS, preset};
 use crate::device::DeviceChoice;
 use crate::engine::{Control, Engine, Opening, SessionError, Waker};
 
@@ -40,7 +44,12 @@ pub struct StudioSettings {
 pub fn start(settings: StudioSettings, waker: Waker) -> std::io::Result<Engine> {
     let training = run_training(settings.clone());
     let open = Box::new(move |opening: &Opening, control: &Control| Tabletop::open(&settings, opening, control));
-    Engine::start(open, training, waker)
+    let engine = Engine::start(open, training, waker)?;
+    // Recordings are opened and exported without models, too.
+    if let Ok(nano) = preset(PRESETS[0]) {
+        engine.export_with(Arc::new(PlanExporter::new(nano.plan, Recordings::default())));
+    }
+    Ok(engine)
 }
 
 /// What the user asked for cannot be met as it is.

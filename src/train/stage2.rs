@@ -436,13 +436,19 @@ fn cache(
     let wrong = |err: crate::vlm::VlmError| TrainError::Data(err.to_string());
     let grid = [config.world_model.grid(); 2];
     let scene = source.scene(config.train.seed, index);
-    let frames = || std::iter::once(&scene.frame).chain(scene.goals.iter().map(|goal| &goal.achieved));
+    let size = config.world_model.image_size;
+    let frames = std::iter::once(&scene.frame).chain(scene.goals.iter().map(|goal| &goal.achieved));
+    let frames: Option<Vec<Frame>> = frames.map(|frame| frame.shrunk(size)).collect();
+    let frames = frames.ok_or_else(|| {
+        TrainError::Data(format!(
+            "the scenes' frames have {} pixels a side, expected a multiple of {size}",
+            source.frame_px
+        ))
+    })?;
     let mut seen: Vec<Seen> = match frozen {
         Some(model) => {
-            let size = config.world_model.image_size;
-            let shrunk: Vec<Frame> = frames().filter_map(|frame| frame.shrunk(size)).collect();
-            let bytes: Vec<u8> = shrunk.iter().flat_map(|frame| frame.rgb.iter().copied()).collect();
-            let count = shrunk.len();
+            let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.rgb.iter().copied()).collect();
+            let count = frames.len();
             let tokens = model
                 .target_encoder
                 .forward(pixels(&bytes, [count, 3, size, size], device));
@@ -453,10 +459,7 @@ fn cache(
                 .map(|latent| Seen::Latent(latent.to_vec()))
                 .collect()
         }
-        None => frames()
-            .filter_map(|frame| frame.shrunk(config.world_model.image_size))
-            .map(Seen::Frame)
-            .collect(),
+        None => frames.into_iter().map(Seen::Frame).collect(),
     };
     let start = seen.remove(0);
     let asked: Vec<(&str, Vec<&str>)> = scene

@@ -72,7 +72,7 @@ pub(super) fn costs_ui(ui: &mut Ui, state: &mut ViewState, step: &StepRecord, in
         "J of the best candidate, the elites and the whole population, lower is better (−J is the reward of Algorithm 2, line 22; elites: line 24). Click an iteration to see it.",
     );
     let tables = [false, true].map(|visible| Table::Costs { visible });
-    plot_menu(&response, &mut state.shell, Some(Pane::Cem), &tables);
+    plot_menu(&response, &mut state.shell, Pane::Cem, &tables);
     if low > high {
         ui.painter().text(
             plot.center(),
@@ -129,7 +129,7 @@ pub(super) fn actions_ui(ui: &mut Ui, shell: &mut Shell, iteration: &CemIteratio
     let name = format!("Actions over {horizon} steps, mean and standard deviation");
     let tip = "The action distribution after the refit: mean μ with a band of one σ, H x D_a (Algorithm 2, line 25). The first action's mean is executed.";
     let (plot, response) = chart_room(ui, "Actions  μ ± σ", height, 18.0, &name, tip);
-    plot_menu(&response, shell, Some(Pane::Cem), &ACTION_TABLES);
+    plot_menu(&response, shell, Pane::Cem, &ACTION_TABLES);
     let gap = 6.0;
     let row = (plot.height() - 2.0 * gap) / 3.0;
     let painter = ui.painter();
@@ -211,7 +211,7 @@ pub(super) fn histogram_ui(
     let tip = "Costs J of this iteration's whole population (Algorithm 2, line 22); the line stands at the worst elite (line 24). The scale is that of all iterations.";
     let (plot, response) = chart_room(ui, &title, height, 18.0, &name, tip);
     let tables = [false, true].map(|visible| Table::Candidates { visible });
-    plot_menu(&response, shell, Some(Pane::Cem), &tables);
+    plot_menu(&response, shell, Pane::Cem, &tables);
     // One scale for all iterations, so that the histogram moves and its axis does not.
     let Some(CostScale { low, high }) = CostScale::of_populations(step) else {
         return;

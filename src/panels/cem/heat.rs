@@ -27,7 +27,7 @@ pub(super) fn heat_map_ui(ui: &mut Ui, shell: &mut Shell, iteration: &CemIterati
     let tip = "The action distribution after the refit, H x D_a (Algorithm 2, line 25): a cell's colour is its mean μ, light \
                at −1, the panel's grey at 0, blue at 1; the bar in it one standard deviation σ, the whole cell wide at 1. The first column is executed.";
     let (plot, response) = chart_room(ui, "Actions  μ, σ", height, 18.0, &name, tip);
-    plot_menu(&response, shell, Some(Pane::Cem), &ACTION_TABLES);
+    plot_menu(&response, shell, Pane::Cem, &ACTION_TABLES);
     if horizon == 0 {
         return;
     }

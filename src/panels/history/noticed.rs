@@ -7,7 +7,7 @@ use super::super::breakpoints::BreakpointForm;
 use super::super::state::ViewState;
 use super::super::training::TrainingForm;
 use super::Edit;
-use crate::engine::{Breakpoints, Command, Stage};
+use crate::engine::{Breakpoints, Command, Priority, Stage, TrainingCommand};
 
 /// What was there when it was looked at last.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,7 @@ pub(super) struct Kept {
     seed: u64,
     breakpoints: (Breakpoints, BreakpointForm),
     run: RunSettings,
+    priority: Priority,
 }
 
 /// What the form of a run is filled in with.
@@ -58,6 +59,7 @@ impl RunSettings {
         (form.run, form.stage, form.preset) = (run, stage, preset);
         (form.configuration, form.data) = (configuration, data);
         (form.steps, form.from, form.edits) = (steps, from, edits);
+        form.adopt_edits();
     }
 
     /// What was done to come from these settings to others.
@@ -115,6 +117,7 @@ impl Kept {
             seed: state.task.seed,
             breakpoints: (state.breakpoints.clone(), state.breakpoint_form.clone()),
             run: RunSettings::of(&state.training),
+            priority: state.training.priority,
         }
     }
 
@@ -140,6 +143,17 @@ impl Kept {
             let set = |run: RunSettings| move |state: &mut ViewState| run.fill(&mut state.training);
             let title = self.run.title(&now.run);
             edits.push(Edit::new(title, set(self.run), set(now.run)));
+        }
+        if self.priority != now.priority {
+            let set = |priority: Priority| {
+                move |state: &mut ViewState| {
+                    state.training.priority = priority;
+                    let set = TrainingCommand::SetPriority(priority);
+                    state.outbox.push(Command::Training(set));
+                }
+            };
+            let title = format!("Give planning {} % of the machine", now.priority.percent());
+            edits.push(Edit::new(title, set(self.priority), set(now.priority)));
         }
         edits
     }

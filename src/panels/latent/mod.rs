@@ -243,6 +243,6 @@ fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, newest: Option
                 // The answer is still that of another view.
                 _ => return working(ui),
             };
-            plot_menu(&plot, &mut state.shell, Some(Pane::Latent), &[Table::Latent]);
+            plot_menu(&plot, &mut state.shell, Pane::Latent, &[Table::Latent]);
         });
 }

@@ -118,7 +118,12 @@ fn pins(state: &ViewState, view: &View<'_>, add: &mut impl FnMut(String, Does)) 
 
 fn devices(view: &View<'_>, add: &mut impl FnMut(String, Does)) {
     for choice in device_choices(view).into_iter().filter(|choice| !choice.chosen) {
-        let title = format!("Compute on {}", choice.said());
+        let drops = if view.recording.task.is_empty() {
+            ""
+        } else {
+            " (drops the episode)"
+        };
+        let title = format!("Compute on {}{drops}", choice.said());
         add(title, send(Command::SetDevice(choice.id)));
     }
     if matches!(view.board.devices, DeviceSearch::NotYet | DeviceSearch::Failed(_)) {

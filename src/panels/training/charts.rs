@@ -244,7 +244,7 @@ fn chart_ui(
     if !shown.response.context_menu_opened() {
         values_ui(ui, &shown, name, &known, style);
     }
-    Some([bounds.min()[0], bounds.max()[0]])
+    Some([bounds.min()[0], bounds.max()[0]].map(|x| style.progress_at(x)))
 }
 
 /// The chart's name, each run's newest value, and where one was no number.

@@ -147,7 +147,6 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         "1: world model (Algorithm 1). 1b: predictor on rollouts. vlm: instructions. 2: GPI and LoRA (method 7).",
     );
     let titled = |stage: Stage| format!("{}  {}", stage.name(), stage.title());
-    let before = (form.stage, form.base().to_owned());
     let combo = ComboBox::from_id_salt("stage")
         .selected_text(titled(form.stage))
         .width(ui.available_width());
@@ -170,15 +169,15 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         let (path, hint) = (&mut form.configuration, "or a file of your own");
         path_ui(ui, dialogs, PathField::Configuration, path, hint, "Configuration file");
     });
-    if before != (form.stage, form.base().to_owned()) {
-        form.edits.clear();
+    if !ui.ctx().text_edit_focused() {
+        form.drop_edits_of_another();
     }
     label(
         ui,
         "Steps",
-        "Optimiser steps of the schedule; empty takes the preset's own number",
+        "Optimiser steps of the schedule; empty takes the number of the preset or the file",
     );
-    widgets::field(ui, &mut form.steps, f32::INFINITY, "the preset's own", "Steps");
+    widgets::field(ui, &mut form.steps, f32::INFINITY, "as the schedule has it", "Steps");
     if let Err(expected) = form.own_steps() {
         problem(ui, expected);
     }
@@ -286,7 +285,7 @@ fn settings_ui(ui: &mut Ui, checked: &Checked, edits: &mut std::collections::BTr
             ui.label(RichText::new(text).size(SMALL).color(p.warn));
             if ui
                 .small_button("Reset all")
-                .on_hover_text("Back to the preset's own settings")
+                .on_hover_text("Back to the settings of the preset or the file")
                 .clicked()
             {
                 edits.clear();
@@ -338,7 +337,7 @@ fn field_ui(ui: &mut Ui, checked: &Checked, field: &Field, edits: &mut std::coll
             color,
         );
         let meaning = meanings::meaning(&field.path).unwrap_or_default();
-        response.on_hover_text(format!("{meaning}\n{}\nThe preset has {}", field.path, field.text));
+        response.on_hover_text(format!("{meaning}\n{}\nUnchanged it is {}", field.path, field.text));
         let room = (ui.available_width() - if changed { 52.0 } else { 0.0 }).max(60.0);
         match &field.kind {
             FieldKind::Number | FieldKind::Row => {

@@ -103,12 +103,7 @@ fn csv(name: &str, runs: &[InSight<'_>], visible: bool) -> String {
     for (path, run, in_sight) in runs {
         let path = quoted(&path.display().to_string());
         let seen = |step: f64| !visible || in_sight.contains(&step);
-        let points = run.series.get(name).map_or(&[][..], |series| series.points());
-        let marks = run.not_finite.get(name).map_or(&[][..], Vec::as_slice);
-        let mut rows: Vec<(f64, Option<f64>)> = points.iter().map(|point| (point[0], Some(point[1]))).collect();
-        rows.extend(marks.iter().map(|step| (*step, None)));
-        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (step, value) in rows.into_iter().filter(|(step, _)| seen(*step)) {
+        for (step, value) in run.rows(name).into_iter().filter(|(step, _)| seen(*step)) {
             let value = value.map_or_else(String::new, |value| value.to_string());
             let _ = writeln!(text, "{path},{step},{value}");
         }

@@ -110,7 +110,7 @@ fn row_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, run: &Path, facts
                 }
             }
             if let Some(facts) = facts {
-                lead_ui(ui, state, view, facts, &name);
+                resume_ui(ui, state, view, facts, &name);
                 let paused = facts.state == RunState::Here && is_paused(view);
                 let (word, color) = match facts.state {
                     RunState::Here if paused => ("paused", p.warn),
@@ -154,7 +154,7 @@ fn watching(run: &Path, on: bool) -> Command {
 }
 
 /// Goes on with a run that ended early, with its own settings.
-fn lead_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, facts: &RunFacts, name: &str) {
+fn resume_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, facts: &RunFacts, name: &str) {
     if !ended_early(facts) {
         return;
     }
@@ -239,7 +239,7 @@ impl TrainingForm {
             settings: self.edits.clone(),
             run,
             steps,
-            // Stage 1 begins from nothing.
+            // Stage 1 begins from nothing unless a checkpoint is named.
             from: from.or_else(|| checkpoint_in_use(view).filter(|_| self.stage != Stage::One)),
             scene: scene(view),
             data: named_path(&self.data).filter(|_| self.stage != Stage::Vlm),

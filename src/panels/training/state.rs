@@ -30,6 +30,8 @@ pub struct TrainingForm {
     pub data: String,
     /// Texts of the fields that are not as the preset has them, by path.
     pub edits: BTreeMap<String, String>,
+    /// The stage and the preset or file that they were made over.
+    edits_of: Option<(Stage, String)>,
     /// What came of the form as it is, made anew when it changes.
     checked: Option<(Key, Result<Arc<Checked>, String>)>,
     pub priority: Priority,
@@ -47,7 +49,7 @@ pub struct TrainingForm {
     /// The x axis is logarithmic.
     pub log_x: bool,
     pub hidden: BTreeSet<PathBuf>,
-    /// First and last place on the x axis that the charts show: steps, or seconds where that is what it has.
+    /// First and last step that the charts show, or second where time is on the x axis.
     pub in_sight: Option<[f64; 2]>,
     pub samples: SamplesView,
     colors: BTreeMap<PathBuf, usize>,
@@ -89,6 +91,7 @@ impl Default for TrainingForm {
             from: String::new(),
             data: String::new(),
             edits: BTreeMap::new(),
+            edits_of: None,
             checked: None,
             priority: Priority::default(),
             path: String::new(),
@@ -155,6 +158,20 @@ impl TrainingForm {
         match self.configuration.trim() {
             "" => &self.preset,
             file => file,
+        }
+    }
+
+    /// The edits are of the settings as they are chosen now.
+    pub(in crate::panels) fn adopt_edits(&mut self) {
+        self.edits_of = Some((self.stage, self.base().to_owned()));
+    }
+
+    /// Another stage, preset or file has none of the edits that were made over this one.
+    pub(super) fn drop_edits_of_another(&mut self) {
+        let before = self.edits_of.take();
+        self.adopt_edits();
+        if before.is_some() && before != self.edits_of {
+            self.edits.clear();
         }
     }
 

@@ -43,7 +43,7 @@ pub(in crate::train) fn plan(
     let settings = BatchSettings::default();
     let mut samples = Vec::new();
     for (kind, what) in [(OracleKind::Pick, "pick"), (OracleKind::Place, "place")] {
-        let tasks = oracle_tasks(&scene, kind, SEED, 1, config.world_model.image_size).map_err(|err| wrong(&err))?;
+        let tasks = oracle_tasks(&scene, kind, SEED, 1, config.frame_px()).map_err(|err| wrong(&err))?;
         let result = run_batch(
             &world,
             &config.plan,

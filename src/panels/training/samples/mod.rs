@@ -16,9 +16,9 @@ use egui::{ComboBox, Frame, Label, Margin, Response, RichText, ScrollArea, Slide
 pub use pictures::Pictures;
 
 use crate::engine::{Command, Run, RunMetrics, TrainingCommand, run_name};
-use crate::panels::Shell;
 use crate::panels::state::{View, ViewState};
 use crate::panels::tables::{SamplePlot, Table, plot_menu};
+use crate::panels::{Pane, Shell};
 use crate::train::Sample;
 use crate::ui::icons::Icon;
 use crate::ui::theme::{SMALL, semibold};
@@ -203,7 +203,7 @@ fn sample_ui(ui: &mut Ui, pictures: &mut Pictures, shell: &mut Shell, sample: &S
 
 /// What a right click on a plot of the sample offers.
 fn menu(response: &Response, shell: &mut Shell, plot: SamplePlot) {
-    plot_menu(response, shell, None, &[Table::Sample(plot)]);
+    plot_menu(response, shell, Pane::Samples, &[Table::Sample(plot)]);
 }
 
 /// The title of a part, which explains what stands under it.
