@@ -15,8 +15,8 @@ use crate::panels::Workspace;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The pace of a window that shows work.
 const PACE: Duration = Duration::from_millis(33);
-/// Frames for which a workspace is shown before the other one is, where both are timed.
-const TURN: usize = 30;
+/// Frames for which a workspace is shown before the other one is, where both are timed: five seconds, as long as a glance.
+const TURN: usize = 150;
 
 /// What is to be had in the window besides an episode that is planned.
 pub struct Beside {
