@@ -57,7 +57,8 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::app::{prepare, studio_ui};
 use thinkjepa::device::{DeviceChoice, FoundDevice};
 use thinkjepa::engine::{
-    BoardView, Breakpoints, Command, DeviceSearch, Failure, Level, Phase, Run, RunMetrics, TrainingState, Until,
+    BoardView, Breakpoints, Command, DeviceSearch, Failure, Level, Phase, Run, RunMetrics, TrainingCommand,
+    TrainingState, Until,
 };
 use thinkjepa::panels::{View, ViewState, Workspace};
 use thinkjepa::recording::{Outcome, Recording, StepRecord};
@@ -88,8 +89,11 @@ impl Desk {
         }
     }
 
+    /// What was sent; that runs are to be listed, which the palette and the training workspace ask for, is left out.
     fn take(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.sent)
+        let mut sent = std::mem::take(&mut self.sent);
+        sent.retain(|command| !matches!(command, Command::Training(TrainingCommand::List(_))));
+        sent
     }
 }
 

@@ -12,6 +12,8 @@ mod settings;
 mod studio;
 mod window_acts;
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -67,6 +69,12 @@ impl Default for AppOptions {
 pub enum AppError {
     #[error("Could not open a window: {0}. Without a display, `thinkjepa plan` does the same episode.")]
     Window(#[from] eframe::Error),
+    /// What draws the window panics where its graphics card is gone.
+    #[error(
+        "The window broke off, perhaps since its graphics card is lost: {0}. Episodes are recorded as they happen: start \
+         again and open the newest recording."
+    )]
+    BrokeOff(String),
 }
 
 /// Opens the window, stays until it is closed and says what came of it. `start` starts the engine with the waker it is
@@ -90,16 +98,20 @@ pub fn run(
     };
     let ending = Arc::new(Mutex::new(Ending::default()));
     let for_window = Arc::clone(&ending);
-    eframe::run_native(
-        "ThinkJEPA Studio",
-        native,
-        Box::new(move |creation| {
-            let studio = Studio::new(creation, &options, start)?;
-            Ok(Box::new(studio.with_ending(for_window)))
-        }),
-    )?;
+    let create: eframe::AppCreator<'_> = Box::new(move |creation| {
+        let studio = Studio::new(creation, &options, start)?;
+        Ok(Box::new(studio.with_ending(for_window)))
+    });
+    let shown = AssertUnwindSafe(|| eframe::run_native("ThinkJEPA Studio", native, create));
+    catch_unwind(shown).map_err(|panic| AppError::BrokeOff(said_by(&*panic)))??;
     let mut ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::take(&mut *ending))
+}
+
+fn said_by(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
 /// Three sub-goals on a path, in their colours.

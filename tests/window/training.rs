@@ -89,7 +89,7 @@ fn a_form_says_in_place_what_is_wrong_and_starts_what_is_right() {
     let mut window = builder().with_size([1600.0, 1500.0]).build_ui_state(draw, desk());
     window.run_steps(3);
     let list = Command::Training(TrainingCommand::List(PathBuf::from("runs")));
-    assert_eq!(window.state_mut().take(), [list]);
+    assert_eq!(std::mem::take(&mut window.state_mut().sent), [list]);
     let heading = window.get_all_by_label("Optimiser and run").next().unwrap();
     heading.click();
     window.run_steps(8);
