@@ -14,7 +14,7 @@ impl LostDevice {
     pub fn watch(device: &wgpu::Device, ctx: &Context) -> Self {
         let lost = Self::default();
         device.on_uncaptured_error(Arc::new(|err: wgpu::Error| {
-            log::error!("The graphics card refused: {err}")
+            log::error!("The graphics card refused: {err}");
         }));
         let (told, ctx) = (lost.clone(), ctx.clone());
         device.set_device_lost_callback(move |_, why| {

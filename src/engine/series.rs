@@ -147,7 +147,7 @@ impl Series {
         while at < points.end {
             // Long buckets begin and end with short ones, down to points: what lies beyond either end is no part of it.
             let (mut level, mut width) = (longest, width);
-            while level > 0 && (at % width != 0 || at + width > points.end) {
+            while level > 0 && (!at.is_multiple_of(width) || at + width > points.end) {
                 (level, width) = (level - 1, width / FAN);
             }
             out.push(self.bucket(level, at / width));

@@ -72,9 +72,9 @@ pub(super) fn undo_or_redo(act: Act, state: &mut ViewState, view: &View<'_>) {
     let can = if undo { Draft::can_undo } else { Draft::can_redo };
     if let Some(draft) = state.sub_goal_editor.draft.as_mut().filter(|draft| seen && can(draft)) {
         if undo {
-            draft.undo()
+            draft.undo();
         } else {
-            draft.redo()
+            draft.redo();
         }
         return;
     }
