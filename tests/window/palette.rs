@@ -127,10 +127,13 @@ fn a_device_is_chosen_among_those_that_are_known() {
     let mut window = paused();
     assert_eq!(does(&mut window, "Look for graphics cards"), [Command::FindDevices]);
     assert!(
-        !offers(&mut window, "Compute on auto: the fastest, by measurement"),
+        !offers(
+            &mut window,
+            "Compute on auto: the fastest, by measurement (drops the episode)"
+        ),
         "it is chosen already"
     );
-    let sent = does(&mut window, "Compute on cpu: the processor");
+    let sent = does(&mut window, "Compute on cpu: the processor (drops the episode)");
     assert_eq!(sent, [Command::SetDevice(DeviceChoice::Cpu)]);
     let card = FoundDevice {
         id: DeviceChoice::Wgpu(0),
@@ -139,7 +142,10 @@ fn a_device_is_chosen_among_those_that_are_known() {
         drawback: None,
     };
     window.state_mut().board.devices = DeviceSearch::Found(Arc::new(vec![card]));
-    let sent = does(&mut window, "Compute on wgpu:0: llvmpipe (software)");
+    let sent = does(
+        &mut window,
+        "Compute on wgpu:0: llvmpipe (software) (drops the episode)",
+    );
     assert_eq!(sent, [Command::SetDevice(DeviceChoice::Wgpu(0))]);
     assert!(!offers(&mut window, "Look for graphics cards"));
 }
