@@ -17,7 +17,7 @@ use thinkjepa::sim::{Environment, Frame, Scene, World};
 use thinkjepa::system::System;
 use thinkjepa::train::{Stage, Stage1};
 
-use crate::support::{TASK, config, document, run_in, untrained, with_list};
+use crate::support::{TASK, config, document, made_data, run_in, untrained, with_list};
 
 /// The same checkpoint once more, to compute in half precision.
 fn in_half(from: &Path, to: &Path) {
@@ -231,19 +231,7 @@ fn later_stages_learn_in_half_precision() {
         std::fs::write(at.join(&preset), ron::ser::to_string(&config).unwrap()).unwrap();
         if precision == Precision::F32 {
             untrained(&at.join("base"));
-            let args = [
-                "datagen",
-                "--episodes",
-                "3",
-                "--steps",
-                "6",
-                "--out",
-                "data",
-                "--preset",
-                &preset,
-                "--json",
-            ];
-            document(&run_in(at, &args, &[]), 0);
+            made_data(at, &preset);
         }
         for stage in ["1b", "vlm", "2"] {
             let run = format!("{name}-{stage}");

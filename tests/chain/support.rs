@@ -183,3 +183,20 @@ pub fn planned_headless(folder: &Path) -> Vec<u8> {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     std::fs::read(folder.join("headless.json")).unwrap()
 }
+
+/// Three episodes of six steps in `data`, for this preset file; what is said of them.
+pub fn made_data(folder: &Path, preset: &str) -> Value {
+    let args = [
+        "datagen",
+        "--episodes",
+        "3",
+        "--steps",
+        "6",
+        "--out",
+        "data",
+        "--preset",
+        preset,
+        "--json",
+    ];
+    document(&run_in(folder, &args, &[]), 0)
+}

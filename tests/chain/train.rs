@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 use thinkjepa::weights::Checkpoint;
 
-use crate::support::{config, document, run_in, untrained};
+use crate::support::{config, document, made_data, run_in, untrained};
 
 fn command(folder: &Path, args: &[&str]) -> Output {
     run_in(folder, &[args, &["--json"]].concat(), &[])
@@ -18,21 +18,7 @@ fn stages_follow_one_another_into_one_checkpoint() {
     let at = folder.path();
     let preset = ron::ser::to_string(&config()).unwrap();
     std::fs::write(at.join("tiny.ron"), preset).unwrap();
-    let made = command(
-        at,
-        &[
-            "datagen",
-            "--episodes",
-            "3",
-            "--steps",
-            "6",
-            "--out",
-            "data",
-            "--preset",
-            "tiny.ron",
-        ],
-    );
-    assert_eq!(document(&made, 0)["frame_px"], 32);
+    assert_eq!(made_data(at, "tiny.ron")["frame_px"], 32);
 
     let train = |more: &[&str]| {
         let args = ["train", "--data", "data", "--device", "cpu"];

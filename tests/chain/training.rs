@@ -12,7 +12,7 @@ use thinkjepa::engine::{Series, TrainingState};
 use thinkjepa::train::{RunFile, RunStanding, newest_checkpoint};
 use thinkjepa::weights::Checkpoint;
 
-use crate::support::{config, document, run_in, untrained};
+use crate::support::{config, made_data, untrained};
 use crate::window::Window;
 
 const STEPS: usize = 1000;
@@ -46,19 +46,7 @@ fn a_run_is_started_stopped_dropped_resumed_and_watched_by_its_buttons() {
     let path = |name: &str| at(name).display().to_string();
     untrained(&at("tiny"));
     std::fs::write(at("small.ron"), ron::ser::to_string(&small()).unwrap()).unwrap();
-    let args = [
-        "datagen",
-        "--episodes",
-        "3",
-        "--steps",
-        "6",
-        "--out",
-        "data",
-        "--preset",
-        "small.ron",
-        "--json",
-    ];
-    document(&run_in(folder.path(), &args, &[]), 0);
+    made_data(folder.path(), "small.ron");
 
     let mut window = Window::open(at("tiny"), DeviceChoice::Cpu, &at("recordings"));
     let state = |window: &Window| window.engine().board().training;

@@ -9,15 +9,8 @@ cat >"$work/idle.sh" <<'IDLE'
 program=$1 work=$2 secs=$3
 XDG_CONFIG_HOME=$work RUST_LOG=warn,thinkjepa=info "$program" window --record "$work/recordings" 2>"$work/log" &
 window=$!
-waited=0
-until grep -q "Computing on" "$work/log"; do
-    waited=$((waited + 1))
-    if [ $waited -gt 1200 ] || ! kill -0 $window 2>/dev/null; then
-        cat "$work/log" >&2
-        exit 1
-    fi
-    sleep 0.25
-done
+. tests/scripts/said.sh
+said "Computing on"
 # What the start still does is over by then.
 sleep 10
 ticks() {

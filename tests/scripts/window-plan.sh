@@ -35,18 +35,7 @@ cat >"$work/typed.sh" <<'KEYS'
 program=$1 work=$2 task=$3 seed=$4 checkpoint=$5
 RUST_LOG=warn,thinkjepa=info "$program" window --record "$work/recordings" --seed "$seed" --checkpoint "$checkpoint" --device cpu 2>"$work/log" &
 window=$!
-# Waits for a line of the window's log.
-said() {
-    waited=0
-    until grep -q "$1" "$work/log"; do
-        waited=$((waited + 1))
-        if [ $waited -gt 1200 ] || ! kill -0 $window 2>/dev/null; then
-            cat "$work/log" >&2
-            exit 1
-        fi
-        sleep 0.25
-    done
-}
+. tests/scripts/said.sh
 said "Computing on"
 id=$(xdotool search --sync --onlyvisible --name "ThinkJEPA Studio" | head -n 1)
 # Without a window manager nothing gives the focus away.

@@ -5,7 +5,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::engine::Command;
 
-use super::time::{App, app, resting_at, send, studio, until};
+use super::time::{App, planned, resting_at, send, studio, until};
 
 fn press(app: &mut App, label: &str) {
     app.get_by_label(label).click();
@@ -23,16 +23,7 @@ fn fill(app: &mut App, field: &str, text: &str) {
 
 /// A planned episode of so many steps.
 fn stepped(steps: usize) -> App {
-    let mut app = app();
-    send(
-        &app,
-        Command::Plan {
-            task: "stack".to_owned(),
-            seed: 7,
-            then: None,
-        },
-    );
-    until(&mut app, "planned", |studio| resting_at(studio, 0));
+    let mut app = planned();
     for step in 1..=steps {
         send(&app, Command::Step);
         until(&mut app, "a step", |studio| resting_at(studio, step));

@@ -33,7 +33,8 @@ pub(super) fn command(window: &mut Harness<'_, Desk>, name: &str) {
     assert!(window.query_by_label("Find a command").is_none(), "{name}");
 }
 
-pub(super) fn right_click(window: &mut Harness<'_, Desk>, label: &str) {
+/// Presses and lets go the other button of the pointer; what comes of it is drawn in the next frame.
+pub(super) fn press_secondary(window: &mut Harness<'_, Desk>, label: &str) {
     let at = window.get_by_label_contains(label).rect().center();
     for pressed in [true, false] {
         window.event(Event::PointerMoved(at));
@@ -44,6 +45,10 @@ pub(super) fn right_click(window: &mut Harness<'_, Desk>, label: &str) {
             modifiers: Modifiers::NONE,
         });
     }
+}
+
+pub(super) fn right_click(window: &mut Harness<'_, Desk>, label: &str) {
+    press_secondary(window, label);
     window.run();
 }
 

@@ -2,26 +2,17 @@
 
 use std::path::PathBuf;
 
-use egui::{Event, Modifiers, PointerButton};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use thinkjepa::engine::{Command, FileContent, Phase, Stage};
 
+use super::shell::press_secondary;
 use super::{Desk, builder, draw, samples, synthetic, window};
 
 /// Chooses a line of what a right click on a plot offers, and gives the file that is written.
 fn saved(window: &mut Harness<'_, Desk>, plot: &str, line: &str) -> (PathBuf, Vec<String>) {
     window.state_mut().take();
-    let at = window.get_by_label_contains(plot).rect().center();
-    for pressed in [true, false] {
-        window.event(Event::PointerMoved(at));
-        window.event(Event::PointerButton {
-            pos: at,
-            button: PointerButton::Secondary,
-            pressed,
-            modifiers: Modifiers::NONE,
-        });
-    }
+    press_secondary(window, plot);
     window.run_steps(4);
     window.get_by_label(line).click();
     window.run_steps(4);
@@ -93,7 +84,7 @@ fn training_curves_are_saved_whole_or_as_far_as_they_are_seen() {
     // A zoom leaves the ends out.
     let at = window.get_by_label("Chart of loss, 1 run").rect().center();
     window.hover_at(at);
-    window.event(Event::Zoom(2.0));
+    window.event(egui::Event::Zoom(2.0));
     window.run_steps(6);
     let (_, zoomed) = saved(&mut window, "Chart of loss, 1 run", line);
     assert!(

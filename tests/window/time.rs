@@ -377,8 +377,8 @@ pub fn send(app: &App, command: Command) {
     assert!(studio(app).engine().send(command));
 }
 
-#[test]
-fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
+/// An episode that waits at its first step.
+pub fn planned() -> App {
     let mut app = app();
     send(
         &app,
@@ -389,6 +389,12 @@ fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
         },
     );
     until(&mut app, "planned", |studio| resting_at(studio, 0));
+    app
+}
+
+#[test]
+fn a_run_pauses_on_a_condition_of_the_menu_is_marked_there_and_goes_on() {
+    let mut app = planned();
     app.get_by_label("Breakpoints, 0 set").click();
     app.run_steps(3);
     app.get_by_label("A sub-goal ends").click();
