@@ -12,7 +12,6 @@ mod settings;
 mod studio;
 mod window_acts;
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +26,7 @@ pub use measure::{Beside, Measured, UiTimes, measure};
 pub use settings::{remembered_size, settings_path};
 pub use studio::Studio;
 
-use crate::engine::{Engine, Waker};
+use crate::engine::{Engine, Waker, panic_message};
 
 /// The smallest window that shows everything, points.
 pub const LEAST_SIZE: [f32; 2] = [1120.0, 700.0];
@@ -103,15 +102,10 @@ pub fn run(
         Ok(Box::new(studio.with_ending(for_window)))
     });
     let shown = AssertUnwindSafe(|| eframe::run_native("ThinkJEPA Studio", native, create));
-    catch_unwind(shown).map_err(|panic| AppError::BrokeOff(said_by(&*panic)))??;
+    catch_unwind(shown)
+        .map_err(|panic| AppError::BrokeOff(panic_message(&*panic).trim_end_matches('.').to_owned()))??;
     let mut ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::take(&mut *ending))
-}
-
-fn said_by(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
 /// Three sub-goals on a path, in their colours.

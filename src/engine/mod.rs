@@ -49,6 +49,7 @@ pub use session::{
     TrainingControl,
 };
 pub use slot::{SharedRecording, Slot};
+pub use worker::panic_message;
 
 use crate::recording::StepRecord;
 
