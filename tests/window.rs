@@ -208,7 +208,7 @@ fn keys_drive_the_episode_but_never_while_text_is_typed() {
 #[test]
 fn the_past_is_frozen_and_says_so() {
     let mut window = window(Desk::new(synthetic::recording(), Phase::Running));
-    assert!(window.query_by_label("Back to live").is_none());
+    assert!(window.query_by_label("Camera: back to live").is_none());
     window.key_press(Key::Home);
     window.run();
     assert!(window.query_by_label("Step 0 of 11").is_some());
@@ -245,7 +245,7 @@ fn the_past_is_frozen_and_says_so() {
     );
     window.key_press(Key::Home);
     window.run();
-    window.get_by_label("Back to live").click();
+    window.get_by_label("Camera: back to live").click();
     window.run();
     assert!(
         window

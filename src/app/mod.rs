@@ -45,6 +45,8 @@ pub struct AppOptions {
     pub settings: Option<PathBuf>,
     /// Begin with the training workspace.
     pub training: bool,
+    /// Said as soon as the window is open.
+    pub notice: Option<String>,
     /// What the window does by itself, if anything.
     pub script: Option<Script>,
 }
@@ -58,6 +60,7 @@ impl Default for AppOptions {
             size: [1600.0, 1000.0],
             settings: None,
             training: false,
+            notice: None,
             script: None,
         }
     }

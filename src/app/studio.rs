@@ -100,6 +100,7 @@ impl Studio {
         if !options.dark {
             ctx.set_theme(egui::Theme::Light);
         }
+        state.shell.warnings.extend(options.notice.clone());
         if options.training {
             state.workspace = Workspace::Training;
         }

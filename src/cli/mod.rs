@@ -14,6 +14,7 @@ mod eval;
 mod extract;
 mod inspect;
 mod plan;
+mod reopen;
 mod report;
 mod train;
 mod window;
@@ -22,6 +23,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use crate::engine::panic_message;
 
 pub use args::{DeviceArgs, ModelArgs, OutputArgs, WorldArgs, command_line};
 pub use console::Console;
@@ -161,14 +164,8 @@ pub fn run() -> ExitCode {
             2.into()
         }
         Err(panic) => {
-            let said = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or(panic.downcast_ref::<&str>().copied());
-            console.error(&format!(
-                "Something went wrong inside: {}.",
-                said.unwrap_or("no message")
-            ));
+            let said = panic_message(&*panic);
+            console.error(&format!("Something went wrong inside: {}.", said.trim_end_matches('.')));
             2.into()
         }
     }

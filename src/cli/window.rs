@@ -3,15 +3,19 @@
 //! one command. Where there is no display, the demo episode runs without a window.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::reopen::{Before, reopen};
 use super::{
     CliError, CliResult, Console, DeviceArgs, Exit, OutputArgs, Subcommand, WorldArgs, args, checkpoint, command_line,
     plan,
 };
-use crate::app::{AppOptions, Ending, LEAST_SIZE, Picture, Script, UiTimes, remembered_size, run, settings_path};
+use crate::app::{
+    AppError, AppOptions, Ending, LEAST_SIZE, Picture, Script, UiTimes, remembered_size, run, settings_path,
+};
 use crate::device::DeviceChoice;
 use crate::engine::Command;
 use crate::eval::Machine;
@@ -137,6 +141,7 @@ impl Subcommand for Window {
             exports: self.export.clone(),
             quit: self.quit,
         };
+        let before = Before::here();
         let scripted = script.run || script.picture.is_some() || script.quit;
         // A window that drives itself looks the same whoever has used it before, and leaves nothing behind.
         let settings = settings_path().filter(|_| !scripted);
@@ -148,12 +153,22 @@ impl Subcommand for Window {
             size: self.size.or_else(remembered).unwrap_or(demo_options().size),
             settings: settings.clone(),
             training: !self.watch.is_empty(),
+            notice: before.as_ref().map(Before::notice),
             script: scripted.then_some(script),
         };
-        let ending = self.open(options)?;
-        if let Some(problem) = ending.problem {
-            return Err(CliError::new(problem));
+        let opened = SystemTime::now();
+        let ended = self.open(options, before.and_then(|before| before.recording));
+        let problem = match &ended {
+            Ok(ending) => ending.problem.clone(),
+            Err(AppError::BrokeOff(_)) => ended.as_ref().err().map(ToString::to_string),
+            Err(_) => None,
+        };
+        match problem {
+            Some(problem) if scripted => return Err(CliError::new(problem)),
+            Some(problem) => return reopen(&self.record, opened, &problem),
+            None => {}
         }
+        let ending = ended?;
         if let Some(times) = ending.times.filter(|_| self.run) {
             let shown_by = ending.adapter.clone().unwrap_or_else(|| "no graphics card".to_owned());
             let mut report = TimesReport::new(times, ending.size, Some(shown_by), &ending.device);
@@ -176,7 +191,8 @@ impl Subcommand for Window {
 }
 
 impl Window {
-    fn open(&self, options: AppOptions) -> Result<Ending, CliError> {
+    /// `recording` is opened rather than the one that the command line names.
+    fn open(&self, options: AppOptions, recording: Option<PathBuf>) -> Result<Ending, AppError> {
         // The window opens without a checkpoint as well, and says there what is missing.
         let folder = checkpoint::folder(self.checkpoint.as_deref());
         let settings = StudioSettings {
@@ -187,7 +203,8 @@ impl Window {
             recordings: Some(self.record.clone()),
         };
         leave_a_core();
-        let (recording, watched) = (self.recording.clone(), self.watch.clone());
+        let recording = recording.or_else(|| self.recording.clone());
+        let watched = self.watch.clone();
         let begin = move |waker| {
             let engine = start(settings, waker)?;
             if let Some(path) = recording {
@@ -198,7 +215,7 @@ impl Window {
             }
             Ok(engine)
         };
-        run(options, begin).map_err(|err| CliError::new(err.to_string()))
+        run(options, begin)
     }
 }
 

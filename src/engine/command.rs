@@ -123,6 +123,8 @@ pub enum Command {
     Cancel,
     /// Ask the models about a recorded step. The answer comes to the board; it changes nothing of the episode.
     Examine(Examination),
+    /// Stop the work on what was asked, and forget what waits.
+    StopExamining,
     /// Where a run pauses by itself.
     SetBreakpoints(Breakpoints),
     LoadCheckpoint(PathBuf),

@@ -140,9 +140,13 @@ impl Engine {
         if let Command::Examine(question) = &command {
             return self.examine(question);
         }
-        if command.interrupts() {
+        let stop_examining = matches!(command, Command::StopExamining);
+        if stop_examining || command.interrupts() {
             self.shared.asked.interrupt();
             self.shared.board.show_asked(&self.shared.asked);
+        }
+        if stop_examining {
+            return true;
         }
         let (queue, cancel) = match &command {
             Command::Export { .. }

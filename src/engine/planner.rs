@@ -242,7 +242,8 @@ impl<S: Session> Planner<S> {
             | Command::StartTraining(_)
             | Command::StopTraining
             | Command::Training(_)
-            | Command::WatchRun(_) => {}
+            | Command::WatchRun(_)
+            | Command::StopExamining => {}
         }
     }
 

@@ -139,17 +139,11 @@ fn model_grid(view: &View<'_>) -> Option<[usize; 2]> {
     Some(first.map.model_grid)
 }
 
-/// The VLM's patch under the middle of the selected one, which may be the world model's.
-pub fn vlm_patch(state: &ViewState, view: &View<'_>, grid: [usize; 2]) -> Option<usize> {
-    let [row, column] = state.selection.patch?;
-    let from = match state.camera.map {
-        MapGrid::Off => return None,
-        MapGrid::Vlm => grid,
-        MapGrid::Model => model_grid(view)?,
-    };
-    let at = |index: usize, from: usize, to: usize| (2 * index + 1) * to / (2 * from).max(1);
-    let [row, column] = [at(row, from[0], grid[0]), at(column, from[1], grid[1])];
-    (row < grid[0] && column < grid[1]).then_some(row * grid[1] + column)
+/// The VLM's patch under the middle of the selected one, which may be the world model's; none where no map is drawn.
+pub fn vlm_patch(state: &ViewState, grid: [usize; 2]) -> Option<usize> {
+    let patch = state.selection.patch.filter(|_| state.camera.map != MapGrid::Off)?;
+    let [row, column] = patch.on(grid);
+    Some(row * grid[1] + column)
 }
 
 /// What a lens is, for people; nothing where it is the method's own.

@@ -24,6 +24,21 @@ struct Wanted {
     what: Examination,
     since: f64,
     sent_at: Option<f64>,
+    /// By the user.
+    stopped: bool,
+}
+
+impl Asking {
+    /// Asks no more for what this topic wants now.
+    pub(super) fn stop(&mut self, topic: Topic) {
+        if let Some(wanted) = self.0.get_mut(&topic) {
+            wanted.stopped = true;
+        }
+    }
+
+    pub(super) fn ask_again(&mut self, topic: Topic) {
+        self.0.remove(&topic);
+    }
 }
 
 /// What is known of what a pane wants.
@@ -35,6 +50,8 @@ pub enum Known {
         newest: Option<Arc<Examined>>,
         current: bool,
     },
+    /// The user stopped the work on the answer.
+    Stopped,
 }
 
 /// What is known of `question` about the shown step.
@@ -50,8 +67,12 @@ pub fn ask(ui: &Ui, state: &mut ViewState, view: &View<'_>, question: Question) 
         return Known::NotYet { advice };
     };
     let wanted = Examination::new(question, recording, step, state.shown_branch);
-    let newest = view.board.examined.get(&wanted.question.topic()).cloned();
+    let topic = wanted.question.topic();
+    let newest = view.board.examined.get(&topic).cloned();
     let current = answer(ui.ctx(), state, view, wanted).is_some();
+    if state.asking.0.get(&topic).is_some_and(|wanted| wanted.stopped) {
+        return Known::Stopped;
+    }
     Known::Answer { newest, current }
 }
 
@@ -72,14 +93,19 @@ pub(super) fn answer<'a>(
     let asking = &mut state.asking.0;
     if asking.get(&topic).is_none_or(|before| before.what != wanted) {
         let what = wanted.clone();
-        let (since, sent_at) = (now, None);
-        asking.insert(topic, Wanted { what, since, sent_at });
+        let wanted = Wanted {
+            what,
+            since: now,
+            sent_at: None,
+            stopped: false,
+        };
+        asking.insert(topic, wanted);
     }
     // While a run is followed, every step would stop the answer to the one before it: that one is let come first.
     let following = state.selection.step.is_none() && view.board.phase.is_planning();
     let same = |asked: &Examination| *asked == wanted || following && asked.question == wanted.question;
     if !view.board.examining.iter().any(same)
-        && let Some(asking) = asking.get_mut(&topic)
+        && let Some(asking) = asking.get_mut(&topic).filter(|asking| !asking.stopped)
     {
         let due = asking.sent_at.map_or(asking.since + REST_SECS, |at| at + AGAIN_SECS);
         if now >= due {

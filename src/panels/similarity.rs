@@ -3,6 +3,7 @@
 
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::frozen::frozen_ui;
 use super::pane::Pane;
 use super::playback::loop_band_ui;
 use super::state::{View, ViewState};
@@ -16,6 +17,7 @@ pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     ui.spacing_mut().item_spacing.y = 0.0;
     faces::header_ui(ui, "Similarity to the goals", |ui| {
+        frozen_ui(ui, "Similarity", state, view);
         ui.label(RichText::new("sim(s, g_k), 0 to 1 · dashed: predicted by the chosen plan").size(SMALL).color(p.weak))
             .on_hover_text("Similarity of the frame's latent to each latent goal (Algorithm 2 line 11). A sub-goal is declared reached above delta_goal.");
     });

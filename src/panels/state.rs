@@ -8,6 +8,7 @@ use super::compare::Pin;
 use super::examine::Asking;
 use super::history::History;
 use super::latent::LatentForm;
+use super::patch::Patch;
 use super::playback::Playback;
 use super::shell::Shell;
 use super::sub_goal_draft::SubGoalEditor;
@@ -173,8 +174,7 @@ pub struct Selection {
     pub step: Option<usize>,
     pub iteration: Option<usize>,
     pub elite: Option<usize>,
-    /// Row and column of the attention map's grid.
-    pub patch: Option<[usize; 2]>,
+    pub patch: Option<Patch>,
     /// While there is one, the camera shows where it looked in place of the sub-goal.
     pub word: Option<WordAt>,
 }

@@ -2,6 +2,7 @@
 
 use egui::{Align2, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::frozen::frozen_ui;
 use super::state::{SubGoalState, View, ViewState, sub_goal_state};
 use super::sub_goal_edit;
 use crate::engine::Phase;
@@ -21,6 +22,7 @@ pub fn sub_goals_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
     faces::header_ui(ui, "Sub-goals", |ui| {
         sub_goal_edit::buttons_ui(ui, state, view);
+        frozen_ui(ui, "Sub-goals", state, view);
         edits_ui(ui, view);
         if let Some(last) = view.recording.replans.last() {
             let count = view.recording.replans.len();
@@ -203,7 +205,9 @@ impl Row<'_> {
         let value = self
             .similarity
             .map_or_else(|| "–".to_owned(), |value| numbers::fixed(f64::from(value), 3));
-        let strong = if waiting { p.weak } else { p.strong };
+        let calm = if waiting { p.weak } else { p.strong };
+        let place = ui.scope_id().with(("similarity", self.index));
+        let strong = widgets::number_color(ui, place, &value, calm);
         painter.text(
             pos2(right, rect.top() + 16.0),
             Align2::RIGHT_CENTER,

@@ -55,8 +55,21 @@ pub fn empty_ui(ui: &mut Ui, what: &str, advice: &str) {
     });
 }
 
-/// Work is under way: what, how far, how long. `true` when the user wants it to stop.
-pub fn working_ui(ui: &mut Ui, what: &str, share: Option<f32>, elapsed: Duration, eta: Option<Duration>) -> bool {
+/// What the button that stops planning says.
+pub const STOP_PLANNING: &str = "Stop this work now\nEscape";
+
+/// A title strip has room for words beside buttons from this width on, points.
+const WIDE: f32 = 260.0;
+
+/// Work is under way: what, how far, how long. `true` when the user wants it to stop; `tip` says what that does.
+pub fn working_ui(
+    ui: &mut Ui,
+    what: &str,
+    share: Option<f32>,
+    elapsed: Duration,
+    eta: Option<Duration>,
+    tip: &str,
+) -> bool {
     let p = Palette::of(ui);
     let mut stop = false;
     centred(ui, |ui| {
@@ -67,7 +80,7 @@ pub fn working_ui(ui: &mut Ui, what: &str, share: Option<f32>, elapsed: Duration
             times = format!("{times} · {} left", numbers::duration(eta));
         }
         ui.label(RichText::new(times).size(SMALL).color(p.weak));
-        stop = ui.button("Stop").on_hover_text("Stop this work now\nEscape").clicked();
+        stop = ui.button("Stop").on_hover_text(tip).clicked();
     });
     stop
 }
@@ -81,14 +94,41 @@ fn centred(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// The user looks at the past. `true` when they want to go back to live.
-pub fn frozen_ui(ui: &mut Ui, step: usize, last: usize) -> bool {
+/// The user looks at the past. `true` when they want to go back to live. Where there is little room, the step alone is the
+/// button.
+pub fn frozen_ui(ui: &mut Ui, panel: &str, step: usize, last: usize) -> bool {
     let p = Palette::of(ui);
-    let back = ui.add(egui::Button::new(RichText::new("Back to live").size(SMALL)).small());
-    let back = back.on_hover_text("Show the newest step and follow it\nEnd");
-    widgets::chip(ui, &format!("Step {step} of {last}"), p.warn, p.warn_fill)
-        .on_hover_text("You look at a recorded step: nothing here moves until you go back to live.");
-    back.clicked()
+    let about = format!("You look at recorded step {step} of {last}: nothing here moves until you go back to live.");
+    let back = "Show the newest step and follow it\nEnd";
+    let narrow = ui.available_width() < WIDE;
+    let text = if narrow {
+        format!("Step {step}")
+    } else {
+        "Back to live".to_owned()
+    };
+    let text = RichText::new(text).size(SMALL);
+    let button = egui::Button::new(if narrow { text.color(p.warn) } else { text }).small();
+    let button = ui.add(button);
+    button.widget_info(|| {
+        let name = format!("{panel}: back to live");
+        egui::WidgetInfo::labeled(egui::Role::Button, true, name)
+    });
+    if narrow {
+        return button.on_hover_text(format!("{about}\n{back}")).clicked();
+    }
+    widgets::chip(ui, &format!("Step {step} of {last}"), p.warn, p.warn_fill).on_hover_text(about);
+    button.on_hover_text(back).clicked()
+}
+
+/// Work was stopped by the user. `true` when they want it after all.
+pub fn stopped_ui(ui: &mut Ui, what: &str) -> bool {
+    let p = Palette::of(ui);
+    let mut again = false;
+    centred(ui, |ui| {
+        ui.label(RichText::new(what).color(p.weak));
+        again = ui.button("Ask again").clicked();
+    });
+    again
 }
 
 /// What a banner's buttons asked for.

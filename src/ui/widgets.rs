@@ -1,13 +1,16 @@
 //! Small widgets that egui lacks: icon buttons, chips, a value with its label, a thin progress bar.
 
+use std::time::Duration;
+
 use egui::containers::menu::MenuConfig;
 use egui::style::StyleModifier;
 use egui::{
-    Align2, Color32, FontId, PopupCloseBehavior, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2,
-    WidgetInfo, pos2, vec2,
+    Align2, Color32, FontId, Id, PopupCloseBehavior, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
+    Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::Palette;
+use super::color::mix;
 use super::icons::{self, Icon};
 use super::theme::{BODY, SMALL, semibold};
 
@@ -99,6 +102,29 @@ pub fn chip(ui: &mut Ui, text: &str, color: Color32, fill: Color32) -> Response 
     response
 }
 
+/// For how long a changed number stands out, seconds.
+const FRESH_SECS: f64 = 0.6;
+
+/// The colour of a number: for a moment after it changed it stands out from `calm`, so that a change is seen though nothing
+/// moves. `id` is the number's place on the screen.
+pub fn number_color(ui: &Ui, id: Id, text: &str, calm: Color32) -> Color32 {
+    let now = ui.input(|input| input.time);
+    let changed_at = ui.data_mut(|data| {
+        let (known, changed_at) = data.get_temp_mut_or_insert_with(id, || (text.to_owned(), f64::NEG_INFINITY));
+        if known != text {
+            text.clone_into(known);
+            *changed_at = now;
+        }
+        *changed_at
+    });
+    let left = 1.0 - (now - changed_at) / FRESH_SECS;
+    if left <= 0.0 {
+        return calm;
+    }
+    ui.ctx().request_repaint_after(Duration::from_millis(33));
+    mix(calm, Palette::of(ui).accent, left as f32)
+}
+
 /// A weak label with its value right behind it, the value in a field of fixed width so that nothing moves.
 pub fn value(ui: &mut Ui, label: &str, value: &str, digits: usize, tip: &str) -> Response {
     let p = Palette::of(ui);
@@ -117,8 +143,9 @@ pub fn value(ui: &mut Ui, label: &str, value: &str, digits: usize, tip: &str) ->
     let label_top = middle - label_galley.size().y * 0.5;
     ui.painter().galley(pos2(rect.left(), label_top), label_galley, p.weak);
     let value_top = middle - value_galley.size().y * 0.5;
-    ui.painter()
-        .galley(pos2(rect.left() + label_width + 5.0, value_top), value_galley, p.text);
+    let color = number_color(ui, ui.scope_id().with(label), value, p.text);
+    let at = pos2(rect.left() + label_width + 5.0, value_top);
+    ui.painter().galley_with_override_text_color(at, value_galley, color);
     if tip.is_empty() {
         response
     } else {
@@ -187,4 +214,30 @@ pub fn badge(ui: &Ui, center: egui::Pos2, index: usize, color: Color32, filled: 
         FontId::new(SMALL, semibold()),
         text,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use egui_kittest::Harness;
+
+    use super::*;
+
+    #[test]
+    fn a_number_stands_out_for_a_moment_after_it_changed() {
+        let mut shown = Harness::new_ui_state(
+            |ui, (text, color): &mut (&str, Color32)| {
+                *color = number_color(ui, Id::unique("place"), text, Color32::WHITE);
+            },
+            ("0.1", Color32::BLACK),
+        );
+        shown.run();
+        assert_eq!(shown.state().1, Color32::WHITE, "what was never another is calm");
+        shown.state_mut().0 = "0.2";
+        shown.step();
+        assert_ne!(shown.state().1, Color32::WHITE);
+        for _ in 0..4 {
+            shown.step();
+        }
+        assert_eq!(shown.state().1, Color32::WHITE);
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use thinkjepa::engine::{Answer, Command, Examination, Examined, FileContent, Phase, Question};
+use thinkjepa::engine::{Answer, Command, Examination, Examined, FileContent, Job, JobKind, Phase, Question};
 use thinkjepa::eval::latent::{LatentAnswer, LatentQuestion, Rest};
 use thinkjepa::recording::Recording;
 
@@ -202,6 +202,76 @@ fn every_view_draws_its_answer() {
     window.get_by_label("Error of: Gripper").click();
     window.run_steps(2);
     assert!(says(&window, "Open-loop error of gripper at step 3"));
+}
+
+#[test]
+fn a_patch_is_selected_here_as_over_the_camera() {
+    let mut window = latent(synthetic::recording(), Phase::Opened);
+    window.get_by_label("Latent view: Patches").click();
+    look(&mut window);
+    window
+        .get_by_label("Principal components of 4 x 4 patches at step 11")
+        .click();
+    window.run_steps(2);
+    let selected = window.state().state.selection.patch.expect("a patch");
+    assert_eq!(selected.grid, [4, 4]);
+    assert_eq!(selected.on([8, 8]), selected.at.map(|at| 2 * at + 1));
+    window
+        .get_by_label("Principal components of 4 x 4 patches at step 11")
+        .click();
+    window.run_steps(2);
+    assert_eq!(
+        window.state().state.selection.patch,
+        None,
+        "a second click takes it back"
+    );
+}
+
+#[test]
+fn an_answer_that_takes_long_is_stopped_and_asked_for_again() {
+    let mut window = latent(synthetic::recording(), Phase::Paused);
+    let first = asked(&mut window);
+    assert_eq!(first.len(), 1);
+    let state = window.state_mut();
+    state.board.examining = Arc::new(first.clone());
+    state.board.jobs.push(Job {
+        id: 1,
+        kind: JobKind::Examine,
+        what: "Looking into step 11".to_owned(),
+        done: 0,
+        total: None,
+        started: Instant::now() - Duration::from_secs(3),
+        first: 0,
+        waits_since: None,
+        pausing: false,
+    });
+    window.run_steps(2);
+    window.get_by_label("Stop").click();
+    window.run_steps(2);
+    let state = window.state_mut();
+    assert!(matches!(state.take()[..], [Command::StopExamining]));
+    (state.board.examining, state.board.jobs) = (Arc::default(), Vec::new());
+    assert_eq!(asked(&mut window), [], "nobody wants it any more");
+    window.get_by_label("Ask again").click();
+    assert_eq!(asked(&mut window), first);
+}
+
+#[test]
+fn every_pane_that_follows_the_step_leads_back_to_live() {
+    for pane in ["Camera", "CEM", "Sub-goals", "Similarity", "Latent"] {
+        let mut window = latent(synthetic::recording(), Phase::Paused);
+        if pane == "CEM" {
+            window.get_by_label("CEM pane").click();
+            window.run_steps(2);
+        }
+        let back = format!("{pane}: back to live");
+        assert!(window.query_by_label(&back).is_none(), "{pane}");
+        window.key_press(Key::Home);
+        window.run_steps(2);
+        window.get_by_label(&back).click();
+        window.run_steps(2);
+        assert_eq!(window.state().state.selection.step, None, "{pane}");
+    }
 }
 
 #[test]

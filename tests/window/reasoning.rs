@@ -8,7 +8,7 @@ use egui::accesskit::Toggled;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use thinkjepa::engine::{Answer, Command, Examination, Examined, Phase, Question};
-use thinkjepa::panels::WordAt;
+use thinkjepa::panels::{Patch, WordAt};
 use thinkjepa::recording::Recording;
 use thinkjepa::vlm::{AttentionQuestion, Lens};
 
@@ -86,7 +86,13 @@ pub fn looked_at() -> Desk {
         tokens: 23..25,
     };
     desk.state.toggle_word(word, Some(1));
-    (desk.state.selection.patch, desk.state.lens.head) = (Some([2, 7]), Some(2));
+    (desk.state.selection.patch, desk.state.lens.head) = (
+        Some(Patch {
+            grid: [8, 8],
+            at: [2, 7],
+        }),
+        Some(2),
+    );
     desk
 }
 
@@ -192,12 +198,18 @@ fn a_patch_marks_the_words_that_looked_at_it() {
     window.run();
     assert_eq!(
         window.state().state.selection.patch,
-        Some([4, 4]),
+        Some(Patch {
+            grid: [8, 8],
+            at: [4, 4]
+        }),
         "the middle of the picture"
     );
     let open = asked(&mut window);
     assert_eq!(open.len(), 1);
-    window.state_mut().state.selection.patch = Some([0, 4]);
+    window.state_mut().state.selection.patch = Some(Patch {
+        grid: [8, 8],
+        at: [0, 4],
+    });
     window.run();
     answer(&mut window, open, says);
     // The fifth token looks at the fifth patch, all others about equally elsewhere.
@@ -210,7 +222,10 @@ fn a_patch_marks_the_words_that_looked_at_it() {
     );
     // The world model's patches are finer: the same place is another row and column there.
     click(&mut window, "Attention map: Patches");
-    window.state_mut().state.selection.patch = Some([1, 9]);
+    window.state_mut().state.selection.patch = Some(Patch {
+        grid: [16, 16],
+        at: [1, 9],
+    });
     window.run();
     assert!(
         window

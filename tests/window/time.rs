@@ -186,7 +186,7 @@ fn a_recording_plays_to_its_end_at_the_chosen_speed_and_the_episode_is_left_alon
         assert_eq!(steps, [0, 1, 2, 3, 4, 5][..steps.len()], "{phase:?}");
         assert!(steps.len() >= 5, "{phase:?}: {steps:?} in a second");
         assert!(asks_for_frames(&window));
-        assert!(window.query_by_label("Back to live").is_some());
+        assert!(window.query_by_label("Camera: back to live").is_some());
         let steps = walked(&mut window, 16);
         assert_eq!(steps.last(), Some(&usize::MAX), "{phase:?}: it ends where it is live");
         assert!(!window.state().state.playback.playing);

@@ -16,6 +16,8 @@ pub use texture::FrameTexture;
 pub(super) use texture::color_image;
 
 use super::attention::{MapOf, ShownMap, lens_words, shown_map};
+use super::frozen::frozen_ui;
+use super::patch::PatchGrid;
 use super::reasoning::text_of;
 use super::state::{MapGrid, View, ViewState};
 use crate::engine::{JobKind, Phase};
@@ -34,7 +36,14 @@ pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         match view.board.jobs.iter().find(|job| job.kind == JobKind::Plan) {
             Some(job) => {
                 let now = std::time::Instant::now();
-                if faces::working_ui(ui, &job.what, job.fraction(), job.started.elapsed(), job.eta(now)) {
+                if faces::working_ui(
+                    ui,
+                    &job.what,
+                    job.fraction(),
+                    job.started.elapsed(),
+                    job.eta(now),
+                    faces::STOP_PLANNING,
+                ) {
                     state.outbox.push(crate::engine::Command::Cancel);
                 }
             }
@@ -58,12 +67,8 @@ pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 
 fn header_controls_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, map_is_known: bool) {
     let p = Palette::of(ui);
-    if view.is_past(state) {
-        let (step, last) = (view.shown(state).map_or(0, |step| step.step), view.last_step());
-        if faces::frozen_ui(ui, step, last) {
-            state.follow_live();
-        }
-    } else if view.shown(state).is_some() && !view.recording.task.is_empty() {
+    frozen_ui(ui, "Camera", state, view);
+    if !view.is_past(state) && view.shown(state).is_some() && !view.recording.task.is_empty() {
         let (text, color) = match view.board.phase {
             Phase::Running | Phase::Stepping => ("Live", p.good),
             _ => ("Newest step", p.weak),
@@ -244,39 +249,8 @@ fn patch_ui(
     (of, (grid, values)): (&MapOf, ([usize; 2], &[f32])),
     p: &Palette,
 ) {
-    let cell = vec2(rect.width() / grid[1] as f32, rect.height() / grid[0] as f32);
-    let patch_rect = |[row, column]: [usize; 2]| {
-        Rect::from_min_size(rect.min + vec2(column as f32 * cell.x, row as f32 * cell.y), cell)
-    };
-    let under = response.hover_pos().filter(|at| rect.contains(*at)).map(|at| {
-        let inside = at - rect.min;
-        let row = ((inside.y / cell.y) as usize).min(grid[0] - 1);
-        let column = ((inside.x / cell.x) as usize).min(grid[1] - 1);
-        [row, column]
-    });
-    if response.clicked() {
-        state.selection.patch = if state.selection.patch == under { None } else { under };
-    }
-    if let Some(patch) = state
-        .selection
-        .patch
-        .filter(|patch| patch[0] < grid[0] && patch[1] < grid[1])
-    {
-        painter.rect_stroke(
-            patch_rect(patch),
-            0.0,
-            Stroke::new(3.0, p.over_edge),
-            StrokeKind::Middle,
-        );
-        painter.rect_stroke(patch_rect(patch), 0.0, Stroke::new(1.2, p.over), StrokeKind::Middle);
-    }
-    if let Some([row, column]) = under {
-        painter.rect_stroke(
-            patch_rect([row, column]),
-            0.0,
-            Stroke::new(1.0, p.over),
-            StrokeKind::Inside,
-        );
+    let patches = PatchGrid { rect, grid };
+    if let Some([row, column]) = patches.select_ui(painter, response, &mut state.selection.patch, p) {
         let weight = numbers::sig3(f64::from(values[row * grid[1] + column]));
         let weight = match of {
             MapOf::SubGoal(_) if state.lens == Lens::default() => format!("Attention weight w_k {weight}"),

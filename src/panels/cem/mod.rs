@@ -17,6 +17,7 @@ use settings::settings_ui;
 pub use settings::{SettingsForm, keep_to_checkpoint};
 use stages::stages_ui;
 
+use super::frozen::past;
 use super::state::{View, ViewState};
 use crate::config::CostTerm;
 use crate::engine::{JobKind, Phase};
@@ -37,10 +38,15 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     } else {
         "CEM"
     };
+    let past = past(state, view);
+    let mut back = false;
     faces::panel_ui(
         ui,
         title,
         |ui| {
+            if let Some([step, last]) = past {
+                back = faces::frozen_ui(ui, "CEM", step, last);
+            }
             // Tabs stand in the same strip: the cost's name is what there is always room for.
             let planned = step.filter(|step| step.plan_secs > 0.0);
             if let Some(step) = planned.filter(|_| ui.available_width() > 215.0) {
@@ -48,7 +54,8 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                 ui.label(RichText::new(text).size(SMALL).color(p.text))
                     .on_hover_text("Wall time of this step's plan");
             }
-            if let Some(step) = planned.filter(|_| ui.available_width() > 100.0) {
+            let said = |step: &StepRecord| past.is_some_and(|[shown, _]| shown == step.step) && step.draw == 0;
+            if let Some(step) = planned.filter(|step| ui.available_width() > 100.0 && !said(step)) {
                 let again = if step.draw > 0 {
                     format!(", draw {}", step.draw + 1)
                 } else {
@@ -82,6 +89,9 @@ pub fn cem_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             }
         },
     );
+    if back {
+        state.follow_live();
+    }
 }
 
 /// The cost's name, and what it reads out of an imagined latent.
@@ -110,7 +120,14 @@ fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         && let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Plan)
     {
         let now = std::time::Instant::now();
-        if faces::working_ui(ui, &job.what, job.fraction(), job.started.elapsed(), job.eta(now)) {
+        if faces::working_ui(
+            ui,
+            &job.what,
+            job.fraction(),
+            job.started.elapsed(),
+            job.eta(now),
+            faces::STOP_PLANNING,
+        ) {
             state.outbox.push(crate::engine::Command::Cancel);
         }
     } else if let Some([from, to]) = view.recording.kept_whole.filter(|[from, _]| shown < *from) {

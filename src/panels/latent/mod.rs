@@ -11,10 +11,11 @@ use egui::{RichText, ScrollArea, Ui};
 
 use super::camera::FrameTexture;
 use super::examine::{Known, ask};
+use super::frozen::past;
 use super::pane::Pane;
 use super::state::{View, ViewState};
 use super::tables::{Table, plot_menu};
-use crate::engine::{Answer, Examined, Question, Topic};
+use crate::engine::{Answer, Command, Examined, JobKind, Question, Topic};
 use crate::eval::latent::{Centre, LatentAnswer, LatentQuestion, Part, Rest};
 use crate::recording::Recording;
 use crate::ui::theme::SMALL;
@@ -125,10 +126,17 @@ pub fn latent_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
             advice: "No sub-goal is pursued at this step. Select one in the list.",
         },
     };
+    let past = past(state, view);
+    let mut back = false;
     faces::panel_ui(
         ui,
         "Latent",
-        |ui| header_ui(ui, &known),
+        |ui| {
+            if let Some([step, last]) = past {
+                back = faces::frozen_ui(ui, "Latent", step, last);
+            }
+            header_ui(ui, &known);
+        },
         |ui| {
             ui.horizontal_wrapped(|ui| {
                 ui.spacing_mut().item_spacing = egui::vec2(3.0, 3.0);
@@ -141,9 +149,17 @@ pub fn latent_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
                     faces::empty_ui(ui, what, advice);
                 }
                 Known::Answer { newest, current } => answer_ui(ui, state, view, newest.as_deref(), *current),
+                Known::Stopped => {
+                    if faces::stopped_ui(ui, "The look into this step was stopped.") {
+                        state.asking.ask_again(Topic::Latent);
+                    }
+                }
             }
         },
     );
+    if back {
+        state.follow_live();
+    }
 }
 
 /// The newest answer as CSV; none where there is none.
@@ -199,15 +215,33 @@ fn options_ui(ui: &mut Ui, form: &mut LatentForm) {
     });
 }
 
+/// The model is at work, or will be once the step at hand is planned.
+fn working_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+    let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Examine) else {
+        return faces::empty_ui(ui, "The model looks into this step next.", "");
+    };
+    let elapsed = job.started.elapsed();
+    if faces::working_ui(
+        ui,
+        &job.what,
+        job.fraction(),
+        elapsed,
+        None,
+        "Stop looking into this step",
+    ) {
+        state.asking.stop(Topic::Latent);
+        state.outbox.push(Command::StopExamining);
+    }
+}
+
 fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, newest: Option<&Examined>, current: bool) {
-    let working = |ui: &mut Ui| faces::empty_ui(ui, "The model looks into this step.", "");
     let Some(newest) = newest else {
-        return working(ui);
+        return working_ui(ui, state, view);
     };
     let answer = match &newest.answer {
         Ok(Answer::Latent(answer)) => answer,
         Err(why) if current => return faces::empty_ui(ui, "There is nothing to show here.", why),
-        Ok(_) | Err(_) => return working(ui),
+        Ok(_) | Err(_) => return working_ui(ui, state, view),
     };
     // An answer about another branch has its steps there.
     let branch = newest.asked.branch.and_then(|id| view.board.branches.get(id));
@@ -229,7 +263,7 @@ fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, newest: Option
                 }
                 (Face::Patches, LatentAnswer::Patches(found)) => {
                     let frame = recording.steps.get(step).map(|record| &record.frame);
-                    patches::patches_ui(ui, &mut form.frame, frame, step, found)
+                    patches::patches_ui(ui, &mut form.frame, &mut state.selection.patch, frame, step, found)
                 }
                 (Face::OpenLoop, LatentAnswer::OpenLoop(found)) => errors::open_loop_ui(ui, form.part, step, found),
                 (Face::Sensitivity, LatentAnswer::Sensitivity(found)) => errors::sensitivity_ui(ui, step, found),
@@ -241,7 +275,7 @@ fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, newest: Option
                     strip
                 }
                 // The answer is still that of another view.
-                _ => return working(ui),
+                _ => return working_ui(ui, state, view),
             };
             plot_menu(&plot, &mut state.shell, Pane::Latent, &[Table::Latent]);
         });

@@ -3,6 +3,7 @@
 use egui::{Color32, Rect, Response, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::camera::FrameTexture;
+use super::super::patch::{Patch, PatchGrid};
 use crate::eval::latent::{Centre, Patches};
 use crate::sim::Frame;
 use crate::ui::theme::SMALL;
@@ -27,6 +28,7 @@ const COVER: f32 = 0.72;
 pub(super) fn patches_ui(
     ui: &mut Ui,
     texture: &mut FrameTexture,
+    selected: &mut Option<Patch>,
     frame: Option<&Frame>,
     step: usize,
     found: &Patches,
@@ -54,27 +56,24 @@ pub(super) fn patches_ui(
         painter.image(texture, rect, uv, Color32::WHITE);
     }
     let [rows, columns] = found.grid;
-    let cell = vec2(side / columns as f32, side / rows as f32);
+    let patches = PatchGrid { rect, grid: found.grid };
     for (at, rgb) in found.rgb.iter().enumerate() {
         let [red, green, blue] = rgb.map(|value| (value * 255.0).round() as u8);
-        let min = rect.min + vec2((at % columns) as f32 * cell.x, (at / columns) as f32 * cell.y);
         let color = Color32::from_rgb(red, green, blue).gamma_multiply(COVER);
-        painter.rect_filled(Rect::from_min_size(min, cell), 0.0, color);
+        painter.rect_filled(patches.cell([at / columns, at % columns]), 0.0, color);
     }
     response.widget_info(|| {
         let name = format!("Principal components of {rows} x {columns} patches at step {step}");
         WidgetInfo::labeled(Role::Image, true, name)
     });
-    if let Some(at) = response.hover_pos().filter(|at| rect.contains(*at)) {
-        let inside = at - rect.min;
-        let row = ((inside.y / cell.y) as usize).min(rows - 1);
-        let column = ((inside.x / cell.x) as usize).min(columns - 1);
-        if let Some(rgb) = found.rgb.get(row * columns + column) {
-            let [first, second, third] = rgb.map(|value| numbers::fixed(f64::from(4.0 * value - 2.0), 1));
-            response.clone().on_hover_text_at_pointer(format!(
-                "Patch row {row}, column {column}\nComponents {first}, {second}, {third} standard deviations from the mean"
-            ));
-        }
+    if let Some([row, column]) = patches.select_ui(painter, &response, selected, p)
+        && let Some(rgb) = found.rgb.get(row * columns + column)
+    {
+        let [first, second, third] = rgb.map(|value| numbers::fixed(f64::from(4.0 * value - 2.0), 1));
+        response.clone().on_hover_text_at_pointer(format!(
+            "Patch row {row}, column {column}\nComponents {first}, {second}, {third} standard deviations from the mean\n\
+             Click to select it here and over the camera"
+        ));
     }
     response
 }

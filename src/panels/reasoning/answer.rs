@@ -8,6 +8,7 @@ use egui::{
 };
 
 use super::super::attention::{Looked, WordAt, of_answer, vlm_patch};
+use super::super::patch::Patch;
 use super::super::state::{View, ViewState};
 use super::words::{Word, lines};
 use crate::recording::{QuestionRecord, TokenRecord};
@@ -96,7 +97,7 @@ fn shares_of_patch(
     let Looked::Known(known) = of_answer(ctx, state, view, index) else {
         return None;
     };
-    let patch = vlm_patch(state, view, known.grid)?;
+    let patch = vlm_patch(state, known.grid)?;
     let words = lines.iter().flatten();
     Some(
         words
@@ -116,7 +117,9 @@ fn most_ui(ui: &mut Ui, state: &ViewState, lines: &[Vec<Word>], shares: &[f32]) 
         .take(NAMED)
         .map(|(word, share)| format!("“{}” {}", word.text.trim(), percent(*share)))
         .collect();
-    let [row, column] = state.selection.patch.unwrap_or_default();
+    let Some(Patch { at: [row, column], .. }) = state.selection.patch else {
+        return;
+    };
     let text = format!(
         "Patch row {row}, column {column}: most looked at by {}",
         named.join(", ")
