@@ -18,16 +18,10 @@ pub fn sig3(value: f64) -> String {
         ..-3 | 7.. => format!("{value:.2e}"),
         -3..3 => {
             // Rounding may carry into the next magnitude: 0.99999 is 1.00, not 1.000.
-            let decimals = (2 - magnitude).max(0) as usize;
-            let text = format!("{value:.decimals$}");
-            let carried = text
-                .parse::<f64>()
-                .is_ok_and(|rounded| rounded.abs() >= 10f64.powi(magnitude + 1));
-            if carried {
-                format!("{value:.*}", decimals.saturating_sub(1))
-            } else {
-                text
-            }
+            let decimals = (2 - magnitude).max(0);
+            let carried = (value.abs() * 10f64.powi(decimals)).round() >= 10f64.powi(magnitude + 1 + decimals);
+            let decimals = if carried { (decimals - 1).max(0) } else { decimals };
+            format!("{value:.*}", decimals as usize)
         }
         _ => {
             let unit = 10f64.powi(magnitude - 2);
