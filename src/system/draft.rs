@@ -10,6 +10,7 @@ use super::{SystemError, stats};
 use crate::config::Config;
 use crate::gpi::Gpi;
 use crate::nn::lora::is_adapter;
+use crate::policy::Policy;
 use crate::vlm::{VlmModel, VlmTokenizer};
 use crate::weights::{Checkpoint, NamedTensor, WeightsError, collect, make_parent};
 use crate::world_model::{LatentStats, WorldModel};
@@ -116,9 +117,17 @@ impl Draft {
         self.put("gpi.", gpi)
     }
 
+    /// Replaces the policy of the baseline.
+    ///
+    /// # Errors
+    /// A tensor cannot be read back from its device.
+    pub fn put_policy(&mut self, policy: &Policy) -> Result<(), WeightsError> {
+        self.put("policy.", policy)
+    }
+
     /// Replaces the vision-language model; adapters that it has are stored apart from the weights that they change. A goal
-    /// projection interface reads the embeddings of the weights that it was trained with: where those change, an older one
-    /// goes.
+    /// projection interface reads the embeddings of the weights that it was trained with, and a policy the tokenizer's words:
+    /// where those change, an older one goes.
     ///
     /// # Errors
     /// A tensor cannot be read back from its device, or the tokenizer cannot be written.
@@ -126,7 +135,11 @@ impl Draft {
         let before = self.matching(is_language);
         self.put("vlm.", model)?;
         self.outdate_gpi(&before, is_language);
-        self.tokenizer = Some(tokenizer.to_json()?.into_bytes());
+        let words = tokenizer.to_json()?.into_bytes();
+        if self.tokenizer.as_ref().is_some_and(|older| *older != words) {
+            self.remove("policy.");
+        }
+        self.tokenizer = Some(words);
         Ok(())
     }
 

@@ -15,23 +15,25 @@ mod stats;
 use burn::tensor::Device;
 
 pub use draft::Draft;
-pub use load::{load_gpi, load_vlm, load_vlm_base, load_world_model};
+pub use load::{load_gpi, load_policy, load_vlm, load_vlm_base, load_world_model};
 pub use stats::SIM_TEMPERATURE;
 
 use crate::config::Config;
 use crate::gpi::Gpi;
 use crate::planner::{Models, TrainedWorld};
+use crate::policy::Follower;
 use crate::vlm::{Vlm, VlmError};
 use crate::weights::WeightsError;
 
 /// Prefixes of a checkpoint's tensors.
-pub const MODULES: [&str; 7] = [
+pub const MODULES: [&str; 8] = [
     "encoder.",
     "target_encoder.",
     "predictor.",
     "heads.",
     "gpi.",
     "vlm.",
+    "policy.",
     "latent_stats.",
 ];
 
@@ -59,6 +61,8 @@ pub struct System {
     pub world: TrainedWorld,
     pub gpi: Option<Gpi>,
     pub vlm: Option<Vlm>,
+    /// The baseline's, see [`Self::follower`].
+    pub policy: Option<Follower>,
     /// The checkpoint's folder name.
     pub name: String,
     /// Identity of what it computes.
@@ -92,6 +96,19 @@ impl System {
             prefix: "vlm.",
             advice: "Train one with `thinkjepa train --stage vlm`, or measure the world model alone with `thinkjepa \
                      eval --suite oracle`.",
+        })
+    }
+
+    /// The policy of the baseline, which carries a sub-goal out by behaviour cloning. A checkpoint need not hold one.
+    ///
+    /// # Errors
+    /// The checkpoint holds none.
+    pub fn follower(&self) -> Result<&Follower, SystemError> {
+        self.policy.as_ref().ok_or_else(|| SystemError::Missing {
+            checkpoint: self.name.clone(),
+            what: "policy for the baseline",
+            prefix: "policy.",
+            advice: "Train one with `thinkjepa train --stage bc --run FOLDER --from CHECKPOINT --out CHECKPOINT`.",
         })
     }
 
