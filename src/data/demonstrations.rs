@@ -13,7 +13,7 @@ use super::GenerateSettings;
 use super::instruct::every_primitive;
 use crate::random::{Stream, rng};
 use crate::sim::tasks::{Phrasing, TaskSampler, feasible, lay_out};
-use crate::sim::{Action, Environment, Expert, Frame, Noise, Primitive, World};
+use crate::sim::{Action, Environment, Expert, Frame, Noise, Primitive, World, WorldState};
 
 /// Share of demonstrations that begin with the list of a task; all others are of what happens to be possible, as goals are
 /// drawn.
@@ -26,6 +26,9 @@ const REACH: f64 = 0.1;
 const FLIP: f64 = 0.02;
 /// Actions after which the expert is taken to be stuck with a sub-goal, which is then not shown.
 const PATIENCE: usize = 30;
+
+/// Keeps the numbers of fresh starts apart from others of the stream.
+const FRESH: u64 = 12;
 
 /// One moment of a demonstration: what is known, and what the steady expert would do.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,18 +67,15 @@ impl Demonstrations {
         let sigma = self.noise * rng.random::<f32>();
         let reach = rng.random_bool(REACH);
         let of_task = rng.random_bool(OF_TASKS);
-        let sample = of_task.then(|| self.sampler.sample(seed, index, Phrasing::Seen)).flatten();
+        let sample = of_task
+            .then(|| self.sampler.sample(seed, index, Phrasing::Seen))
+            .flatten();
         let (state, mut list) = match sample {
             Some(sample) => {
                 let list = sample.plan.sub_goals.iter().map(|sub_goal| sub_goal.primitive);
                 (sample.state, list.collect())
             }
-            None => {
-                let mut mix = self.sampler.mix.clone();
-                mix.held = HELD;
-                let state = lay_out(&self.sampler.dressed(&mut rng), &mix, &mut rng);
-                (state, VecDeque::new())
-            }
+            None => (self.laid_out(&mut rng), VecDeque::new()),
         };
         let mut world = World::from_state(&state, self.frame_px);
         // Without noise of its own it is a function of the state, and draws nothing.
@@ -123,6 +123,20 @@ impl Demonstrations {
             }
         }
         moments
+    }
+
+    /// A start and a sub-goal that can be carried out from it, for measurements: no demonstration has it.
+    pub fn fresh(&self, seed: u64, index: u64) -> Option<(World, Primitive)> {
+        let mut rng = rng(seed, Stream::Eval, index, FRESH);
+        let world = World::from_state(&self.laid_out(&mut rng), self.frame_px);
+        let primitive = anything(&world, false, &mut rng)?;
+        Some((world, primitive))
+    }
+
+    fn laid_out(&self, rng: &mut impl Rng) -> WorldState {
+        let mut mix = self.sampler.mix.clone();
+        mix.held = HELD;
+        lay_out(&self.sampler.dressed(rng), &mix, rng)
     }
 
     fn see(&self, world: &World) -> Option<Frame> {
@@ -179,9 +193,16 @@ mod tests {
             }
             let done = all.iter().filter(|moment| moment.done).count() as f64 / all.len() as f64;
             assert!((0.08..0.35).contains(&done), "{scene}: {done}");
-            assert!(all.iter().all(|moment| (moment.frame.width, moment.frame.height) == (16, 16)));
+            assert!(
+                all.iter()
+                    .all(|moment| (moment.frame.width, moment.frame.height) == (16, 16))
+            );
             for moments in &episodes {
-                assert!(moments.len() > Demonstrations::actions() / 2, "{scene}: {}", moments.len());
+                assert!(
+                    moments.len() > Demonstrations::actions() / 2,
+                    "{scene}: {}",
+                    moments.len()
+                );
                 for pair in moments.windows(2) {
                     // Only what is done gives way to another sub-goal, in the very same moment.
                     if pair[0].done {
@@ -201,7 +222,9 @@ mod tests {
             (0..8).flat_map(|index| source.episode(2, index)).collect()
         };
         let off_course = |moments: &[Shown]| {
-            let steps = moments.windows(2).filter(|pair| pair[0].text == pair[1].text && !pair[0].done);
+            let steps = moments
+                .windows(2)
+                .filter(|pair| pair[0].text == pair[1].text && !pair[0].done);
             let off = steps.map(|pair| {
                 let meant = |i: usize| pair[0].body[i] + crate::sim::STEP_M * pair[0].action[i];
                 (pair[1].body[0] - meant(0)).hypot(pair[1].body[1] - meant(1))

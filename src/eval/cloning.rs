@@ -94,7 +94,8 @@ mod tests {
             assert_eq!(body, world.state().proprioception());
             Ok(decide(&world, text))
         };
-        run.by_policy(one, &teacher, &blind, None, &AtomicBool::new(false)).unwrap()
+        run.by_policy(one, &teacher, &blind, None, &AtomicBool::new(false))
+            .unwrap()
     }
 
     fn expertly(world: &World, text: &str) -> [f32; 3] {
@@ -119,10 +120,16 @@ mod tests {
     fn a_sub_goal_ends_where_the_policy_says_so_rightly_or_not_and_else_after_the_planner_s_steps() {
         let suite = suite(12);
         let one = &suite[0];
-        let hasty = run(one, &|_, _| Decision { action: [0.0; 3], done: 0.51 });
+        let hasty = run(one, &|_, _| Decision {
+            action: [0.0; 3],
+            done: 0.51,
+        });
         assert_eq!((hasty.declared, hasty.solved, hasty.steps), (true, false, 0));
         assert!(hasty.declarations.iter().all(|declared| !declared.achieved));
-        let never = run(one, &|_, _| Decision { action: [0.0, 0.0, -1.0], done: 0.5 });
+        let never = run(one, &|_, _| Decision {
+            action: [0.0, 0.0, -1.0],
+            done: 0.5,
+        });
         assert_eq!((never.declared, never.replans, never.steps), (false, 1, 2 * 16));
     }
 }

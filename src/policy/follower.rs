@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
-use super::{Policy, Words};
+use super::{OUTPUTS, Policy, Words};
 use crate::nn::wide;
 use crate::sim::tasks::normalised;
 use crate::sim::{Action, Frame};
@@ -22,8 +22,8 @@ pub enum FollowerError {
     FrameSize { width: usize, height: usize, size: usize },
     #[error(transparent)]
     Vocabulary(#[from] VlmError),
-    #[error("Could not read the policy's numbers back from its device.")]
-    Device,
+    #[error("Could not read the policy's numbers back from its device: {0}.")]
+    Device(String),
 }
 
 /// What the policy wants now.
@@ -72,13 +72,23 @@ impl Follower {
         let frames = pixels(&seen.rgb, [1, 3, size, size], &self.device);
         let body = Tensor::<2>::from_data([body], &self.device);
         let out = wide(self.policy.forward(frames, body, &Words::new(&[&ids], &self.device)));
-        let out = Tensor::cat(vec![out.clone().slice([0..1, 0..3]), sigmoid(out.slice([0..1, 3..4]))], 1);
-        let values = out.into_data().to_vec::<f32>().map_err(|_| FollowerError::Device)?;
+        let out = Tensor::cat(
+            vec![out.clone().slice([0..1, 0..3]), sigmoid(out.slice([0..1, 3..4]))],
+            1,
+        );
+        let values: Vec<f32> = match out.try_into_data() {
+            Ok(data) => data.iter::<f32>().collect(),
+            Err(err) => return Err(FollowerError::Device(format!("{err:?}"))),
+        };
         let [dx, dy, grip, done] = values[..] else {
-            return Err(FollowerError::Device);
+            return Err(FollowerError::Device(format!("it gave {} of {OUTPUTS}", values.len())));
         };
         Ok(Decision {
-            action: [dx.clamp(-1.0, 1.0), dy.clamp(-1.0, 1.0), if grip > 0.0 { 1.0 } else { -1.0 }],
+            action: [
+                dx.clamp(-1.0, 1.0),
+                dy.clamp(-1.0, 1.0),
+                if grip > 0.0 { 1.0 } else { -1.0 },
+            ],
             done,
         })
     }

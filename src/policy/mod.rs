@@ -8,5 +8,5 @@
 mod follower;
 mod model;
 
-pub use follower::{Decision, FollowerError, Follower};
+pub use follower::{Decision, Follower, FollowerError};
 pub use model::{MOST_WORDS, OUTPUTS, Policy, Words};

@@ -149,17 +149,34 @@ mod tests {
         let forward = |frames: &Tensor<4>, body: &Tensor<2>, texts: [&[u32]; 2]| {
             policy.forward(frames.clone(), body.clone(), &Words::new(&texts, &device))
         };
-        let row = |out: Tensor<2>, row: usize| out.slice([row..row + 1]).into_data().to_vec::<f32>().unwrap();
+        let row = |out: Tensor<2>, row: usize| {
+            out.slice([row..row + 1])
+                .into_data()
+                .iter::<f32>()
+                .collect::<Vec<f32>>()
+        };
         let gap = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let (short, long) = (&[5, 9, 17][..], &[5, 9, 17, 40, 41, 42][..]);
         let out = forward(&frames, &body, [short, long]);
         assert_eq!(out.dims(), [2, OUTPUTS]);
         let whole = row(out, 0);
-        assert!(gap(&whole, &row(forward(&frames, &body, [short, short]), 0)) < 1e-5, "filled up");
-        assert!(gap(&whole, &row(forward(&frames, &body, [&[9, 5, 17], long]), 0)) > 1e-4, "order");
-        assert!(gap(&whole, &row(forward(&frames, &(body.clone() * 2.0), [short, long]), 0)) > 1e-4, "body");
+        assert!(
+            gap(&whole, &row(forward(&frames, &body, [short, short]), 0)) < 1e-5,
+            "filled up"
+        );
+        assert!(
+            gap(&whole, &row(forward(&frames, &body, [&[9, 5, 17], long]), 0)) > 1e-4,
+            "order"
+        );
+        assert!(
+            gap(&whole, &row(forward(&frames, &(body.clone() * 2.0), [short, long]), 0)) > 1e-4,
+            "body"
+        );
         let other = frames.clone().flip([3]);
-        assert!(gap(&whole, &row(forward(&other, &body, [short, long]), 0)) > 1e-4, "frame");
+        assert!(
+            gap(&whole, &row(forward(&other, &body, [short, long]), 0)) > 1e-4,
+            "frame"
+        );
         let endless = vec![7; 3 * MOST_WORDS];
         assert_eq!(forward(&frames, &body, [&endless, &[]]).dims(), [2, OUTPUTS]);
     }

@@ -19,12 +19,12 @@ use rayon::prelude::*;
 use super::gradients::{Batch, gradients};
 use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
-use super::samples::SampleContent;
+use super::samples::{SampleContent, cloned};
 use super::schedule::learning_rate;
 use crate::config::{Config, PredictionLoss};
 use crate::data::{Demonstrations, Shown};
 use crate::nn::{computing_in, wide};
-use crate::policy::{Policy, Words};
+use crate::policy::{Follower, Policy, Words};
 use crate::random::{Stream, rng};
 use crate::vlm::VlmTokenizer;
 use crate::world_model::losses::{binary_cross_entropy, prediction_loss};
@@ -65,12 +65,7 @@ pub struct StageBc {
 
 impl StageBc {
     /// A fresh policy that reads the tokenizer's vocabulary.
-    pub fn new(
-        config: Config,
-        demonstrations: Demonstrations,
-        tokenizer: Arc<VlmTokenizer>,
-        device: &Device,
-    ) -> Self {
+    pub fn new(config: Config, demonstrations: Demonstrations, tokenizer: Arc<VlmTokenizer>, device: &Device) -> Self {
         device.seed(config.train.seed);
         let device = device.clone().autodiff();
         let policy = Policy::new(&config.world_model, config.vlm.vocab_size, &device);
@@ -125,12 +120,17 @@ impl StageBc {
         let lessons = self.pool.as_ref().map_or(&[][..], |pool| &pool.lessons);
         let first = (index % POOL) * count;
         // A pool may come out short where a table leaves little to do.
-        let chosen: Vec<&Lesson> = (first..first + count).filter_map(|at| lessons.get(at % lessons.len().max(1))).collect();
+        let chosen: Vec<&Lesson> = (first..first + count)
+            .filter_map(|at| lessons.get(at % lessons.len().max(1)))
+            .collect();
         if chosen.is_empty() {
             return Err(TrainError::Data("No demonstration can be drawn in this scene.".into()));
         }
         let (size, b) = (self.config.world_model.image_size, chosen.len());
-        let bytes: Vec<u8> = chosen.iter().flat_map(|lesson| lesson.shown.frame.rgb.iter().copied()).collect();
+        let bytes: Vec<u8> = chosen
+            .iter()
+            .flat_map(|lesson| lesson.shown.frame.rgb.iter().copied())
+            .collect();
         let frames = pixels(&bytes, [b, 3, size, size], &self.device);
         let rows = |values: Vec<f32>| {
             let width = values.len() / b;
@@ -140,7 +140,12 @@ impl StageBc {
         let texts: Vec<&[u32]> = chosen.iter().map(|lesson| &lesson.ids[..]).collect();
         let policy = computing_in(&self.policy, self.config.precision);
         let out = wide(policy.forward(frames, body, &Words::new(&texts, &self.device)));
-        let moves = rows(chosen.iter().flat_map(|lesson| [lesson.shown.action[0], lesson.shown.action[1]]).collect());
+        let moves = rows(
+            chosen
+                .iter()
+                .flat_map(|lesson| [lesson.shown.action[0], lesson.shown.action[1]])
+                .collect(),
+        );
         let flag = |on: bool| f32::from(u8::from(on));
         let grip = rows(chosen.iter().map(|lesson| flag(lesson.shown.action[2] > 0.0)).collect());
         let done = rows(chosen.iter().map(|lesson| flag(lesson.shown.done)).collect());
@@ -176,20 +181,39 @@ impl Stage for StageBc {
         Ok(metrics)
     }
 
-    /// There is nothing to look at but the losses.
-    fn sample(&self, _steps: usize, _plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
-        Ok(SampleContent::default())
+    /// With a checkpoint: sub-goals that it carries out.
+    fn sample(&self, _steps: usize, plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
+        let Some(cancel) = plans else {
+            return Ok(SampleContent::default());
+        };
+        let follower = Follower::new(
+            computing_in(&self.policy(), self.config.precision),
+            self.tokenizer.clone(),
+            self.config.world_model.image_size,
+            self.device.clone().inner(),
+        );
+        Ok(SampleContent {
+            plans: cloned(&follower, &self.demonstrations, self.config.plan.t_max, cancel)?,
+            ..SampleContent::default()
+        })
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainError> {
         let wrong = |err: burn::store::RecordError| TrainError::io("write", folder, err);
-        self.policy.clone().save_file(folder.join("policy.bpk")).map_err(wrong)?;
+        self.policy
+            .clone()
+            .save_file(folder.join("policy.bpk"))
+            .map_err(wrong)?;
         self.optimizer.save(folder.join("optimizer.bpk")).map_err(wrong)
     }
 
     fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
         let wrong = |err: burn::store::RecordError| TrainError::io("read", folder, err);
-        self.policy = self.policy.clone().try_load_file(folder.join("policy.bpk")).map_err(wrong)?;
+        self.policy = self
+            .policy
+            .clone()
+            .try_load_file(folder.join("policy.bpk"))
+            .map_err(wrong)?;
         let fresh = optimizer(&self.config, &self.policy);
         self.optimizer = fresh.load(folder.join("optimizer.bpk")).map_err(wrong)?;
         (self.pool, self.next) = (None, None);
@@ -229,7 +253,9 @@ fn make_pool(
         .collect();
     let mut lessons = Vec::new();
     for shown in drawn.into_iter().flatten() {
-        let (ids, _) = tokenizer.encode(&shown.text).map_err(|err| TrainError::Data(err.to_string()))?;
+        let (ids, _) = tokenizer
+            .encode(&shown.text)
+            .map_err(|err| TrainError::Data(err.to_string()))?;
         lessons.push(Lesson { shown, ids });
     }
     lessons.shuffle(&mut rng(seed, Stream::Clips, number as u64, SHUFFLE));
@@ -286,7 +312,8 @@ mod tests {
         }
         let mut again = self::stage(|_| ());
         again.load(folder.path()).unwrap();
-        let numbers = |metrics: Metrics| -> Metrics { metrics.into_iter().filter(|(name, _)| *name != "loader_secs").collect() };
+        let numbers =
+            |metrics: Metrics| -> Metrics { metrics.into_iter().filter(|(name, _)| *name != "loader_secs").collect() };
         for (step, expected) in losses.into_iter().enumerate().skip(40) {
             assert_eq!(numbers(again.step(step).unwrap()), numbers(expected), "step {step}");
         }
@@ -298,7 +325,10 @@ mod tests {
         let texts = |number: usize, config: &Config| -> Vec<(Arc<str>, [f32; 4])> {
             let stage = stage(|_| ());
             let pool = make_pool(config, &stage.demonstrations, &stage.tokenizer, number).unwrap();
-            pool.lessons.iter().map(|lesson| (lesson.shown.text.clone(), lesson.shown.body)).collect()
+            pool.lessons
+                .iter()
+                .map(|lesson| (lesson.shown.text.clone(), lesson.shown.body))
+                .collect()
         };
         // One pool is one round.
         config.train.bc.batch = 5;

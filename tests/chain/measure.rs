@@ -236,22 +236,49 @@ fn a_policy_that_clones_behaviour_is_trained_kept_and_measured_beside_the_chain(
         said.contains("no policy for the baseline") && said.contains("thinkjepa train --stage bc"),
         "{said}"
     );
-    let train = ["train", "--stage", "bc", "--run", "bc", "--from", "tiny", "--out", "tiny", "--steps", "3"];
-    let done = document(&run_in(folder.path(), &[&train[..], &["--device", "cpu", "--json"]].concat(), &[]), 0);
+    let train = [
+        "train", "--stage", "bc", "--run", "bc", "--from", "tiny", "--out", "tiny", "--steps", "3",
+    ];
+    let done = document(
+        &run_in(
+            folder.path(),
+            &[&train[..], &["--device", "cpu", "--json"]].concat(),
+            &[],
+        ),
+        0,
+    );
     assert!(done["metrics"]["move"].as_f64().unwrap() > 0.0, "{done}");
     let card = std::fs::read_to_string(tiny.join("card.md")).unwrap();
-    assert!(card.contains("- Stage bc: 3 steps of 4 moments out of 6 demonstrations of 40 actions"), "{card}");
+    assert!(
+        card.contains("- Stage bc: 3 steps of 4 moments out of 6 demonstrations of 40 actions"),
+        "{card}"
+    );
     let chain = figures(in_tiny(folder.path(), &[&DEMO[..], &["--episodes", "2"]].concat()));
     let report = figures(in_tiny(folder.path(), &bc));
-    assert_eq!(report, figures(in_tiny(folder.path(), &[&bc[..], &["--jobs", "1"]].concat())));
-    assert_eq!((&report["n"], &report["settings"]["baseline"]), (&2.into(), &"bc".into()));
+    assert_eq!(
+        report,
+        figures(in_tiny(folder.path(), &[&bc[..], &["--jobs", "1"]].concat()))
+    );
+    assert_eq!(
+        (&report["n"], &report["settings"]["baseline"]),
+        (&2.into(), &"bc".into())
+    );
     let measured = &report["measured"];
-    assert_eq!(measured["lists_right"], chain["measured"]["lists_right"], "the same lists");
+    assert_eq!(
+        measured["lists_right"], chain["measured"]["lists_right"],
+        "the same lists"
+    );
     // Two sub-goals of at most three steps each.
     assert!(measured["steps_per_episode"].as_f64().unwrap() <= 6.0, "{measured}");
-    assert!(measured["declared"].is_object() && measured["solved_in_budget"].is_object(), "{measured}");
+    assert!(
+        measured["declared"].is_object() && measured["solved_in_budget"].is_object(),
+        "{measured}"
+    );
     let disturbed = [&bc[..], &["--disturb"]].concat();
-    assert_eq!(eval(folder.path(), &[&["--checkpoint", "tiny"], &disturbed[..]].concat(), 0)["settings"]["disturb"], true);
+    assert_eq!(
+        eval(folder.path(), &[&["--checkpoint", "tiny"], &disturbed[..]].concat(), 0)["settings"]["disturb"],
+        true
+    );
 }
 
 #[test]

@@ -133,7 +133,11 @@ fn stage_bc_is_resumed_bit_for_bit() {
     write_preset(at, "small.ron", &small());
     let made = twice(at, "bc", true, &["--preset", "small.ron", "--from", "base"]);
     let (policy, rest): (Vec<_>, Vec<_>) = made.into_iter().partition(|tensor| tensor.name.starts_with("policy."));
-    assert!(policy.len() > 20 && rest == tensors(&at.join("base")), "{}", policy.len());
+    assert!(
+        policy.len() > 20 && rest == tensors(&at.join("base")),
+        "{}",
+        policy.len()
+    );
 }
 
 /// Frozen, the world model stays as it was; in joint mode encoder and predictor move, and the statistics with them.

@@ -88,8 +88,8 @@ fn every_stage_is_sampled_and_trains_as_it_does_without() {
         let run = at.join(&with);
         let expected: Vec<usize> = match stage {
             StageKind::Vlm => (2..=STEPS).collect(),
-            // There is nothing to look at but its losses.
-            StageKind::Bc => Vec::new(),
+            // Where a checkpoint is kept.
+            StageKind::Bc => vec![4, STEPS],
             _ => (1..=STEPS).collect(),
         };
         assert_eq!(sampled_steps(&run), expected, "stage {stage}");
@@ -135,7 +135,13 @@ fn every_stage_is_sampled_and_trains_as_it_does_without() {
                 }
                 assert_ne!(samples[0].content, samples[STEPS - 1].content);
             }
-            StageKind::Bc => assert!(samples.is_empty()),
+            StageKind::Bc => {
+                for sample in &samples {
+                    let plans = &sample.content.plans;
+                    assert!(plans.len() == 6 && plans.iter().all(|plan| plan.steps <= plan.budget));
+                    assert!(plans.iter().all(|plan| plan.reached || plan.steps == plan.budget));
+                }
+            }
         }
     }
 }

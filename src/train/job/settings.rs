@@ -64,7 +64,14 @@ fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
         // In joint mode the loss and the rates of stage 1 are those of the world model.
         StageKind::Two if config.train.stage2.joint_rate > 0.0 => &["train.stage1b", "train.vlm", "train.bc"],
         StageKind::Two => &["train.stage1", "train.stage1b", "train.vlm", "train.bc"],
-        StageKind::Bc => &["vlm", "gpi", "train.stage1", "train.stage1b", "train.vlm", "train.stage2"],
+        StageKind::Bc => &[
+            "vlm",
+            "gpi",
+            "train.stage1",
+            "train.stage1b",
+            "train.vlm",
+            "train.stage2",
+        ],
     };
     [&NEVER, of_stage].concat()
 }
