@@ -78,7 +78,7 @@ impl Follower {
         );
         let values: Vec<f32> = match out.try_into_data() {
             Ok(data) => data.iter::<f32>().collect(),
-            Err(err) => return Err(FollowerError::Device(format!("{err:?}"))),
+            Err(err) => return Err(FollowerError::Device(err.to_string())),
         };
         let [dx, dy, grip, done] = values[..] else {
             return Err(FollowerError::Device(format!("it gave {} of {OUTPUTS}", values.len())));
