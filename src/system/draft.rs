@@ -62,14 +62,17 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Takes from a checkpoint what is not here yet.
+    /// Takes from a checkpoint what is not here yet. A policy has the sizes of its world model: one of other sizes is left.
     ///
     /// # Errors
     /// A file of it cannot be read.
     pub fn fill(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
         let other = Self::of(checkpoint)?;
+        let same_sizes = other.config.world_model == self.config.world_model;
         for (name, tensor) in other.tensors {
-            self.tensors.entry(name).or_insert(tensor);
+            if same_sizes || !name.starts_with("policy.") {
+                self.tensors.entry(name).or_insert(tensor);
+            }
         }
         self.tokenizer = self.tokenizer.take().or(other.tokenizer);
         self.card = self.card.take().or(other.card);

@@ -7,7 +7,6 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -16,6 +15,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::ahead::Ahead;
 use super::gradients::{Batch, gradients};
 use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
@@ -46,12 +46,6 @@ struct Lesson {
     ids: Vec<u32>,
 }
 
-/// [`POOL`] batches that follow each other.
-struct Pool {
-    number: usize,
-    lessons: Vec<Lesson>,
-}
-
 pub struct StageBc {
     config: Config,
     device: Device,
@@ -59,8 +53,8 @@ pub struct StageBc {
     tokenizer: Arc<VlmTokenizer>,
     policy: Policy,
     optimizer: ModuleOptimizer,
-    pool: Option<Pool>,
-    next: Option<JoinHandle<Result<Pool, TrainError>>>,
+    /// The moments of [`POOL`] batches each.
+    pools: Ahead<Vec<Lesson>>,
 }
 
 impl StageBc {
@@ -77,8 +71,7 @@ impl StageBc {
             tokenizer,
             policy,
             optimizer,
-            pool: None,
-            next: None,
+            pools: Ahead::new("demonstrations"),
         }
     }
 
@@ -87,37 +80,16 @@ impl StageBc {
         self.policy.valid()
     }
 
-    /// The pool of that number is at hand, and the one after it is being made.
-    fn fetch(&mut self, number: usize) -> Result<(), TrainError> {
-        if self.pool.as_ref().is_some_and(|pool| pool.number == number) {
-            return Ok(());
-        }
-        let waiting = self.next.take().map(|next| {
-            next.join()
-                .unwrap_or_else(|_| Err(TrainError::Data("Making demonstrations failed with a panic.".into())))
-        });
-        let pool = waiting.transpose()?.filter(|pool| pool.number == number);
-        self.pool = Some(match pool {
-            Some(pool) => pool,
-            None => make_pool(&self.config, &self.demonstrations, &self.tokenizer, number)?,
-        });
-        let (config, demonstrations) = (self.config.clone(), self.demonstrations.clone());
-        let tokenizer = self.tokenizer.clone();
-        let next = std::thread::Builder::new()
-            .name("demonstrations".into())
-            .spawn(move || make_pool(&config, &demonstrations, &tokenizer, number + 1))
-            .map_err(|err| TrainError::Data(format!("Could not start a thread for demonstrations: {err}.")))?;
-        self.next = Some(next);
-        Ok(())
-    }
-
     /// Batch `index` of the run.
     fn batch(&mut self, index: usize) -> Result<Batch, TrainError> {
         let began = Instant::now();
-        self.fetch(index / POOL)?;
+        let (config, demonstrations, tokenizer) = (&self.config, &self.demonstrations, &self.tokenizer);
+        let lessons = self.pools.fetch(index / POOL, || {
+            let (config, demonstrations, tokenizer) = (config.clone(), demonstrations.clone(), tokenizer.clone());
+            move |number| make_pool(&config, &demonstrations, &tokenizer, number)
+        })?;
         let loader_secs = began.elapsed().as_secs_f64();
         let count = self.config.train.bc.batch;
-        let lessons = self.pool.as_ref().map_or(&[][..], |pool| &pool.lessons);
         let first = (index % POOL) * count;
         // A pool may come out short where a table leaves little to do.
         let chosen: Vec<&Lesson> = (first..first + count)
@@ -216,7 +188,7 @@ impl Stage for StageBc {
             .map_err(wrong)?;
         let fresh = optimizer(&self.config, &self.policy);
         self.optimizer = fresh.load(folder.join("optimizer.bpk")).map_err(wrong)?;
-        (self.pool, self.next) = (None, None);
+        self.pools.forget();
         Ok(())
     }
 }
@@ -232,7 +204,7 @@ fn make_pool(
     demonstrations: &Demonstrations,
     tokenizer: &VlmTokenizer,
     number: usize,
-) -> Result<Pool, TrainError> {
+) -> Result<Vec<Lesson>, TrainError> {
     let (stage, seed) = (&config.train.bc, config.train.seed);
     let count = (POOL * stage.batch).div_ceil(Demonstrations::actions());
     let mut order: Option<(usize, Vec<u64>)> = None;
@@ -259,7 +231,7 @@ fn make_pool(
         lessons.push(Lesson { shown, ids });
     }
     lessons.shuffle(&mut rng(seed, Stream::Clips, number as u64, SHUFFLE));
-    Ok(Pool { number, lessons })
+    Ok(lessons)
 }
 
 #[cfg(test)]
@@ -325,8 +297,7 @@ mod tests {
         let texts = |number: usize, config: &Config| -> Vec<(Arc<str>, [f32; 4])> {
             let stage = stage(|_| ());
             let pool = make_pool(config, &stage.demonstrations, &stage.tokenizer, number).unwrap();
-            pool.lessons
-                .iter()
+            pool.iter()
                 .map(|lesson| (lesson.shown.text.clone(), lesson.shown.body))
                 .collect()
         };

@@ -1,5 +1,6 @@
 //! Training: the stages, what they share, and how a run is kept on disk so that it can be resumed at any step.
 
+mod ahead;
 mod bc;
 mod curves;
 mod estimate;
