@@ -274,11 +274,6 @@ fn a_policy_that_clones_behaviour_is_trained_kept_and_measured_beside_the_chain(
         measured["declared"].is_object() && measured["solved_in_budget"].is_object(),
         "{measured}"
     );
-    let disturbed = [&bc[..], &["--disturb"]].concat();
-    assert_eq!(
-        eval(folder.path(), &[&["--checkpoint", "tiny"], &disturbed[..]].concat(), 0)["settings"]["disturb"],
-        true
-    );
 }
 
 #[test]
