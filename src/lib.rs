@@ -13,6 +13,7 @@
 //! - [`vlm`]: vision tower, decoder, generation, sub-goal parser, attention maps
 //! - [`data`]: episode store, clip sampler, examples for instruction tuning
 //! - [`gpi`]: from a sub-goal's embedding and map to a goal in latent space
+//! - [`policy`]: the baseline that clones the expert's behaviour
 //! - [`planner`]: cross-entropy method, costs, the episode (Algorithm 2), plan JSON
 //! - [`system`]: a checkpoint brought to life, as the planner sees it
 //! - [`train`], [`eval`]: stages of training; measurements
@@ -36,6 +37,7 @@ pub mod gpi;
 pub mod nn;
 pub mod panels;
 pub mod planner;
+pub mod policy;
 pub mod random;
 pub mod recording;
 pub mod sim;

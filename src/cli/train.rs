@@ -19,8 +19,9 @@ const SPEAK_EVERY: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub struct Train {
-    /// 1: world model. 1b: its predictor on rollouts. vlm: language model. 2: goals (GPI and LoRA)
-    #[arg(long, value_name = "1|1b|vlm|2")]
+    /// 1: world model. 1b: its predictor on rollouts. vlm: language model. 2: goals (GPI and LoRA). bc: the policy of the
+    /// baseline that clones the expert's behaviour
+    #[arg(long, value_name = "1|1b|vlm|2|bc")]
     stage: StageKind,
     /// The run's folder, such as runs/first, made if need be; a run that is there is continued
     #[arg(long, value_name = "FOLDER")]

@@ -23,8 +23,8 @@ pub use gpi::GpiConfig;
 pub use plan::{Aggregation, CemConfig, CostConfig, CostTerm, GoalTiming, PlanConfig, PlanEncoder, SimilarityKind};
 pub use presets::{PRESETS, load, named, preset};
 pub use train::{
-    LearningRates, MaskConfig, PredictionLoss, SigReg, Stage1Config, Stage1Losses, Stage1bConfig, Stage2Config,
-    TrainConfig, VlmTrainConfig,
+    BcConfig, LearningRates, MaskConfig, PredictionLoss, SigReg, Stage1Config, Stage1Losses, Stage1bConfig,
+    Stage2Config, TrainConfig, VlmTrainConfig,
 };
 pub use validate::ConfigError;
 pub use vlm::{LoraConfig, VlmConfig};

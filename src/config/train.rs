@@ -171,6 +171,43 @@ pub struct Stage2Config {
     pub joint_rate: f64,
 }
 
+/// Behaviour cloning: the baseline that carries a sub-goal out without a goal latent, a world model or a planner. Its
+/// networks have the world model's sizes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BcConfig {
+    pub steps: usize,
+    /// Moments of demonstrations a batch.
+    pub batch: usize,
+    /// Batches whose gradients are added up before one optimiser step.
+    #[serde(default = "one")]
+    pub accumulation: usize,
+    /// Demonstrations that are drawn in all, of as many actions each as an episode of the world model's data by default.
+    pub episodes: usize,
+    /// Largest standard deviation of what is added to the dx and dy that a demonstration carries out, and not to those
+    /// that are learnt from it: what is off the path is then seen with the way back. Each draws its own, from 0 on.
+    pub noise: f64,
+    pub lr: f64,
+    pub warmup_steps: usize,
+    pub weight_decay: f64,
+}
+
+impl Default for BcConfig {
+    /// Those of `nano`, for configurations from before there was the stage.
+    fn default() -> Self {
+        Self {
+            steps: 20_000,
+            batch: 64,
+            accumulation: 1,
+            episodes: 3000,
+            noise: 0.3,
+            lr: 1e-3,
+            warmup_steps: 200,
+            weight_decay: 0.01,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
@@ -193,6 +230,8 @@ pub struct TrainConfig {
     pub stage1b: Stage1bConfig,
     pub vlm: VlmTrainConfig,
     pub stage2: Stage2Config,
+    #[serde(default)]
+    pub bc: BcConfig,
 }
 
 impl TrainConfig {

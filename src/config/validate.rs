@@ -290,6 +290,15 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
     rules.weight("train.stage2.weight_decay", two.weight_decay);
     rules.weight("train.stage2.lambda_gpi", two.lambda_gpi);
     rules.share("train.stage2.joint_rate", two.joint_rate);
+
+    let bc = &train.bc;
+    rules.schedule("train.bc", bc.steps, bc.warmup_steps);
+    rules.size("train.bc.batch", bc.batch);
+    rules.size("train.bc.accumulation", bc.accumulation);
+    rules.size("train.bc.episodes", bc.episodes);
+    rules.weight("train.bc.noise", bc.noise);
+    rules.rate("train.bc.lr", bc.lr);
+    rules.weight("train.bc.weight_decay", bc.weight_decay);
 }
 
 fn mask(rules: &mut Rules, mask: &MaskConfig, clip_len: usize) {
@@ -443,6 +452,9 @@ mod tests {
                 |c| (c.train.stage2.lora_scenes, c.train.stage2.sub_goals_per_scene) = (1, 1),
                 "train.stage2.lora_scenes",
             ),
+            (|c| c.train.bc.warmup_steps = usize::MAX, "train.bc.warmup_steps"),
+            (|c| c.train.bc.episodes = 0, "train.bc.episodes"),
+            (|c| c.train.bc.noise = f64::NAN, "train.bc.noise"),
         ];
         for (change, field) in cases {
             assert_eq!(refused(change).0, *field);
@@ -495,12 +507,13 @@ mod tests {
             "max_replans",
             "seed",
             "samples_every",
-            // Of stages 1, 1b, vlm and 2.
+            // Of stages 1, 1b, vlm, 2 and bc.
             "warmup_steps",
             "warmup_steps",
             "facts_steps",
             "warmup_steps",
             "lora_steps",
+            "warmup_steps",
             "warmup_steps",
         ];
         assert_eq!(may_be_none, expected);

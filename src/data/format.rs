@@ -203,11 +203,8 @@ impl StoreMeta {
 impl ShardData {
     /// Adds the frame, what the robot knows and the truth of one moment.
     pub fn push(&mut self, frame: &[u8], state: &WorldState, variety: &Variety) {
-        let flag = |on: bool| if on { 1. } else { -1. };
         self.frames.extend_from_slice(frame);
-        let [x, y] = state.gripper_m;
-        self.proprio
-            .extend([x, y, flag(state.suction), flag(state.held.is_some())]);
+        self.proprio.extend(state.proprioception());
         encode_state(state, variety, &mut self.states);
     }
 

@@ -1,8 +1,9 @@
 //! Training data: episodes of the tabletop on disk, the clips that training draws from them, and the examples that the
-//! vision-language model is instructed with.
+//! vision-language model is instructed with, and the demonstrations that the baseline's policy clones.
 
 mod clips;
 mod datagen;
+mod demonstrations;
 mod episodes;
 mod features;
 mod format;
@@ -12,6 +13,7 @@ mod instruct;
 pub use crate::vlm::History;
 pub use clips::{ClipBatch, ClipSampler};
 pub use datagen::{DatagenError, GenerateSettings, generate};
+pub use demonstrations::{Demonstrations, Shown};
 pub use episodes::EpisodeStore;
 pub use features::{FeatureError, FeatureFile};
 pub use format::{StoreError, StoreMeta};

@@ -27,6 +27,25 @@ impl Run<'_> {
         moment: Option<Moment>,
         cancel: &AtomicBool,
     ) -> Result<TaskRun, PlannerError> {
+        self.by_hand(one, reasoner, moment, cancel, &mut |world, sub_goal| {
+            let read = Primitive::parse(&sub_goal.text, world.world.state());
+            Ok(read.is_some_and(|primitive| achieve(world, primitive)))
+        })
+    }
+
+    /// Runs an episode in which `carry_out` does the sub-goals of the list one by one, and says of each whether it takes it
+    /// for reached; after one that it does not, the reasoner is asked again.
+    ///
+    /// # Errors
+    /// A model or its device failed.
+    pub(super) fn by_hand(
+        &self,
+        one: &EvalEpisode,
+        reasoner: &dyn Reasoner,
+        moment: Option<Moment>,
+        cancel: &AtomicBool,
+        carry_out: &mut CarryOut,
+    ) -> Result<TaskRun, PlannerError> {
         let start = one.world(self.frame_px);
         let mut world = Watched::new(start, &one.task, self.truth.clone(), moment, one.seed);
         let mut done = TaskRun::default();
@@ -47,11 +66,11 @@ impl Run<'_> {
                 done.unparsed = true;
                 break;
             }
-            let Some(failed) = Self::carry_out(&mut world, &list, &mut done, &mut history) else {
+            let Some(failed) = first_failed(&mut world, &list, &mut done, &mut history, carry_out)? else {
                 done.declared = true;
                 break;
             };
-            if done.replans == self.config.max_replans {
+            if done.replans == self.config.max_replans || cancel.load(Ordering::Relaxed) {
                 break;
             }
             done.replans += 1;
@@ -66,25 +85,35 @@ impl Run<'_> {
             ..done
         })
     }
+}
 
-    /// Carries the sub-goals out in turn; gives the first that fails.
-    fn carry_out(world: &mut Watched, list: &[SubGoal], done: &mut TaskRun, history: &mut History) -> Option<String> {
-        for (index, sub_goal) in list.iter().enumerate() {
-            let read = Primitive::parse(&sub_goal.text, world.world.state());
-            let Some(primitive) = read.filter(|&primitive| achieve(world, primitive)) else {
-                return Some(sub_goal.text.clone());
-            };
-            history.reached.push(sub_goal.text.clone());
+/// Acts in the world until the sub-goal is taken for reached, or given up.
+pub(super) type CarryOut<'a> = dyn FnMut(&mut Watched, &SubGoal) -> Result<bool, PlannerError> + 'a;
+
+/// Has the sub-goals carried out in turn; gives the first that fails.
+fn first_failed(
+    world: &mut Watched,
+    list: &[SubGoal],
+    done: &mut TaskRun,
+    history: &mut History,
+    carry_out: &mut CarryOut,
+) -> Result<Option<String>, PlannerError> {
+    for (index, sub_goal) in list.iter().enumerate() {
+        if !carry_out(world, sub_goal)? {
+            return Ok(Some(sub_goal.text.clone()));
+        }
+        history.reached.push(sub_goal.text.clone());
+        if let Some(primitive) = Primitive::parse(&sub_goal.text, world.world.state()) {
             done.declarations.push(Declared {
                 kind: kind_of(primitive),
-                achieved: true,
+                achieved: primitive.holds(world.world.state()),
             });
-            world
-                .first_reached
-                .set(index + 1 < list.len() || world.first_reached.get());
         }
-        None
+        world
+            .first_reached
+            .set(index + 1 < list.len() || world.first_reached.get());
     }
+    Ok(None)
 }
 
 /// The list of an answer, asked for as an episode asks; empty where none could be read.

@@ -3,8 +3,8 @@
 //! - [`oracle`]: one sub-goal at a time, with [`maps`] other than the language model's own
 //! - [`swap`]: whether a goal follows the object that its text names
 //! - [`bench_episodes`]: the two hundred tasks of ThinkBench
-//! - [`chain`]: whole tasks, with [`baselines`] in the place of the language model's list, the [`expert`] in the place of the
-//!   planner, and a [`hand`] that interferes
+//! - [`chain`]: whole tasks, with [`baselines`] in the place of the language model's list, the [`expert`] or a [`cloning`] policy
+//!   in the place of the planner, and a [`hand`] that interferes
 //! - [`blame`]: which part of the chain a failed episode failed by
 //! - [`ablation`]: parts of the system switched off
 //! - [`probe`]: what the world model's latents hold, and how far its imagination is to be trusted
@@ -16,6 +16,7 @@ pub mod baselines;
 pub mod blame;
 pub mod calibration;
 pub mod chain;
+pub mod cloning;
 mod demo;
 pub mod expert;
 pub mod hand;

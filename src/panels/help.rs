@@ -174,7 +174,7 @@ const TRAINING: [&str; 6] = [
      number. Drag moves and Ctrl+wheel zooms all of them along the steps, or along time; double-click shows all. Right click a curve for its numbers as CSV, \
      all or those in sight, for its own logarithmic or linear axis, and to smooth it.",
     "Samples show what the networks make of fixed inputs at any step that has one: spectrum, masks and read-out of stage 1, \
-     rollouts of 1b, answers of stage vlm, goals and states (K x K) of stage 2. Newest follows the run; the slider goes back.",
+     rollouts of 1b, answers of stage vlm, goals and states (K x K) of stage 2, sub-goals carried out by bc. Newest follows the run; the slider goes back.",
 ];
 
 /// What can be taken along.

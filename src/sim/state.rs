@@ -96,6 +96,13 @@ impl WorldState {
         blocks.chain(pads).chain(bins).collect()
     }
 
+    /// What a robot knows of itself and of nothing else: gripper x, y in metres, suction, holding (each -1 or 1).
+    pub fn proprioception(&self) -> [f32; 4] {
+        let flag = |on: bool| if on { 1. } else { -1. };
+        let [x, y] = self.gripper_m;
+        [x, y, flag(self.suction), flag(self.held.is_some())]
+    }
+
     /// Hangs a clear block, drawn at random, from the gripper.
     pub fn hold_any(&mut self, rng: &mut impl Rng) {
         let clear: Vec<usize> = (0..self.blocks.len()).filter(|&block| is_clear(self, block)).collect();

@@ -10,6 +10,7 @@ use super::{SystemError, stats};
 use crate::config::Config;
 use crate::gpi::Gpi;
 use crate::nn::lora::is_adapter;
+use crate::policy::Policy;
 use crate::vlm::{VlmModel, VlmTokenizer};
 use crate::weights::{Checkpoint, NamedTensor, WeightsError, collect, make_parent};
 use crate::world_model::{LatentStats, WorldModel};
@@ -61,14 +62,17 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Takes from a checkpoint what is not here yet.
+    /// Takes from a checkpoint what is not here yet. A policy has the sizes of its world model: one of other sizes is left.
     ///
     /// # Errors
     /// A file of it cannot be read.
     pub fn fill(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
         let other = Self::of(checkpoint)?;
+        let same_sizes = other.config.world_model == self.config.world_model;
         for (name, tensor) in other.tensors {
-            self.tensors.entry(name).or_insert(tensor);
+            if same_sizes || !name.starts_with("policy.") {
+                self.tensors.entry(name).or_insert(tensor);
+            }
         }
         self.tokenizer = self.tokenizer.take().or(other.tokenizer);
         self.card = self.card.take().or(other.card);
@@ -116,9 +120,17 @@ impl Draft {
         self.put("gpi.", gpi)
     }
 
+    /// Replaces the policy of the baseline.
+    ///
+    /// # Errors
+    /// A tensor cannot be read back from its device.
+    pub fn put_policy(&mut self, policy: &Policy) -> Result<(), WeightsError> {
+        self.put("policy.", policy)
+    }
+
     /// Replaces the vision-language model; adapters that it has are stored apart from the weights that they change. A goal
-    /// projection interface reads the embeddings of the weights that it was trained with: where those change, an older one
-    /// goes.
+    /// projection interface reads the embeddings of the weights that it was trained with, and a policy the tokenizer's words:
+    /// where those change, an older one goes.
     ///
     /// # Errors
     /// A tensor cannot be read back from its device, or the tokenizer cannot be written.
@@ -126,7 +138,11 @@ impl Draft {
         let before = self.matching(is_language);
         self.put("vlm.", model)?;
         self.outdate_gpi(&before, is_language);
-        self.tokenizer = Some(tokenizer.to_json()?.into_bytes());
+        let words = tokenizer.to_json()?.into_bytes();
+        if self.tokenizer.as_ref().is_some_and(|older| *older != words) {
+            self.remove("policy.");
+        }
+        self.tokenizer = Some(words);
         Ok(())
     }
 

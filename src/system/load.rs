@@ -12,6 +12,7 @@ use crate::gpi::Gpi;
 use crate::nn::dtype;
 use crate::nn::lora::is_adapter;
 use crate::planner::TrainedWorld;
+use crate::policy::{Follower, Policy};
 use crate::vlm::{Vlm, VlmModel, VlmTokenizer};
 use crate::weights::{Checkpoint, LoadReport, Remap, Tensors, load_as};
 use crate::world_model::{LatentStats, WorldModel};
@@ -47,13 +48,24 @@ impl System {
             merge(of_gpi);
             gpi
         });
+        let mut vocabulary = None;
         let vlm = match load_vlm(checkpoint, precision, device)? {
             Some((model, tokenizer, of_vlm)) => {
                 merge(of_vlm);
+                vocabulary = Some(tokenizer.clone());
                 Some(Vlm::new(&model, tokenizer)?)
             }
             None => None,
         };
+        let policy = load_policy(checkpoint, precision, device)?.map(|(policy, of_policy)| {
+            merge(of_policy);
+            policy
+        });
+        let image_size = config.world_model.image_size;
+        // Without the language model there is nothing that it could be told in.
+        let policy = policy
+            .zip(vocabulary)
+            .map(|(policy, words)| Follower::new(policy, words, image_size, device.clone()));
         let strange = checkpoint
             .tensors
             .names()
@@ -64,6 +76,7 @@ impl System {
             world,
             gpi,
             vlm,
+            policy,
             name: checkpoint.name.clone(),
             hash: checkpoint.hash.clone(),
             device: device.clone(),
@@ -125,6 +138,25 @@ pub fn load_gpi(
     let mut parts = Parts::new(&checkpoint.tensors, precision);
     let gpi = parts.load(fresh, "gpi.")?;
     Ok(Some((gpi, parts.report)))
+}
+
+/// The policy of the baseline, if the checkpoint holds one.
+///
+/// # Errors
+/// A tensor is missing, has another shape or cannot be read.
+pub fn load_policy(
+    checkpoint: &Checkpoint,
+    precision: Precision,
+    device: &Device,
+) -> Result<Option<(Policy, LoadReport)>, SystemError> {
+    if !holds(&checkpoint.tensors, "policy.") {
+        return Ok(None);
+    }
+    let config = &checkpoint.config;
+    let fresh = Policy::new(&config.world_model, config.vlm.vocab_size, device);
+    let mut parts = Parts::new(&checkpoint.tensors, precision);
+    let policy = parts.load(fresh, "policy.")?;
+    Ok(Some((policy, parts.report)))
 }
 
 /// The vision-language model as it is stored, its adapters (if it has any) apart from the weights, with its tokenizer;

@@ -15,23 +15,25 @@ mod stats;
 use burn::tensor::Device;
 
 pub use draft::Draft;
-pub use load::{load_gpi, load_vlm, load_vlm_base, load_world_model};
+pub use load::{load_gpi, load_policy, load_vlm, load_vlm_base, load_world_model};
 pub use stats::SIM_TEMPERATURE;
 
 use crate::config::Config;
 use crate::gpi::Gpi;
 use crate::planner::{Models, TrainedWorld};
+use crate::policy::Follower;
 use crate::vlm::{Vlm, VlmError};
 use crate::weights::WeightsError;
 
 /// Prefixes of a checkpoint's tensors.
-pub const MODULES: [&str; 7] = [
+pub const MODULES: [&str; 8] = [
     "encoder.",
     "target_encoder.",
     "predictor.",
     "heads.",
     "gpi.",
     "vlm.",
+    "policy.",
     "latent_stats.",
 ];
 
@@ -59,6 +61,8 @@ pub struct System {
     pub world: TrainedWorld,
     pub gpi: Option<Gpi>,
     pub vlm: Option<Vlm>,
+    /// The baseline's, see [`Self::follower`].
+    pub policy: Option<Follower>,
     /// The checkpoint's folder name.
     pub name: String,
     /// Identity of what it computes.
@@ -95,6 +99,19 @@ impl System {
         })
     }
 
+    /// The policy of the baseline, which carries a sub-goal out by behaviour cloning. A checkpoint need not hold one.
+    ///
+    /// # Errors
+    /// The checkpoint holds none.
+    pub fn follower(&self) -> Result<&Follower, SystemError> {
+        self.policy.as_ref().ok_or_else(|| SystemError::Missing {
+            checkpoint: self.name.clone(),
+            what: "policy for the baseline",
+            prefix: "policy.",
+            advice: "Train one with `thinkjepa train --stage bc --run FOLDER --from CHECKPOINT --out CHECKPOINT`.",
+        })
+    }
+
     fn gpi(&self) -> Result<&Gpi, SystemError> {
         self.gpi.as_ref().ok_or_else(|| SystemError::Missing {
             checkpoint: self.name.clone(),
@@ -113,6 +130,7 @@ mod tests {
     use super::*;
     use crate::config::{LoraConfig, Stem, preset};
     use crate::nn::lora::is_adapter;
+    use crate::policy::Policy;
     use crate::sim::Frame;
     use crate::vlm::{VlmModel, VlmTokenizer};
     use crate::weights::Checkpoint;
@@ -254,5 +272,80 @@ mod tests {
             draft.put_world_model(&model).unwrap();
             assert!(read(&draft).models().is_ok(), "a new one stays");
         }
+    }
+
+    #[test]
+    fn a_policy_is_kept_until_its_words_or_its_sizes_are_others() {
+        let (config, device) = (tiny(), Device::flex());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine");
+        let (model, stats) = world(&config, &device);
+        let (language, tokenizer) = language(&config, &device);
+        let policy = Policy::new(&config.world_model, config.vlm.vocab_size, &device);
+        let mut draft = Draft::new(config.clone());
+        draft.put_world_model(&model).unwrap();
+        draft.put_stats(&stats);
+        draft.put_vlm(&language, &tokenizer).unwrap();
+        draft.write(&path).unwrap();
+        let err = System::load(&path, &device)
+            .unwrap()
+            .0
+            .follower()
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            err.contains("Checkpoint mine holds no policy for the baseline") && err.contains("train --stage bc"),
+            "{err}"
+        );
+        draft.put_policy(&policy).unwrap();
+        draft.put_world_model(&world(&config, &device).0).unwrap();
+        draft.put_vlm(&VlmModel::new(&config.vlm, &device), &tokenizer).unwrap();
+        draft.write(&path).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let (system, report) = System::from_checkpoint(&checkpoint, &device).unwrap();
+        assert!(report.is_clean(), "{report}");
+        let frame = Frame {
+            width: 128,
+            height: 128,
+            rgb: (0..3 * 128 * 128).map(|i| (i * 31 % 251) as u8).collect(),
+        };
+        let decide = |follower: &Follower, text: &str| follower.decide(&frame, [0.1, 0.2, -1.0, -1.0], text).unwrap();
+        let own = Follower::new(policy, std::sync::Arc::new(tokenizer.clone()), 64, device.clone());
+        let follower = system.follower().unwrap();
+        let decision = decide(follower, "pick up the red block");
+        assert_eq!(decision, decide(&own, " Pick up the red block. "));
+        assert!(
+            (0.0..=1.0).contains(&decision.done) && decision.action[2].abs() == 1.0,
+            "{decision:?}"
+        );
+        let odd = Frame {
+            width: 3,
+            height: 3,
+            rgb: [0; 27].into(),
+        };
+        assert!(
+            follower
+                .decide(&odd, [0.0; 4], "pick")
+                .unwrap_err()
+                .to_string()
+                .contains("3 x 3")
+        );
+
+        let holds = |draft: &Draft| {
+            draft.write(&folder.path().join("other")).unwrap();
+            let tensors = Checkpoint::open(&folder.path().join("other")).unwrap().tensors;
+            tensors.names().any(|name| name.starts_with("policy."))
+        };
+        let mut of_other_sizes = config.clone();
+        of_other_sizes.world_model.predictor.heads = 2;
+        for (config, kept) in [(config.clone(), true), (of_other_sizes, false)] {
+            let mut draft = Draft::new(config);
+            draft.fill(&checkpoint).unwrap();
+            assert_eq!(holds(&draft), kept);
+        }
+        let other_words = VlmTokenizer::train(["stack the green cube"; 3], config.vlm.vocab_size).unwrap();
+        draft.put_vlm(&language, &other_words).unwrap();
+        assert!(!holds(&draft));
     }
 }

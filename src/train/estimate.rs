@@ -10,6 +10,7 @@ use crate::config::{Config, Precision, Stem};
 use crate::data::GenerateSettings;
 use crate::gpi::Gpi;
 use crate::nn::{ParamShape, census};
+use crate::policy::Policy;
 use crate::vlm::VlmModel;
 use crate::world_model::{Encoder, Heads, Predictor};
 
@@ -37,7 +38,8 @@ pub struct TrainingMemory {
     /// queries, keys, values, mixed values, both ends of an MLP `r` times as wide) and `2 h n` of attention among `n` tokens; a
     /// convolution its unfolded windows and its output. With [`WORK`] on top.
     pub activations: f64,
-    /// Latents of all frames (stage 1b, of as many episodes as are made by default), scenes with their texts (stage 2).
+    /// Latents of all frames (stage 1b, of as many episodes as are made by default), scenes with their texts (stage 2),
+    /// moments of demonstrations (stage bc).
     pub data: f64,
     /// The program without a training.
     pub program: f64,
@@ -120,6 +122,14 @@ impl TrainingMemory {
                     (count.gpi, count.vlm + online + count.encoder, most)
                 }
             }
+            StageKind::Bc => {
+                let (batch, predictor) = (config.train.bc.batch, &world.predictor);
+                // The robot's own token and the words stand beside the patches.
+                let tokens = 1 + GOAL_TOKENS + n;
+                let ratio = predictor.mlp_ratio as f64;
+                let trunk = batch as f64 * kept(predictor.depth + 1, predictor.dim, ratio, predictor.heads, tokens);
+                (count.policy, 0, encoder(batch) + trunk)
+            }
         };
         let (half, bytes) = match config.precision {
             Precision::F32 => (0.0, F32),
@@ -164,6 +174,8 @@ fn data(stage: StageKind, config: &Config) -> f64 {
             };
             seen + goals as f64 * text + stage.scenes_total as f64 * frame
         }
+        // Moments of two pools: the one that is learnt from, and the next.
+        StageKind::Bc => (2 * super::bc::POOL * config.train.bc.batch * 3 * world.image_size * world.image_size) as f64,
     }
 }
 
@@ -202,6 +214,7 @@ struct Counts {
     heads: u64,
     gpi: u64,
     vlm: u64,
+    policy: u64,
 }
 
 impl Counts {
@@ -216,6 +229,7 @@ impl Counts {
             heads: count(&Heads::new(world, &device)),
             gpi: count(&Gpi::new(&config.gpi, world, config.vlm.dim, &device)),
             vlm: count(&VlmModel::new(&config.vlm, &device)),
+            policy: count(&Policy::new(world, config.vlm.vocab_size, &device)),
         }
     }
 }

@@ -22,10 +22,13 @@ pub enum StageKind {
     /// GPI and LoRA.
     #[serde(rename = "2")]
     Two,
+    /// The policy of the baseline, by behaviour cloning.
+    #[serde(rename = "bc")]
+    Bc,
 }
 
 impl StageKind {
-    pub const ALL: [Self; 4] = [Self::One, Self::OneB, Self::Vlm, Self::Two];
+    pub const ALL: [Self; 5] = [Self::One, Self::OneB, Self::Vlm, Self::Two, Self::Bc];
 
     /// The stage's name on the command line.
     pub fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl StageKind {
             Self::OneB => "1b",
             Self::Vlm => "vlm",
             Self::Two => "2",
+            Self::Bc => "bc",
         }
     }
 
@@ -44,11 +48,17 @@ impl StageKind {
             Self::OneB => "Predictor rollouts",
             Self::Vlm => "VLM instructions",
             Self::Two => "GPI and LoRA",
+            Self::Bc => "Behaviour cloning (baseline)",
         }
     }
 }
 
 impl StageKind {
+    /// Whether it is ever trained on episodes of a folder; examples and demonstrations are made as they are needed.
+    pub fn reads_episodes(self) -> bool {
+        !matches!(self, Self::Vlm | Self::Bc)
+    }
+
     /// Where the stage's own settings stand in the configuration.
     pub fn settings(self) -> &'static str {
         match self {
@@ -56,6 +66,7 @@ impl StageKind {
             Self::OneB => "train.stage1b",
             Self::Vlm => "train.vlm",
             Self::Two => "train.stage2",
+            Self::Bc => "train.bc",
         }
     }
 
@@ -66,6 +77,7 @@ impl StageKind {
             Self::OneB => (&mut train.stage1b.steps, &mut train.stage1b.warmup_steps),
             Self::Vlm => (&mut train.vlm.steps, &mut train.vlm.warmup_steps),
             Self::Two => (&mut train.stage2.steps, &mut train.stage2.warmup_steps),
+            Self::Bc => (&mut train.bc.steps, &mut train.bc.warmup_steps),
         };
         *of_stage = steps;
         *warmup = (*warmup).min(steps);
@@ -80,7 +92,7 @@ impl fmt::Display for StageKind {
 
 /// There is no such stage.
 #[derive(Debug, thiserror::Error)]
-#[error("There is no stage \"{0}\". Choose 1, 1b, vlm or 2.")]
+#[error("There is no stage \"{0}\". Choose 1, 1b, vlm, 2 or bc.")]
 pub struct UnknownStage(String);
 
 impl FromStr for StageKind {

@@ -1,5 +1,7 @@
 //! Training: the stages, what they share, and how a run is kept on disk so that it can be resumed at any step.
 
+mod ahead;
+mod bc;
 mod curves;
 mod estimate;
 mod facts;
@@ -20,6 +22,7 @@ mod vlm;
 mod world_loss;
 mod world_trainer;
 
+pub use bc::StageBc;
 pub use curves::curves;
 pub use estimate::TrainingMemory;
 pub use kind::{StageKind, UnknownStage};

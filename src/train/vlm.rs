@@ -7,13 +7,13 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 
+use super::ahead::Ahead;
 use super::facts::{FactsHead, facts_losses};
 use super::gradients::{Batch, gradients};
 use super::optimizer::adamw;
@@ -46,12 +46,6 @@ struct Lesson {
     encoded: Vec<Encoded>,
 }
 
-/// [`POOL`] lessons that follow each other.
-struct Pool {
-    number: usize,
-    lessons: Vec<Lesson>,
-}
-
 pub struct StageVlm {
     config: Config,
     device: Device,
@@ -60,8 +54,8 @@ pub struct StageVlm {
     model: VlmModel,
     facts: FactsHead,
     optimizers: [ModuleOptimizer; 2],
-    pool: Option<Pool>,
-    next: Option<JoinHandle<Result<Pool, TrainError>>>,
+    /// [`POOL`] lessons each, which follow each other.
+    pools: Ahead<Vec<Lesson>>,
 }
 
 impl StageVlm {
@@ -95,8 +89,7 @@ impl StageVlm {
             model,
             facts,
             optimizers,
-            pool: None,
-            next: None,
+            pools: Ahead::new("examples"),
         })
     }
 
@@ -111,29 +104,12 @@ impl StageVlm {
 
     /// A lesson by its number in the run; the pool after it is being made meanwhile.
     fn lesson(&mut self, lesson: usize) -> Result<Lesson, TrainError> {
-        let number = lesson / POOL;
-        if self.pool.as_ref().is_none_or(|pool| pool.number != number) {
-            let waiting = self.next.take().map(|next| {
-                next.join()
-                    .unwrap_or_else(|_| Err(TrainError::Data("Making examples failed with a panic.".into())))
-            });
-            let pool = match waiting {
-                Some(pool) => Some(pool?).filter(|pool| pool.number == number),
-                None => None,
-            };
-            self.pool = Some(match pool {
-                Some(pool) => pool,
-                None => make_pool(&self.config, &self.instructions, &self.tokenizer, number)?,
-            });
-            let (config, instructions) = (self.config.clone(), self.instructions.clone());
-            let tokenizer = self.tokenizer.clone();
-            let next = std::thread::Builder::new()
-                .name("examples".into())
-                .spawn(move || make_pool(&config, &instructions, &tokenizer, number + 1))
-                .map_err(|err| TrainError::Data(format!("Could not start a thread for examples: {err}.")))?;
-            self.next = Some(next);
-        }
-        let lesson = self.pool.as_mut().and_then(|pool| pool.lessons.get_mut(lesson % POOL));
+        let (config, instructions, tokenizer) = (&self.config, &self.instructions, &self.tokenizer);
+        let pool = self.pools.fetch(lesson / POOL, || {
+            let (config, instructions, tokenizer) = (config.clone(), instructions.clone(), tokenizer.clone());
+            move |number| make_pool(&config, &instructions, &tokenizer, number)
+        })?;
+        let lesson = pool.get_mut(lesson % POOL);
         lesson
             .map(|lesson| {
                 std::mem::replace(
@@ -260,7 +236,7 @@ impl Stage for StageVlm {
             model.load(folder.join("optimizer-model.bpk")).map_err(wrong)?,
             facts.load(folder.join("optimizer-facts.bpk")).map_err(wrong)?,
         ];
-        (self.pool, self.next) = (None, None);
+        self.pools.forget();
         Ok(())
     }
 }
@@ -276,7 +252,7 @@ fn make_pool(
     instructions: &Instructions,
     tokenizer: &VlmTokenizer,
     number: usize,
-) -> Result<Pool, TrainError> {
+) -> Result<Vec<Lesson>, TrainError> {
     let (stage, seed) = (&config.train.vlm, config.train.seed);
     let first = number * POOL;
     let mut lessons = Vec::with_capacity(POOL);
@@ -292,7 +268,7 @@ fn make_pool(
                 encoded: Vec::new(),
             });
         }
-        return Ok(Pool { number, lessons });
+        return Ok(lessons);
     }
     let wanted = POOL * stage.batch;
     let mut examples = Vec::with_capacity(wanted);
@@ -338,5 +314,5 @@ fn make_pool(
         let frames = encoded.iter().map(|encoded| encoded.frame.clone()).collect();
         lessons.push(Lesson { frames, facts, encoded });
     }
-    Ok(Pool { number, lessons })
+    Ok(lessons)
 }

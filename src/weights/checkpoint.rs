@@ -1,5 +1,5 @@
 //! A checkpoint folder: `config.json`, `*.safetensors` with the keys `encoder.` `target_encoder.` `predictor.`
-//! `heads.` `gpi.` `vlm.` `latent_stats.`, `tokenizer.json` and `card.md`.
+//! `heads.` `gpi.` `vlm.` `policy.` `latent_stats.`, `tokenizer.json` and `card.md`.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -131,7 +131,7 @@ pub fn proprioception(read: Tensor<2>, truth: Tensor<2>) -> Tensor<1> {
 }
 
 /// Mean of `max(x, 0) - x y + log(1 + exp(-|x|))`, which never overflows.
-fn binary_cross_entropy(logit: Tensor<2>, label: Tensor<2>) -> Tensor<1> {
+pub fn binary_cross_entropy(logit: Tensor<2>, label: Tensor<2>) -> Tensor<1> {
     let tail = (logit.clone().abs().neg().exp() + 1.0).log();
     (relu(logit.clone()) - logit * label + tail).mean()
 }

@@ -225,6 +225,58 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
 }
 
 #[test]
+fn a_policy_that_clones_behaviour_is_trained_kept_and_measured_beside_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = folder.path().join("tiny");
+    with_list(&tiny);
+    let bc = [&DEMO[..], &["--episodes", "2", "--baseline", "bc"]].concat();
+    let refused = eval(folder.path(), &[&["--checkpoint", "tiny"], &bc[..]].concat(), 2);
+    let said = refused["error"].as_str().unwrap();
+    assert!(
+        said.contains("no policy for the baseline") && said.contains("thinkjepa train --stage bc"),
+        "{said}"
+    );
+    let train = [
+        "train", "--stage", "bc", "--run", "bc", "--from", "tiny", "--out", "tiny", "--steps", "3",
+    ];
+    let done = document(
+        &run_in(
+            folder.path(),
+            &[&train[..], &["--device", "cpu", "--json"]].concat(),
+            &[],
+        ),
+        0,
+    );
+    assert!(done["metrics"]["move"].as_f64().unwrap() > 0.0, "{done}");
+    let card = std::fs::read_to_string(tiny.join("card.md")).unwrap();
+    assert!(
+        card.contains("- Stage bc: 3 steps of 4 moments out of 6 demonstrations of 40 actions"),
+        "{card}"
+    );
+    let chain = figures(in_tiny(folder.path(), &[&DEMO[..], &["--episodes", "2"]].concat()));
+    let report = figures(in_tiny(folder.path(), &bc));
+    assert_eq!(
+        report,
+        figures(in_tiny(folder.path(), &[&bc[..], &["--jobs", "1"]].concat()))
+    );
+    assert_eq!(
+        (&report["n"], &report["settings"]["baseline"]),
+        (&2.into(), &"bc".into())
+    );
+    let measured = &report["measured"];
+    assert_eq!(
+        measured["lists_right"], chain["measured"]["lists_right"],
+        "the same lists"
+    );
+    // Two sub-goals of at most three steps each.
+    assert!(measured["steps_per_episode"].as_f64().unwrap() <= 6.0, "{measured}");
+    assert!(
+        measured["declared"].is_object() && measured["solved_in_budget"].is_object(),
+        "{measured}"
+    );
+}
+
+#[test]
 fn every_failed_episode_has_its_blame_and_a_stopped_measurement_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     with_list(&folder.path().join("tiny"));

@@ -124,6 +124,22 @@ fn stage_vlm_is_resumed_bit_for_bit() {
     twice(at, "vlm", false, &["--preset", "small.ron"]);
 }
 
+/// It adds the policy to the checkpoint, and everything else stays as it was.
+#[test]
+fn stage_bc_is_resumed_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    untrained(&at.join("base"));
+    write_preset(at, "small.ron", &small());
+    let made = twice(at, "bc", true, &["--preset", "small.ron", "--from", "base"]);
+    let (policy, rest): (Vec<_>, Vec<_>) = made.into_iter().partition(|tensor| tensor.name.starts_with("policy."));
+    assert!(
+        policy.len() > 20 && rest == tensors(&at.join("base")),
+        "{}",
+        policy.len()
+    );
+}
+
 /// Frozen, the world model stays as it was; in joint mode encoder and predictor move, and the statistics with them.
 #[test]
 fn stage_2_is_resumed_bit_for_bit_alone_and_jointly() {

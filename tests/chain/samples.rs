@@ -72,7 +72,7 @@ fn every_stage_is_sampled_and_trains_as_it_does_without() {
         if stage != "vlm" {
             args.extend(["--steps", &steps]);
         }
-        if matches!(stage, "1b" | "2") {
+        if matches!(stage, "1b" | "2" | "bc") {
             args.extend(["--from", "base"]);
         }
         command(&args);
@@ -86,10 +86,11 @@ fn every_stage_is_sampled_and_trains_as_it_does_without() {
         );
         assert!(sampled_steps(&at.join(&without)).is_empty(), "stage {stage}");
         let run = at.join(&with);
-        let expected: Vec<usize> = if stage == StageKind::Vlm {
-            (2..=STEPS).collect()
-        } else {
-            (1..=STEPS).collect()
+        let expected: Vec<usize> = match stage {
+            StageKind::Vlm => (2..=STEPS).collect(),
+            // Where a checkpoint is kept.
+            StageKind::Bc => vec![4, STEPS],
+            _ => (1..=STEPS).collect(),
         };
         assert_eq!(sampled_steps(&run), expected, "stage {stage}");
         let samples: Vec<Sample> = expected.iter().map(|step| Sample::read(&run, *step).unwrap()).collect();
@@ -133,6 +134,13 @@ fn every_stage_is_sampled_and_trains_as_it_does_without() {
                     assert!(pairs.cosines.iter().all(|cosine| cosine.abs() < 1.001));
                 }
                 assert_ne!(samples[0].content, samples[STEPS - 1].content);
+            }
+            StageKind::Bc => {
+                for sample in &samples {
+                    let plans = &sample.content.plans;
+                    assert!(plans.len() == 6 && plans.iter().all(|plan| plan.steps <= plan.budget));
+                    assert!(plans.iter().all(|plan| plan.reached || plan.steps == plan.budget));
+                }
             }
         }
     }

@@ -47,6 +47,7 @@ pub fn config() -> Config {
     let train = &mut config.train;
     (train.stage1.batch, train.stage1.lr.warmup_steps) = (4, 0);
     (train.stage1b.batch, train.stage1b.rollout, train.stage1b.warmup_steps) = (4, 2, 0);
+    (train.bc.batch, train.bc.episodes, train.bc.warmup_steps) = (4, 6, 0);
     config.validate("tiny").unwrap();
     config
 }

@@ -159,6 +159,7 @@ fn what_is_missing_is_named() {
     assert!(train(&["--stage", "1b"]).contains("name it with --from"));
     let error = train(&["--stage", "1b", "--from", "nowhere"]);
     assert!(error.contains("nowhere holds neither"), "{error}");
+    assert!(train(&["--stage", "bc"]).contains("a checkpoint with a language model"));
     assert!(train(&["--stage", "3"]).contains("no stage \"3\""));
     assert!(train(&["--stage", "1", "--steps", "0"]).contains("train.stage1.steps"));
     assert_eq!(
@@ -184,6 +185,7 @@ fn a_step_may_add_up_several_batches_in_every_stage() {
         train.stage2.lr_gpi,
         train.stage2.lr_lora,
     ) = (1e-30, 1e-30, 1e-30, 1e-30);
+    train.bc.lr = 1e-30;
     (train.vlm.facts_steps, train.vlm.batch, train.vlm.warmup_steps) = (0, 2, 0);
     let stage = &mut train.stage2;
     (stage.scenes_total, stage.scenes, stage.lora_scenes, stage.warmup_steps) = (6, 2, 2, 0);
@@ -194,7 +196,13 @@ fn a_step_may_add_up_several_batches_in_every_stage() {
     let data = ["datagen", "--episodes", "3", "--steps", "6", "--out", "data"];
     document(&command(at, &[&data[..], &["--preset", "tiny.ron"]].concat()), 0);
 
-    for (stage, field) in [("1", "stage1"), ("1b", "stage1b"), ("vlm", "vlm"), ("2", "stage2")] {
+    for (stage, field) in [
+        ("1", "stage1"),
+        ("1b", "stage1b"),
+        ("vlm", "vlm"),
+        ("2", "stage2"),
+        ("bc", "bc"),
+    ] {
         let logged = |parts: usize, steps: usize| -> Vec<Value> {
             let (run, set) = (
                 format!("{stage}-{parts}"),

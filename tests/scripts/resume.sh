@@ -3,7 +3,7 @@
 # those of a run that was left alone: stage by stage.
 #
 # Usage: tests/scripts/resume.sh [STAGE [STEP]]
-# STAGE is 1, 1b, vlm or 2; by default all of them, one after the other. STEP is where the run is killed, 21 to 39; by
+# STAGE is 1, 1b, vlm, 2 or bc; by default all of them, one after the other. STEP is where the run is killed, 21 to 39; by
 # default it is drawn. The program is built first, episodes are made in a temporary folder, nothing else is touched.
 #
 # All networks and batches are nano's own; stages after the first begin from checkpoints/nano. What goes before the steps in
@@ -14,12 +14,12 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 every=20
-stages="${1:-1 1b vlm 2}"
+stages="${1:-1 1b vlm 2 bc}"
 for stage in $stages; do
     case "$stage" in
-    1 | 1b | vlm | 2) ;;
+    1 | 1b | vlm | 2 | bc) ;;
     *)
-        echo "There is no stage $stage. Choose 1, 1b, vlm or 2." >&2
+        echo "There is no stage $stage. Choose 1, 1b, vlm, 2 or bc." >&2
         exit 2
         ;;
     esac
@@ -57,6 +57,7 @@ train() {
         set -- --from checkpoints/nano "$@" --set train.stage2.scenes_total=200 \
             --set train.stage2.lora_steps=$((steps - 10))
         ;;
+    bc) set -- --from checkpoints/nano "$@" ;;
     esac
     exec "$program" train --stage "$stage" --device cpu "$@" >"$run.log" 2>&1
 }

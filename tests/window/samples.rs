@@ -109,6 +109,15 @@ pub(super) fn sample(stage: Stage, step: usize) -> Sample {
             }),
             ..SampleContent::default()
         },
+        Stage::Bc => SampleContent {
+            plans: vec![PlanSample {
+                what: "pick up the red block".to_owned(),
+                reached: true,
+                steps: 4,
+                budget: 20,
+            }],
+            ..SampleContent::default()
+        },
     };
     Sample::new(stage, step, 0.31, content)
 }

@@ -113,6 +113,9 @@ pub(super) enum Baseline {
     TrueLists,
     /// The language model's list, carried out by the scripted expert: no goals, no world model, no planner
     VlmExpert,
+    /// The language model's list, each sub-goal carried out by a policy that has cloned the expert's behaviour (`train
+    /// --stage bc`): no goals, no world model, no planner
+    Bc,
     /// The true list, carried out by the scripted expert
     Expert,
 }
@@ -126,6 +129,7 @@ impl Baseline {
             Self::Random => "random",
             Self::TrueLists => "true_lists",
             Self::VlmExpert => "vlm_expert",
+            Self::Bc => "bc",
             Self::Expert => "expert",
         }
     }

@@ -21,7 +21,7 @@ use crate::eval::maps::MapSource;
 use crate::eval::{EpisodeOutcome, EvalEpisode, EvalReport, Machine, Rate, demo_suite, listing};
 use crate::planner::{Models, PlannerError};
 use crate::sim::tasks::{TaskBook, list_is_right, run_primitive};
-use crate::sim::{Environment, Scene};
+use crate::sim::{Environment, Frame, Scene};
 
 pub(super) fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
     let suite = demo_suite(
@@ -122,7 +122,7 @@ pub(super) struct Runner<'a> {
     baseline: Baseline,
     /// Whose maps goals are made with.
     map: MapSource,
-    /// None where nothing is asked of a model.
+    /// None where nothing is planned.
     models: Option<Models<'a>>,
 }
 
@@ -131,6 +131,11 @@ impl<'a> Runner<'a> {
         let baseline = eval.baseline();
         let models = match baseline {
             Baseline::Random | Baseline::Expert => None,
+            Baseline::Bc => {
+                bench.system.follower()?;
+                bench.system.vlm()?;
+                None
+            }
             _ => Some(bench.system.models()?),
         };
         Ok(Self {
@@ -183,6 +188,12 @@ impl<'a> Runner<'a> {
         let Some(models) = self.models else {
             return match self.baseline {
                 Baseline::Expert => run.by_expert(one, &teacher, moment, cancel),
+                Baseline::Bc => {
+                    let system = &self.bench.system;
+                    let follower = system.follower().map_err(|err| PlannerError::Model(Box::new(err)))?;
+                    let decide = |frame: &Frame, body: [f32; 4], text: &str| follower.decide(frame, body, text);
+                    run.by_policy(one, system, &decide, moment, cancel)
+                }
                 _ => Ok(run_random(one, self.budget(one))),
             };
         };

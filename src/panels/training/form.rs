@@ -144,7 +144,7 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     label(
         ui,
         "Stage",
-        "1: world model (Algorithm 1). 1b: predictor on rollouts. vlm: instructions. 2: GPI and LoRA (method 7).",
+        "1: world model (Algorithm 1). 1b: predictor on rollouts. vlm: instructions. 2: GPI and LoRA (method 7). bc: behaviour cloning, the baseline.",
     );
     let titled = |stage: Stage| format!("{}  {}", stage.name(), stage.title());
     let combo = ComboBox::from_id_salt("stage")
@@ -198,7 +198,7 @@ fn new_run_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     if let Some(nowhere) = nowhere {
         problem(ui, &format!("From: there is nothing at {}.", nowhere.display()));
     }
-    if form.stage != Stage::Vlm {
+    if form.stage.reads_episodes() {
         let tip =
             "Folder of episodes, made where it is missing or empty; stage 2 reads them where joint_rate is above 0";
         label(ui, "Data", tip);

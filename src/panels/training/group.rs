@@ -104,6 +104,11 @@ pub(super) fn explained(name: &str) -> &'static str {
         "goal_regression" => {
             "Squared distance of goals to the states that were achieved, in the comparison space, 0 or more (beyond the method)."
         }
+        "move" => {
+            "Smooth-L1 error of dx and dy beside the expert's, in shares of a full step (stage bc; beyond the method)."
+        }
+        "grip" => "Cross-entropy of the grip's sign beside the expert's, nats (stage bc; beyond the method).",
+        "done" => "Cross-entropy of \"the sub-goal holds\", nats (stage bc; beyond the method).",
         "learning_rate" => {
             "Rate of the predictor and the heads in stage 1, of what is trained elsewhere: warm-up, then a cosine (method 5; Algorithm 1, line 19)."
         }

@@ -74,7 +74,7 @@ fn time_text(steps: Option<usize>, stage: Stage, config: &Config, listed: &[RunF
 /// in the first one.
 fn difference(stage: Stage, have: &Config, asked: &Config) -> Option<(String, String)> {
     let models: &[&str] = match stage {
-        Stage::One | Stage::OneB => &["world_model"],
+        Stage::One | Stage::OneB | Stage::Bc => &["world_model"],
         Stage::Vlm => &["vlm"],
         Stage::Two => &["world_model", "vlm", "gpi"],
     };
@@ -82,6 +82,7 @@ fn difference(stage: Stage, have: &Config, asked: &Config) -> Option<(String, St
         Stage::One => &["batch", "accumulation", "mask"],
         Stage::OneB => &["batch", "accumulation", "rollout"],
         Stage::Vlm => &["batch", "accumulation", "facts_batch", "facts_steps"],
+        Stage::Bc => &["batch", "accumulation"],
         Stage::Two => &[
             "scenes",
             "sub_goals_per_scene",

@@ -242,7 +242,7 @@ impl TrainingForm {
             // Stage 1 begins from nothing unless a checkpoint is named.
             from: from.or_else(|| checkpoint_in_use(view).filter(|_| self.stage != Stage::One)),
             scene: scene(view),
-            data: named_path(&self.data).filter(|_| self.stage != Stage::Vlm),
+            data: named_path(&self.data).filter(|_| self.stage.reads_episodes()),
             device: device(view),
         })
     }

@@ -247,7 +247,7 @@ fn stem(stage: Stage, config: &Config) -> Option<(&'static str, &'static str, St
             &config.world_model.encoder.stem,
         ),
         Stage::Vlm => (LANGUAGE_MODEL, "vlm.stem", &config.vlm.stem),
-        Stage::OneB | Stage::Two => return None,
+        Stage::OneB | Stage::Two | Stage::Bc => return None,
     };
     let text = match stem {
         Stem::Patch => "one linear map a patch".to_owned(),
@@ -272,8 +272,8 @@ fn sections(stage: Stage) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut sections = vec![("Stage", vec![stage.settings()]), ("Optimiser and run", RUN.to_vec())];
     match stage {
         Stage::One => sections.push((WORLD_MODEL, vec!["world_model"])),
-        // What is frozen has the shape that it was made with.
-        Stage::OneB => {}
+        // What is frozen has the shape that it was made with, and the policy has that of the world model.
+        Stage::OneB | Stage::Bc => {}
         Stage::Vlm => sections.push((LANGUAGE_MODEL, vec!["vlm"])),
         Stage::Two => {
             sections.push(("Goal projection", vec!["gpi", "vlm.lora"]));

@@ -143,12 +143,12 @@ pub(super) fn stage_2(
     Ok(JobDone { steps, done, written })
 }
 
-fn open_from(job: &Job) -> Result<Option<Checkpoint>, JobError> {
+pub(super) fn open_from(job: &Job) -> Result<Option<Checkpoint>, JobError> {
     Ok(job.from.as_deref().map(Checkpoint::open).transpose()?)
 }
 
 /// Tasks on the table of the job's scene: of the book that it names, or that the settings do.
-fn sampler(job: &Job) -> Result<TaskSampler, JobError> {
+pub(super) fn sampler(job: &Job) -> Result<TaskSampler, JobError> {
     let scene = Scene::load(&job.scene)?;
     let tasks = match job.config.train.tasks.as_str() {
         TrainConfig::TASKS_OF_SCENE => &scene.tasks,

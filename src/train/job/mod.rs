@@ -1,6 +1,7 @@
 //! One training from beginning to end, as the command line and the window start it: open the data, take up what an
 //! earlier stage made, run the stage in its folder, and put what came out into a checkpoint.
 
+mod cloning;
 mod from;
 mod language;
 mod outcome;
@@ -152,6 +153,7 @@ pub fn run(
         StageKind::OneB => world::stage_1b(job, device, cancel, observe),
         StageKind::Vlm => language::stage_vlm(job, device, cancel, observe),
         StageKind::Two => language::stage_2(job, device, cancel, observe),
+        StageKind::Bc => cloning::stage_bc(job, device, cancel, observe),
     }
 }
 

@@ -15,10 +15,11 @@ fn made(stage: StageKind, config: &Config) -> Vec<&'static str> {
     const WORLD: [&str; 5] = ["encoder.", "target_encoder.", "heads.", "predictor.", "latent_stats."];
     match stage {
         StageKind::One | StageKind::OneB => WORLD.to_vec(),
-        // The goals of another language model mean nothing to the new one, and go.
-        StageKind::Vlm => vec!["vlm.", "gpi."],
+        // The goals of another language model mean nothing to the new one, and go; so does a policy that reads its words.
+        StageKind::Vlm => vec!["vlm.", "gpi.", "policy."],
         StageKind::Two if config.train.stage2.joint_rate > 0.0 => [&["gpi."], &WORLD[..]].concat(),
         StageKind::Two => vec!["gpi."],
+        StageKind::Bc => vec!["policy."],
     }
 }
 

@@ -35,8 +35,17 @@ fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
             "train.stage1b",
             "train.vlm",
             "train.stage2",
+            "train.bc",
         ],
-        StageKind::OneB => &["vlm", "gpi", "train.tasks", "train.stage1", "train.vlm", "train.stage2"],
+        StageKind::OneB => &[
+            "vlm",
+            "gpi",
+            "train.tasks",
+            "train.stage1",
+            "train.vlm",
+            "train.stage2",
+            "train.bc",
+        ],
         // Of the world model it takes the size of the frames; it has no adapters.
         StageKind::Vlm => &[
             "world_model.patch_size",
@@ -50,10 +59,19 @@ fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
             "train.stage1",
             "train.stage1b",
             "train.stage2",
+            "train.bc",
         ],
         // In joint mode the loss and the rates of stage 1 are those of the world model.
-        StageKind::Two if config.train.stage2.joint_rate > 0.0 => &["train.stage1b", "train.vlm"],
-        StageKind::Two => &["train.stage1", "train.stage1b", "train.vlm"],
+        StageKind::Two if config.train.stage2.joint_rate > 0.0 => &["train.stage1b", "train.vlm", "train.bc"],
+        StageKind::Two => &["train.stage1", "train.stage1b", "train.vlm", "train.bc"],
+        StageKind::Bc => &[
+            "vlm",
+            "gpi",
+            "train.stage1",
+            "train.stage1b",
+            "train.vlm",
+            "train.stage2",
+        ],
     };
     [&NEVER, of_stage].concat()
 }
@@ -72,6 +90,10 @@ fn relevant(stage: StageKind, config: &Config) -> Value {
     if stage == StageKind::Two {
         // It takes its cosines as planning does.
         document["plan"] = json!({ "similarity": config.plan.similarity });
+    }
+    if stage == StageKind::Bc {
+        // It reads the language model's words, and the frames are as fine as the language model wants them.
+        document["vlm"] = json!({ "vocab_size": config.vlm.vocab_size, "image_size": config.vlm.image_size });
     }
     document
 }
@@ -176,19 +198,19 @@ mod tests {
 
     #[test]
     fn a_run_is_compared_in_what_its_own_stage_depends_on() {
-        use StageKind::{One, OneB, Two, Vlm};
-        let changes: [(&str, &[StageKind]); 23] = [
+        use StageKind::{Bc, One, OneB, Two, Vlm};
+        let changes: [(&str, &[StageKind]); 26] = [
             ("precision=\"bf16\"", &StageKind::ALL),
             ("train.seed=9", &StageKind::ALL),
             ("train.betas=[0.8,0.9]", &StageKind::ALL),
-            ("train.tasks=thinkbench", &[Vlm, Two]),
+            ("train.tasks=thinkbench", &[Vlm, Two, Bc]),
             ("train.clip_norm=0.7", &StageKind::ALL),
             ("train.checkpoint_every=7", &[]),
             ("train.samples_every=7", &[]),
             ("plan.horizon=3", &[]),
             ("plan.cost.term=content", &[]),
-            ("world_model.encoder.depth=3", &[One, OneB, Two]),
-            ("world_model.predictor.residual=false", &[One, OneB, Two]),
+            ("world_model.encoder.depth=3", &[One, OneB, Two, Bc]),
+            ("world_model.predictor.residual=false", &[One, OneB, Two, Bc]),
             ("vlm.depth=2", &[Vlm, Two]),
             ("vlm.lora.rank=3", &[Two]),
             ("gpi.temperature=0.3", &[Two]),
@@ -201,6 +223,9 @@ mod tests {
             ("train.stage1b.rollout=3", &[OneB]),
             ("train.vlm.requery_share=0.3", &[Vlm]),
             ("train.stage2.joint_rate=0.3", &[Two]),
+            ("train.bc.noise=0.2", &[Bc]),
+            ("train.bc.accumulation=2", &[Bc]),
+            ("vlm.vocab_size=800", &[Vlm, Two, Bc]),
         ];
         let folder = tempfile::tempdir().unwrap();
         for stage in StageKind::ALL {

@@ -6,6 +6,7 @@
 //! time of a step.
 
 mod answers;
+mod cloned;
 mod masks;
 mod open_loop;
 mod pairs;
@@ -24,6 +25,7 @@ use crate::sim::Frame;
 use crate::weights::write_file;
 
 pub(super) use answers::answers;
+pub(super) use cloned::cloned;
 pub(super) use masks::masks;
 pub(super) use open_loop::open_loop;
 pub use pairs::Pairs;
@@ -63,7 +65,7 @@ pub struct SampleContent {
     pub pairs: Option<Pairs>,
     /// Beside the teacher's (stage vlm).
     pub answers: Vec<AnswerSample>,
-    /// Toward encoded goals (stage 1b, with a checkpoint).
+    /// Toward encoded goals (stage 1b), or a sub-goal's text in the hands of the policy (stage bc); with a checkpoint.
     pub plans: Vec<PlanSample>,
 }
 
@@ -151,7 +153,7 @@ pub struct MapSample {
     pub chance: f64,
 }
 
-/// One plan toward an encoded goal, carried out.
+/// One sub-goal, carried out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanSample {
     pub what: String,

@@ -14,7 +14,8 @@ const ANSWERS: &str = "What the language model writes, greedily, to tasks with n
 const MAPS: &str = "Share of the attention map w_k on the patches of the sub-goal's objects, last layer, mean of heads (method, \
                     4.4). Even: what a map that is the same everywhere has there.";
 const PLANS: &str = "CEM toward an encoded goal with the networks as they are, from a fixed start, carried out in the simulator \
-                     (Algorithm 2). Reached: the goal's physical predicate held for two steps. Made with each checkpoint.";
+                     (Algorithm 2); in stage bc the policy's own actions for a sub-goal's text. Reached: the goal's physical predicate \
+                     held, for two steps where it was planned. Made with each checkpoint.";
 
 pub(super) fn answers_ui(ui: &mut Ui, pictures: &mut Pictures, answers: &[AnswerSample]) {
     let p = Palette::of(ui);

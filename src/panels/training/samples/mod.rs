@@ -81,7 +81,7 @@ pub fn samples_ui(ui: &mut Ui, state: &mut ViewState, &View { metrics, .. }: &Vi
     let Some(sample) = samples.shown.as_ref().filter(|_| samples.run == run) else {
         faces::empty_ui(
             ui,
-            "Spectrum and masks of stage 1, rollouts of 1b, answers of stage vlm, the K x K of stage 2.",
+            "Spectrum and masks of stage 1, rollouts of 1b, answers of stage vlm, the K x K of stage 2, sub-goals in the hands of bc.",
             "This run has no sample: it has done no step yet, was made without them (train.samples_every = 0), or is older \
              than they are.",
         );
