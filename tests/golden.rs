@@ -51,6 +51,7 @@ fn config(residual: bool) -> WorldModelConfig {
             residual,
             grip_sign: true,
         },
+        temporal_distance: 0,
     }
 }
 

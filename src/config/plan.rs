@@ -10,6 +10,8 @@ pub enum CostTerm {
     Similarity,
     /// Squared distance of the comparison vectors: scene content, gripper position and flags.
     Content,
+    /// How many actions it still takes to the goal, as the model's temporal distance judges it.
+    Temporal,
     /// Gripper position first, grip flags once it is there. It reads nothing but proprioception out of the latent.
     Gate,
 }

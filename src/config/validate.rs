@@ -1,7 +1,7 @@
 //! Reading a configuration: unknown fields, wrong types and values out of range are errors that name the field.
 
 use super::rules::{MAX_SIZE, MAX_STEPS, Rules};
-use super::{Config, GpiConfig, MaskConfig, PRESETS, PlanConfig, TrainConfig, VlmConfig, WorldModelConfig};
+use super::{Config, CostTerm, GpiConfig, MaskConfig, PRESETS, PlanConfig, TrainConfig, VlmConfig, WorldModelConfig};
 
 /// Why a configuration was refused.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,13 @@ impl Config {
         vlm(&mut rules, &self.vlm);
         gpi(&mut rules, &self.gpi);
         plan(&mut rules, &self.plan);
+        let (term, width) = (self.plan.cost.term, self.world_model.temporal_distance);
+        rules.expect(
+            "plan.cost.term",
+            "temporal",
+            term != CostTerm::Temporal || width > 0,
+            "similarity, content or gate, or a temporal distance (world_model.temporal_distance above 0)",
+        );
         train(&mut rules, &self.train, self.world_model.clip_len);
         rules.found
     }
@@ -115,6 +122,7 @@ fn world_model(rules: &mut Rules, model: &WorldModelConfig) {
     rules.heads("world_model.predictor.heads", predictor.heads, predictor.dim);
     rules.size("world_model.predictor.mlp_ratio", predictor.mlp_ratio);
     rules.size("world_model.predictor.action_hidden", predictor.action_hidden);
+    rules.whole("world_model.temporal_distance", model.temporal_distance, 0, MAX_SIZE);
 }
 
 fn vlm(rules: &mut Rules, vlm: &VlmConfig) {

@@ -77,6 +77,9 @@ pub struct WorldModelConfig {
     pub action_dim: usize,
     pub encoder: EncoderConfig,
     pub predictor: PredictorConfig,
+    /// Hidden width of the temporal distance that stage 1b trains beside the predictor; 0 for none.
+    #[serde(default)]
+    pub temporal_distance: usize,
 }
 
 impl WorldModelConfig {

@@ -108,6 +108,10 @@ impl LatentModel for LinearWorld {
         pooled.matmul(weight.transpose()) + self.matrix(self.golden.proprio_bias.clone(), [1, 4])
     }
 
+    fn temporal_distance(&self, _states: Tensor<2>, _goals: Tensor<2>) -> Option<Tensor<1>> {
+        None
+    }
+
     fn latent_mean(&self) -> &[f32] {
         &self.golden.mean
     }

@@ -18,6 +18,7 @@ mod overlay;
 mod plan;
 pub mod rollout;
 mod shared;
+mod temporal_cost;
 #[cfg(test)]
 pub(crate) mod toy;
 mod truth;

@@ -37,6 +37,11 @@ pub enum PlannerError {
         found: usize,
         expected: usize,
     },
+    #[error(
+        "The cost \"temporal\" needs a world model with a temporal distance, and this one has none. Choose another cost, or \
+         train one: stage 1b with --set world_model.temporal_distance=256."
+    )]
+    NoTemporalDistance,
     #[error("{field} is {value}, expected {expected}.")]
     Setting {
         field: &'static str,
@@ -69,6 +74,8 @@ pub trait LatentModel {
     fn predict(&self, tokens: Tensor<3>, actions: Tensor<2>, bias: Option<&Tensor<1>>) -> Tensor<3>;
     /// Pooled latents `[B, D]` to what they say of the gripper `[B, 4]`: x, y in metres, suction and holding as -1 or 1.
     fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2>;
+    /// Actions from pooled latents `[B, D]` to goals `[B, D]`, `[B]`; none where the model has no temporal distance.
+    fn temporal_distance(&self, states: Tensor<2>, goals: Tensor<2>) -> Option<Tensor<1>>;
     /// Mean of the pooled latent over the training data, `[D]`.
     fn latent_mean(&self) -> &[f32];
     /// The map from centred pooled latents to comparison vectors, `[D, D + 4]` row-major: scene content (the four

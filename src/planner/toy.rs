@@ -92,6 +92,10 @@ impl LatentModel for ToyModel {
         pooled.narrow(1, 0, 4)
     }
 
+    fn temporal_distance(&self, _states: Tensor<2>, _goals: Tensor<2>) -> Option<Tensor<1>> {
+        None
+    }
+
     fn latent_mean(&self) -> &[f32] {
         &self.mean
     }
@@ -132,6 +136,10 @@ impl<M: LatentModel> LatentModel for Still<M> {
 
     fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2> {
         self.model.proprioception(pooled)
+    }
+
+    fn temporal_distance(&self, states: Tensor<2>, goals: Tensor<2>) -> Option<Tensor<1>> {
+        self.model.temporal_distance(states, goals)
     }
 
     fn latent_mean(&self) -> &[f32] {

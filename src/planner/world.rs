@@ -121,6 +121,11 @@ impl LatentModel for TrainedWorld {
         self.model.heads.proprioception(pooled)
     }
 
+    fn temporal_distance(&self, states: Tensor<2>, goals: Tensor<2>) -> Option<Tensor<1>> {
+        let head = self.model.heads.temporal.as_ref()?;
+        Some(head.forward(states, goals))
+    }
+
     fn latent_mean(&self) -> &[f32] {
         &self.stats.mean
     }
@@ -187,13 +192,16 @@ mod tests {
 
     #[test]
     fn it_plans_with_every_cost_and_the_same_plan_again() {
-        let (config, world) = nano();
+        let mut config = preset("nano").unwrap();
+        config.world_model.temporal_distance = 16;
+        let (config, world) = of(config);
         let tokens = world.encode(&[frame(0), frame(90)]).unwrap();
         let (present, goal) = (tokens.clone().narrow(0, 0, 1), tokens.narrow(0, 1, 1));
         let space = LatentSpace::new(&world, config.plan.similarity).unwrap();
         for term in [
             crate::config::CostTerm::Similarity,
             crate::config::CostTerm::Content,
+            crate::config::CostTerm::Temporal,
             crate::config::CostTerm::Gate,
         ] {
             let (g, p) = (pool(goal.clone()), pool(present.clone()));
@@ -251,6 +259,28 @@ mod tests {
         assert!(uniform < 1e-5, "{uniform}");
         let peaked = (0..16).map(|i| if i == 5 { 16.0 } else { 0.0 }).collect();
         assert!(gap(peaked) > 1e-3);
+    }
+
+    #[test]
+    fn the_temporal_cost_needs_its_head_and_tells_the_scene_from_the_gripper() {
+        let cost = |config: Config| {
+            let (config, world) = of(config);
+            let tokens = world.encode(&[frame(0), frame(90), frame(200)]).unwrap();
+            let [present, goal, other] = [0, 1, 2].map(|i| pool(tokens.clone().narrow(0, i, 1)));
+            let space = LatentSpace::new(&world, config.plan.similarity).unwrap();
+            let term = crate::config::CostTerm::Temporal;
+            let cost = cost_of(term, &world, &space, goal, present.clone(), GoalSource::Oracle)?;
+            let share = |pooled: Tensor<2>| cost.content(pooled).unwrap().into_scalar::<f32>();
+            // In the present scene nothing is owed to it; in another one something is, however the gripper moves.
+            let same_scene = space.with_content_of(present, other.clone());
+            Ok::<_, crate::planner::PlannerError>([share(same_scene), share(other)])
+        };
+        let mut config = preset("nano").unwrap();
+        let refused = cost(config.clone()).unwrap_err().to_string();
+        assert!(refused.contains("world_model.temporal_distance"), "{refused}");
+        config.world_model.temporal_distance = 16;
+        let [same, other] = cost(config).unwrap();
+        assert!(same.abs() < 1e-3 && other.abs() > 1e-2, "{same} and {other}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod stage1;
 mod stage1b;
 mod stage2;
 mod stats;
+mod temporal;
 mod vlm;
 mod world_loss;
 mod world_trainer;

@@ -1,5 +1,6 @@
 //! Stage 1b: the encoder is frozen, its latents are cached, and the predictor alone learns multi-step rollouts, half of
-//! them through a grasp or a release (as V-JEPA 2-AC does after pre-training).
+//! them through a grasp or a release (as V-JEPA 2-AC does after pre-training). Where the model has a temporal distance, it
+//! learns beside the predictor from what that imagines.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +17,16 @@ use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
 use super::samples::{OpenLoopError, SampleContent, open_loop, plan};
 use super::schedule::learning_rate;
+use super::temporal::Goals;
 use crate::config::Config;
 use crate::data::{ClipSampler, EpisodeStore, StoreError};
 use crate::nn::{computing_in, wide};
-use crate::world_model::{LatentStats, Predictor, WorldModel, pixels};
+use crate::world_model::{Heads, LatentStats, Predictor, TemporalDistance, WorldModel, pixels};
 
 /// Share of the peak rate that is left at the end.
 const RATE_FLOOR: f64 = 0.01;
+/// Of the frames, one in so many goes into statistics.
+const EVERY: usize = 20;
 /// Of a sample: rollouts, and how many steps ahead they go.
 const ROLLOUTS: usize = 32;
 const AHEAD: usize = 8;
@@ -73,14 +77,13 @@ impl LatentCache {
 
     /// Mean-pooled latents of every `stride`-th frame, `[M, D]`.
     pub fn pooled(&self, dim: usize, stride: usize) -> Vec<f32> {
-        let tokens = self.width / dim;
-        let mut out = Vec::new();
-        for frame in self.values.chunks_exact(self.width).step_by(stride) {
-            out.extend(
-                (0..dim).map(|j| (0..tokens).map(|n| f32::from(frame[n * dim + j])).sum::<f32>() / tokens as f32),
-            );
-        }
-        out
+        let frames = self.values.chunks_exact(self.width).step_by(stride);
+        frames.flat_map(|frame| mean_token(frame, dim)).collect()
+    }
+
+    /// Mean-pooled latent of one frame, `[D]`.
+    pub fn pooled_frame(&self, episode: usize, frame: usize, dim: usize) -> impl Iterator<Item = f32> {
+        mean_token(self.clip(episode, frame, 1), dim)
     }
 
     /// Mean variance of the tokens' entries, each about its mean over the store (every `stride`-th frame).
@@ -104,6 +107,12 @@ impl LatentCache {
     }
 }
 
+/// The mean of the tokens of a frame, `[D]`.
+fn mean_token(frame: &[f16], dim: usize) -> impl Iterator<Item = f32> {
+    let tokens = frame.len() / dim;
+    (0..dim).map(move |j| (0..tokens).map(|n| f32::from(frame[n * dim + j])).sum::<f32>() / tokens as f32)
+}
+
 pub struct Stage1b {
     config: Config,
     device: Device,
@@ -114,7 +123,11 @@ pub struct Stage1b {
     comparison: Tensor<2>,
     variance: f64,
     predictor: Predictor,
-    optimizer: ModuleOptimizer,
+    temporal: Option<TemporalDistance>,
+    /// What it learns from.
+    goals: Goals,
+    /// Of the predictor and of the temporal distance.
+    optimizers: [ModuleOptimizer; 2],
     /// What stays as it is, for plans.
     frozen: (WorldModel, LatentStats),
 }
@@ -132,9 +145,13 @@ impl Stage1b {
         let device = device.clone().autodiff();
         let dim = config.world_model.dim;
         let comparison = Tensor::from_data(TensorData::new(stats.comparison(1.0, 1.0), [dim, dim + 4]), &device);
-        let variance = cache.token_variance(20);
+        let variance = cache.token_variance(EVERY);
         let predictor = model.predictor.clone().train();
-        let optimizer = adamw(&predictor, config.train.betas, config.train.stage1b.weight_decay);
+        let fresh = || Heads::fresh_temporal(&config.world_model, &device);
+        let temporal = model.heads.temporal.clone().map(Module::train).or_else(fresh);
+        let temporal = temporal.map(|head| head.fitted_to(&cache.pooled(dim, EVERY)));
+        let optimizers = optimizers(&config, &predictor, &temporal);
+        let goals = Goals::of(&store, config.train.seed);
         let clips = ClipSampler::new(store.clone(), config.train.seed, 0..store.episodes());
         Self {
             config,
@@ -145,7 +162,9 @@ impl Stage1b {
             comparison,
             variance,
             predictor,
-            optimizer,
+            temporal,
+            goals,
+            optimizers,
             frozen: (model.clone(), stats.clone()),
         }
     }
@@ -153,6 +172,11 @@ impl Stage1b {
     /// The predictor as it is now, outside of any gradient's graph.
     pub fn predictor(&self) -> Predictor {
         self.predictor.valid()
+    }
+
+    /// The temporal distance as it is now, outside of any gradient's graph.
+    pub fn temporal(&self) -> Option<TemporalDistance> {
+        self.temporal.as_ref().map(Module::valid)
     }
 
     /// Rollouts over the last episodes, as far as a sample looks ahead.
@@ -199,27 +223,36 @@ impl Stage1b {
         let actions = Tensor::<3>::from_data(TensorData::new(actions, [b, r, 3]), &self.device);
         let predictor = computing_in(&self.predictor, self.config.precision);
         let rollout = roll_out(&predictor, &latents, &actions, &self.comparison, self.variance);
-        let loss = rollout.tokens.clone() + rollout.comparison.clone() * stage.lambda_comparison;
+        let mut loss = rollout.tokens.clone() + rollout.comparison.clone() * stage.lambda_comparison;
+        let temporal = self.temporal.as_ref().map(|head| {
+            let seen = (&chosen[..], &rollout.states[..]);
+            self.goals.loss(head, index, seen, &self.cache, &self.device)
+        });
+        if let Some(temporal) = &temporal {
+            loss = loss + temporal.clone();
+        }
 
         let (first, last) = (frame(&latents, 0), frame(&latents, r));
         let compared = |x: Tensor<3>| pooled(x).matmul(self.comparison.clone()).square().mean();
         let (missed, moved) = (rollout.end.detach() - last.clone(), first - last);
         let number = |x: Tensor<1>| x.detach().into_scalar::<f64>();
+        let mut named = vec![
+            ("tokens", number(rollout.tokens)),
+            ("comparison", number(rollout.comparison)),
+            (
+                "error_over_persistence",
+                number(missed.clone().square().mean()) / number(moved.clone().square().mean()),
+            ),
+            (
+                "comparison_over_persistence",
+                number(compared(missed)) / number(compared(moved)),
+            ),
+        ];
+        named.extend(temporal.map(|temporal| ("temporal_distance", number(temporal))));
         Ok(Batch {
             loss,
             loader_secs,
-            named: vec![
-                ("tokens", number(rollout.tokens)),
-                ("comparison", number(rollout.comparison)),
-                (
-                    "error_over_persistence",
-                    number(missed.clone().square().mean()) / number(moved.clone().square().mean()),
-                ),
-                (
-                    "comparison_over_persistence",
-                    number(compared(missed)) / number(compared(moved)),
-                ),
-            ],
+            named,
         })
     }
 }
@@ -232,6 +265,8 @@ struct Rollout {
     comparison: Tensor<1>,
     /// The tokens that are predicted last, `[B, N, D]`.
     end: Tensor<3>,
+    /// Pooled latents of the first frame and of every predicted one, `[B, D]` each.
+    states: Vec<Tensor<2>>,
 }
 
 /// Predicts `R` steps from the first frame of `latents` `[B, R + 1, N, D]` with `actions` `[B, R, D_a]`; `comparison` is
@@ -246,12 +281,15 @@ fn roll_out(
     let [b, r, d] = actions.dims();
     let device = latents.device();
     let mut state = frame(latents, 0);
+    let mut states = vec![pooled(state.clone())];
     let mut l_tokens = Tensor::<1>::zeros([1], &device);
     let mut l_comparison = Tensor::<1>::zeros([1], &device);
     for i in 0..r {
         let action = actions.clone().slice([0..b, i..i + 1]).reshape([b, d]);
         state = predictor.step(state, action, None);
-        let error = wide(state.clone()) - frame(latents, i + 1);
+        let predicted = wide(state.clone());
+        states.push(pooled(predicted.clone()));
+        let error = predicted - frame(latents, i + 1);
         l_tokens = l_tokens + error.clone().square().mean() / (variance * r as f64);
         let error = pooled(error).matmul(comparison.clone());
         l_comparison = l_comparison + error.square().sum_dim(1).mean() / r as f64;
@@ -260,6 +298,7 @@ fn roll_out(
         tokens: l_tokens,
         comparison: l_comparison,
         end: wide(state),
+        states,
     }
 }
 
@@ -283,11 +322,15 @@ impl Stage for Stage1b {
     fn step(&mut self, step: usize) -> Result<Metrics, TrainError> {
         let stage = &self.config.train.stage1b;
         let parts = stage.accumulation;
-        let (gradients, mut metrics) = gradients(&&self.predictor, parts, self.config.train.clip_norm, |part| {
-            self.batch(step * parts + part)
-        })?;
+        let trained = (&self.predictor, &self.temporal);
+        let ((of_predictor, of_temporal), mut metrics) =
+            gradients(&trained, parts, self.config.train.clip_norm, |part| {
+                self.batch(step * parts + part)
+            })?;
         let rate = learning_rate(step, stage.steps, stage.warmup_steps, stage.lr, RATE_FLOOR);
-        self.predictor = self.optimizer.step(rate, self.predictor.clone(), gradients);
+        let [optimizer, optimizer_temporal] = &mut self.optimizers;
+        self.predictor = optimizer.step(rate, self.predictor.clone(), of_predictor);
+        self.temporal = optimizer_temporal.step(rate, self.temporal.clone(), of_temporal);
         metrics.push(("learning_rate", rate));
         Ok(metrics)
     }
@@ -295,10 +338,8 @@ impl Stage for Stage1b {
     fn sample(&self, _steps: usize, plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
         let (frozen, stats) = &self.frozen;
         let plans = if let Some(cancel) = plans {
-            let model = WorldModel {
-                predictor: self.predictor(),
-                ..frozen.clone()
-            };
+            let mut model = frozen.clone();
+            (model.predictor, model.heads.temporal) = (self.predictor(), self.temporal());
             let model = computing_in(&model, self.config.precision);
             let plain = self.device.clone().inner();
             plan(model, stats, &self.config, &self.store.meta().scene, &plain, cancel)?
@@ -318,7 +359,14 @@ impl Stage for Stage1b {
             .clone()
             .save_file(folder.join("predictor.bpk"))
             .map_err(wrong)?;
-        self.optimizer.save(folder.join("optimizer.bpk")).map_err(wrong)
+        let [optimizer, optimizer_temporal] = &self.optimizers;
+        if let Some(temporal) = self.temporal.clone() {
+            temporal.save_file(folder.join("temporal.bpk")).map_err(wrong)?;
+            optimizer_temporal
+                .save(folder.join("optimizer-temporal.bpk"))
+                .map_err(wrong)?;
+        }
+        optimizer.save(folder.join("optimizer.bpk")).map_err(wrong)
     }
 
     fn load(&mut self, folder: &Path) -> Result<(), TrainError> {
@@ -328,14 +376,21 @@ impl Stage for Stage1b {
             .clone()
             .try_load_file(folder.join("predictor.bpk"))
             .map_err(wrong)?;
-        let optimizer = adamw(
-            &self.predictor,
-            self.config.train.betas,
-            self.config.train.stage1b.weight_decay,
-        );
-        self.optimizer = optimizer.load(folder.join("optimizer.bpk")).map_err(wrong)?;
+        let load = |head: TemporalDistance| head.try_load_file(folder.join("temporal.bpk"));
+        self.temporal = self.temporal.take().map(load).transpose().map_err(wrong)?;
+        let [of_predictor, mut of_temporal] = optimizers(&self.config, &self.predictor, &self.temporal);
+        if self.temporal.is_some() {
+            of_temporal = of_temporal.load(folder.join("optimizer-temporal.bpk")).map_err(wrong)?;
+        }
+        let of_predictor = of_predictor.load(folder.join("optimizer.bpk")).map_err(wrong)?;
+        self.optimizers = [of_predictor, of_temporal];
         Ok(())
     }
+}
+
+fn optimizers(config: &Config, predictor: &Predictor, temporal: &Option<TemporalDistance>) -> [ModuleOptimizer; 2] {
+    let (betas, decay) = (config.train.betas, config.train.stage1b.weight_decay);
+    [adamw(predictor, betas, decay), adamw(temporal, betas, decay)]
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Small heads on the mean-pooled latent that anchor it to what a robot knows of itself. No object's place is ever a label.
-//! They answer in single precision whatever they compute in: what they say is compared with measured numbers.
+//! Beside them stands, where it is wanted, a temporal distance. They answer in single precision whatever they compute in:
+//! what they say is compared with measured numbers.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
+use super::TemporalDistance;
 use crate::config::WorldModelConfig;
 use crate::nn::{Mlp, wide};
 
@@ -17,6 +19,8 @@ pub struct Heads {
     pub idm: Mlp,
     /// Linear read-out of gripper x, y (metres), suction and holding (-1 or 1).
     pub prop: Linear,
+    /// None where `world_model.temporal_distance` is 0.
+    pub temporal: Option<TemporalDistance>,
 }
 
 impl Heads {
@@ -24,7 +28,14 @@ impl Heads {
         Self {
             idm: Mlp::new(2 * config.dim, IDM_HIDDEN, config.action_dim, device),
             prop: LinearConfig::new(config.dim, 4).init(device),
+            temporal: Self::fresh_temporal(config, device),
         }
+    }
+
+    /// The temporal distance as it is before training.
+    pub fn fresh_temporal(config: &WorldModelConfig, device: &Device) -> Option<TemporalDistance> {
+        let hidden = config.temporal_distance;
+        (hidden > 0).then(|| TemporalDistance::new(config.dim, hidden, device))
     }
 
     /// Two pooled latents `[B, D]` to the action between them, `[B, D_a]`; the last column is a logit.

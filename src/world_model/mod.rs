@@ -10,6 +10,7 @@ pub mod losses;
 pub mod masking;
 mod model;
 mod predictor;
+mod temporal;
 
 pub use cpu_predictor::CpuPredictor;
 pub use ema::ema_update;
@@ -18,3 +19,4 @@ pub use heads::Heads;
 pub use latent_stats::{LatentStats, SimTemperature};
 pub use model::{WorldModel, pixels};
 pub use predictor::{Predictor, TokenSet};
+pub use temporal::{TemporalDistance, temporal_loss};

@@ -112,7 +112,18 @@ fn stages_1_and_1b_are_resumed_bit_for_bit() {
     datagen(at);
     let more = ["--preset", "small.ron", "--data", "data"];
     twice(at, "1", true, &more);
-    twice(at, "1b", true, &[&more[..], &["--from", "1-whole-out"]].concat());
+    // A temporal distance may be wanted of a world model that has none yet.
+    let from = ["--from", "1-whole-out", "--set", "world_model.temporal_distance=8"];
+    let trained = twice(at, "1b", true, &[&more[..], &from].concat());
+    let of_head = trained
+        .iter()
+        .filter(|tensor| tensor.name.starts_with("heads.temporal."));
+    assert_eq!(of_head.count(), 8, "mean, scale, and weight and bias of three layers");
+    assert!(
+        !tensors(&at.join("1-whole-out"))
+            .iter()
+            .any(|tensor| tensor.name.contains("temporal"))
+    );
 }
 
 #[test]

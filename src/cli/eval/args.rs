@@ -167,6 +167,7 @@ impl Replaced {
 pub(super) enum Cost {
     Similarity,
     Content,
+    Temporal,
     Gate,
 }
 
@@ -175,6 +176,7 @@ impl Cost {
         match self {
             Self::Similarity => CostTerm::Similarity,
             Self::Content => CostTerm::Content,
+            Self::Temporal => CostTerm::Temporal,
             Self::Gate => CostTerm::Gate,
         }
     }

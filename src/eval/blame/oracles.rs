@@ -114,6 +114,10 @@ impl LatentModel for TrueFutures<'_> {
         self.own.proprioception(pooled)
     }
 
+    fn temporal_distance(&self, states: Tensor<2>, goals: Tensor<2>) -> Option<Tensor<1>> {
+        self.own.temporal_distance(states, goals)
+    }
+
     fn latent_mean(&self) -> &[f32] {
         self.own.latent_mean()
     }

@@ -80,6 +80,10 @@ impl LatentModel for Seeing {
         pooled.narrow(1, 0, 4)
     }
 
+    fn temporal_distance(&self, _states: Tensor<2>, _goals: Tensor<2>) -> Option<Tensor<1>> {
+        None
+    }
+
     fn latent_mean(&self) -> &[f32] {
         &[0.0; DIM]
     }

@@ -105,6 +105,10 @@ fn cost_name(term: CostTerm) -> (&'static str, &'static str) {
             "content",
             "Squared distance of the comparison vectors, 0 or more, in place of the reward of Algorithm 2, line 22: scene content, the gripper's place and its flags",
         ),
+        CostTerm::Temporal => (
+            "temporal",
+            "Actions it still takes from an imagined state to the goal, 0 or more, as a head on the pooled latents judges it, in place of the reward of Algorithm 2, line 22: learnt from recorded episodes (stage 1b), without a read-out of the gripper",
+        ),
         CostTerm::Gate => (
             "gate",
             "First the gripper's place, then its grip, as read out of the imagined latent, 0 or more, in place of the reward of Algorithm 2, line 22. Scene content has no share in it.",

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Job, JobError, StageKind};
-use crate::config::{self, Config};
+use crate::config::{self, Config, WorldModelConfig};
 use crate::train::TrainError;
 use crate::weights::write_file;
 
@@ -138,10 +138,15 @@ fn lock(run: &Path) -> Result<File, JobError> {
     }
 }
 
-/// The first field in which two world models are of another make, and its values.
+/// The first field in which two world models are of another make, and its values. A temporal distance may be wanted of one
+/// that has none: it is trained on what the others make.
 pub(super) fn other_world_model(have: &Config, asked: &Config) -> Option<(String, String, String)> {
-    let document = |config: &Config| serde_json::to_value(&config.world_model).unwrap_or_default();
-    difference("world_model", &document(have), &document(asked))
+    let mut have = have.world_model.clone();
+    if have.temporal_distance == 0 {
+        have.temporal_distance = asked.world_model.temporal_distance;
+    }
+    let document = |config: &WorldModelConfig| serde_json::to_value(config).unwrap_or_default();
+    difference("world_model", &document(&have), &document(&asked.world_model))
 }
 
 /// The first field in which two documents differ, and its values.

@@ -90,6 +90,7 @@ pub(super) fn stage_1b(
     let mut written = None;
     if let Some(out) = job.out.as_ref().filter(|_| done == steps) {
         model.predictor = stage.predictor();
+        model.heads.temporal = stage.temporal();
         let mut draft = outcome::draft(job, out, trained.checkpoint.as_ref())?;
         draft.put_world_model(&model)?;
         draft.put_stats(&stats);
