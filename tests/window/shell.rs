@@ -581,7 +581,7 @@ fn everything_that_can_be_used_has_a_name() {
             }
             window.run_steps(6);
         }
-        assert!(fields(&window) > closed + 12, "the groups of stage {stage:?} are open");
+        assert!(fields(&window) > closed + 11, "the groups of stage {stage:?} are open");
         assert!(window.query_by_label("Reset train.clip_norm").is_some());
         assert_eq!(unnamed(&window), Vec::<String>::new(), "{stage:?}");
     }
