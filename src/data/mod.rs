@@ -4,6 +4,7 @@
 mod clips;
 mod datagen;
 mod episodes;
+mod event_clips;
 mod features;
 mod format;
 mod goals;
@@ -13,6 +14,7 @@ pub use crate::vlm::History;
 pub use clips::{ClipBatch, ClipSampler};
 pub use datagen::{DatagenError, GenerateSettings, generate};
 pub use episodes::EpisodeStore;
+pub use event_clips::{ClipSplit, EventClips, EventClipsError, event_clips};
 pub use features::{FeatureError, FeatureFile};
 pub use format::{StoreError, StoreMeta};
 pub use goals::{GoalExample, GoalScene, GoalScenes};
