@@ -26,7 +26,7 @@ pub struct ClipArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = DEMO_SCENE)]
     pub scene: String,
     /// Clips of each of the five events to train on; half as many others are tested on
-    #[arg(long, value_name = "N", default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub clips: u32,
     /// Drives clips, fresh weights and the order of training
     #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
