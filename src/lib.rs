@@ -17,6 +17,7 @@
 //! - [`planner`]: cross-entropy method, costs, the episode (Algorithm 2), plan JSON
 //! - [`system`]: a checkpoint brought to life, as the planner sees it
 //! - [`train`], [`eval`]: stages of training; measurements
+//! - [`downstream`]: probes on the encoder and its fine-tuning, on clips of events
 //! - [`engine`]: compute threads
 //! - [`studio`]: the tabletop behind the window: system, scene and episode as the engine drives them
 //! - [`app`], [`panels`], [`ui`]: the window, the only rooms that know egui
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod device;
+pub mod downstream;
 pub mod engine;
 pub mod eval;
 pub mod gpi;

@@ -18,6 +18,7 @@ pub enum Stream {
     Tasks = 8,
     Sketch = 9,
     Eval = 10,
+    Events = 11,
 }
 
 /// The generator for one place in the program's work.

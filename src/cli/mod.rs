@@ -10,10 +10,13 @@ mod checkpoint;
 mod console;
 mod datagen;
 mod doctor;
+mod downstream;
 mod eval;
 mod extract;
+mod finetune;
 mod inspect;
 mod plan;
+mod probe;
 mod reopen;
 mod report;
 mod train;
@@ -112,6 +115,10 @@ commands! {
     Train(train::Train),
     /// Measure how often planning reaches what it should
     Eval(eval::Eval),
+    /// Measure how well a line and an attentive head tell events in clips from the encoder's features
+    Probe(probe::Probe),
+    /// Train the encoder end to end to tell events in clips
+    Finetune(finetune::Finetune),
     /// Write what the encoder makes of pictures or episodes to a file for other programs
     Extract(extract::Extract),
     /// Time the parts of planning and training on this machine

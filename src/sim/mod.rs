@@ -4,6 +4,8 @@ mod bin;
 mod camera;
 mod canvas;
 mod crowd;
+mod event;
+mod event_script;
 mod expert;
 mod interface;
 mod oracle;
@@ -24,6 +26,8 @@ mod world;
 
 pub use bin::BinState;
 pub use camera::Camera;
+pub use event::{EVENT_FRAMES, Event, event};
+pub use event_script::attempt as event_attempt;
 pub use expert::{Expert, Noise, destination};
 pub use interface::{Action, Environment, Frame, Judge, Observation};
 pub use oracle::{OracleKind, OracleTask, achieve, oracle_tasks};

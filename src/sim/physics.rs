@@ -47,6 +47,14 @@ impl Velocity {
         linear: [0.; 3],
         angular: [0.; 3],
     };
+
+    /// Along the table, without turning; metres a second.
+    pub(super) fn along_table([x, y]: [f32; 2]) -> Self {
+        Self {
+            linear: [x, y, 0.],
+            ..Self::REST
+        }
+    }
 }
 
 /// Lets the blocks that are not held fall, topple and slide for the [`STEPS`] of one action.

@@ -89,6 +89,15 @@ impl World {
         self.let_fall(block);
     }
 
+    /// A hand pushes a block along the table: it sets out with this velocity in metres a second, meets what is in its way,
+    /// and friction stops it. What the gripper holds stays where it is.
+    pub fn push_block(&mut self, block: usize, velocity_m_per_sec: [f32; 2]) {
+        if self.state.held != Some(block) {
+            self.velocities[block] = Velocity::along_table(velocity_m_per_sec);
+            self.settle();
+        }
+    }
+
     /// Moves the gripper, and what it holds, without acting.
     pub fn put_gripper(&mut self, place_m: [f32; 2]) {
         self.state.gripper_m = place_m.map(limited);
@@ -354,6 +363,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_pushed_block_slides_until_friction_stops_it_and_shoves_what_it_meets() {
+        let mut world = World::from_state(&three_blocks(), 64);
+        world.push_block(1, [0., 1.]);
+        let [x, y, _] = world.state().blocks[1].position_m;
+        // v^2 / 2 mu g, and nothing else has moved.
+        assert!(x.abs() < 5e-3 && (y - 1. / (2. * 0.6 * 9.81)).abs() < 0.02, "{x} {y}");
+        assert!(world.at_rest() && upright(world.state(), 1));
+        assert!(world.state().blocks[0].distance_m([-0.6, 0.]) < 1e-3);
+        let mut state = three_blocks();
+        state.blocks[2].position_m[0] = 0.35;
+        let mut world = World::from_state(&state, 64);
+        world.push_block(1, [1.5, 0.]);
+        assert!(
+            world.state().blocks[2].position_m[0] > 0.355,
+            "{:?}",
+            world.state().blocks[2]
+        );
+        world.put_gripper([0.7, 0.7]);
+        let mut held = world.state().clone();
+        held.hold(0);
+        let mut world = World::from_state(&held, 64);
+        world.push_block(0, [1., 0.]);
+        assert_eq!(world.state(), &held);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod branch;
+mod downstream;
 mod latent;
 mod measure;
 mod plan;
