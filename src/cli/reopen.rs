@@ -12,7 +12,7 @@ use crate::recording::file::{EXTENSION, has_extension};
 const TIMES: &str = "THINKJEPA_WINDOW_REOPENED";
 /// The recording that is opened with it; empty if there was none.
 const RECORDING: &str = "THINKJEPA_WINDOW_RECORDING";
-/// A card that is lost this often in a row does not come back.
+/// A card that is lost once more after that does not come back.
 const MOST_TIMES: usize = 3;
 /// A window that stayed open for as long had a card that works.
 const STAYED: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ impl Before {
 
     /// What is said in the new window.
     pub(super) fn notice(&self) -> String {
-        let so = "The graphics card that drew the window was lost, so the window opened anew.";
+        let so = "The window broke off, perhaps since its graphics card was lost, and opened anew.";
         match &self.recording {
             Some(path) => format!("{so} The newest episode is opened from {}.", path.display()),
             None => so.to_owned(),
