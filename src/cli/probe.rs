@@ -51,7 +51,7 @@ pub struct Probe {
 }
 
 /// Steps of training a probe, where nothing else is asked for.
-pub(super) const PROBE_STEPS: u32 = 1000;
+pub(super) const PROBE_STEPS: u32 = 400;
 
 /// How the heads on a frozen encoder are trained.
 pub(super) fn probe_effort(steps: u32, seed: u64) -> Effort {

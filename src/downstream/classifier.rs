@@ -38,7 +38,7 @@ impl Classifier {
     pub fn new(config: &WorldModelConfig, device: &Device) -> Self {
         Self {
             encoder: Encoder::new(config, device),
-            head: AttentiveHead::new(config.tokens(), config.dim, device),
+            head: AttentiveHead::new(config.dim, device),
             config: config.clone(),
         }
     }

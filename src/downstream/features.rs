@@ -14,7 +14,7 @@ use crate::world_model::{Encoder, pixels};
 /// Clips that are encoded at once.
 const AT_ONCE: usize = 4;
 /// Under this a number of the features counts as constant.
-pub(super) const LEAST_SD: f32 = 1e-6;
+const LEAST_SD: f32 = 1e-6;
 
 /// Features of clips, `[C, width]`, and the number of each clip's event.
 #[derive(Clone, Debug, PartialEq)]

@@ -62,7 +62,7 @@ impl Frozen {
         let linear = score(predict(&head.valid(), &of_lines)?);
 
         let mut heard = |done: usize| watch("attentive probe", done, effort.steps);
-        let head = AttentiveHead::new(config.tokens(), config.dim, &recording).standardising(&train);
+        let head = AttentiveHead::new(config.dim, &recording);
         let head = fit(head, &train, effort, ATTENTIVE_RATE, &mut heard, cancel)?.valid();
         let attentive = score(predict(&head, &test)?);
         Ok(Self {

@@ -3,10 +3,8 @@
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
-use super::Features;
-use super::features::LEAST_SD;
 use crate::nn::Mlp;
 use crate::sim::{EVENT_FRAMES, Event};
 
@@ -46,10 +44,6 @@ impl Head for LinearHead {
 /// One learned query that looks at every token of every frame, and a perceptron and a line on what it saw.
 #[derive(Module, Debug)]
 pub struct AttentiveHead {
-    /// What tokens are like on the whole, `[N, D]`, and how far they are off that, `[D]`: frames are nearly alike, and what
-    /// happens in them would be lost beside what never changes.
-    pub mean: Param<Tensor<2>>,
-    pub sd: Param<Tensor<1>>,
     /// `[1, D]`.
     pub query: Param<Tensor<2>>,
     /// Positions in time, `[T, D]`.
@@ -65,12 +59,9 @@ pub struct AttentiveHead {
 }
 
 impl AttentiveHead {
-    /// For frames of so many tokens, which it takes as they are.
-    pub fn new(tokens: usize, dim: usize, device: &Device) -> Self {
+    pub fn new(dim: usize, device: &Device) -> Self {
         let drawn = |rows: usize, std: f64| Initializer::Normal { mean: 0.0, std }.init([rows, dim], device);
         Self {
-            mean: Initializer::Zeros.init([tokens, dim], device),
-            sd: Initializer::Ones.init([dim], device),
             query: drawn(1, QUERY_SD),
             pos_time: drawn(EVENT_FRAMES, TIME_SD),
             keys: drawn(dim, (dim as f64).powf(-0.5)),
@@ -83,43 +74,11 @@ impl AttentiveHead {
         }
     }
 
-    /// The same with [`Self::mean`] and [`Self::sd`] of these features, `[T, N, D]` a row.
-    #[must_use]
-    pub fn standardising(mut self, features: &Features) -> Self {
-        let [n, d] = self.mean.dims();
-        let device = self.mean.device();
-        let frames = || features.values.chunks_exact(n * d);
-        let count = frames().len().max(1) as f64;
-        let mut mean = vec![0.0f64; n * d];
-        for frame in frames() {
-            mean.iter_mut()
-                .zip(frame)
-                .for_each(|(sum, &x)| *sum += f64::from(x) / count);
-        }
-        let mut variance = vec![0.0f64; d];
-        for frame in frames() {
-            for (at, (&x, mean)) in frame.iter().zip(&mean).enumerate() {
-                variance[at % d] += (f64::from(x) - mean).powi(2) / (count * n as f64);
-            }
-        }
-        let mean: Vec<f32> = mean.into_iter().map(|mean| mean as f32).collect();
-        let sd: Vec<f32> = variance.into_iter().map(|x| (x.sqrt() as f32).max(LEAST_SD)).collect();
-        self.mean = Param::from_data(TensorData::new(mean, [n, d]), &device);
-        self.sd = Param::from_data(TensorData::new(sd, [d]), &device);
-        self
-    }
-
-    /// Tokens `[B, T, N, D]` by how far they are off the mean.
-    fn standardised(&self, tokens: Tensor<4>) -> Tensor<4> {
-        let [_, _, n, d] = tokens.dims();
-        (tokens - self.mean.val().reshape([1, 1, n, d])) / self.sd.val().reshape([1, 1, 1, d])
-    }
-
     /// Tokens of clips `[B, T, N, D]` to a score of each event, `[B, K]`.
     pub fn forward(&self, tokens: Tensor<4>) -> Tensor<2> {
         let [b, t, n, d] = tokens.dims();
         let (h, head_dim) = (self.heads, d / self.heads);
-        let x = (self.standardised(tokens) + self.pos_time.val().reshape([1, t, 1, d])).reshape([b, t * n, d]);
+        let x = (tokens + self.pos_time.val().reshape([1, t, 1, d])).reshape([b, t * n, d]);
         // With a single query the products can be taken in an order in which no token is projected: q (W x) = (q W) x, and
         // the mean of W x is W of the mean.
         let query = self.query.val().reshape([1, h, head_dim]) * (head_dim as f64).powf(-0.5);
@@ -172,7 +131,7 @@ mod tests {
     fn it_minds_when_something_is_seen_and_not_in_which_order_patches_come() {
         let device = Device::flex();
         device.seed(3);
-        let head = AttentiveHead::new(3, 8, &device);
+        let head = AttentiveHead::new(8, &device);
         let x = tokens(&device, 3, 8);
         let scores = values(head.forward(x.clone()));
         assert_eq!(scores.len(), 2 * Event::ALL.len());
@@ -191,7 +150,7 @@ mod tests {
     fn no_token_is_projected_and_nothing_else_comes_out() {
         let device = Device::flex();
         device.seed(4);
-        let head = AttentiveHead::new(3, 8, &device);
+        let head = AttentiveHead::new(8, &device);
         let x = tokens(&device, 3, 8);
         let [b, t, n, d] = x.dims();
         let (h, width) = (head.heads, d / head.heads);
@@ -208,30 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_seen_by_how_far_they_are_off_the_mean() {
-        let device = Device::flex();
-        let features = Features {
-            width: EVENT_FRAMES * 2 * 2,
-            // Two patches of two numbers, of which the first never changes.
-            values: (0..EVENT_FRAMES * 2)
-                .flat_map(|frame| {
-                    let off = if frame % 2 == 0 { 5.0 } else { -5.0 };
-                    [7.0, off, 9.0, 20.0 - off]
-                })
-                .collect(),
-            labels: vec![0, 1],
-        };
-        let head = AttentiveHead::new(2, 2, &device).standardising(&features);
-        let tokens = features.rows(&[1], &device).reshape([1, EVENT_FRAMES, 2, 2]);
-        let first = head.standardised(tokens).slice([0..1, 0..1]).reshape([2, 2]);
-        assert!(close(&values(first), &[0.0, 1.0, 0.0, -1.0]));
-    }
-
-    #[test]
     fn gradients_through_the_cross_attention_are_right() {
         let device = Device::flex().autodiff();
         device.seed(5);
-        let head = AttentiveHead::new(2, 6, &device);
+        let head = AttentiveHead::new(6, &device);
         let x = tokens(&device, 2, 6);
         let wanted = Tensor::<2>::random([2, Event::ALL.len()], Distribution::Normal(0.0, 1.0), &device);
         let loss = |head: &AttentiveHead, x: Tensor<4>| (head.forward(x) - wanted.clone()).square().sum();
