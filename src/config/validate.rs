@@ -509,6 +509,7 @@ mod tests {
             .map(|(field, _)| *field)
             .collect();
         let expected = [
+            "temporal_distance",
             "unused_blocks",
             // Of the goal projection interface.
             "depth",

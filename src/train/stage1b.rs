@@ -147,6 +147,7 @@ impl Stage1b {
         let comparison = Tensor::from_data(TensorData::new(stats.comparison(1.0, 1.0), [dim, dim + 4]), &device);
         let variance = cache.token_variance(EVERY);
         let predictor = model.predictor.clone().train();
+        device.seed(config.train.seed);
         let fresh = || Heads::fresh_temporal(&config.world_model, &device);
         let temporal = model.heads.temporal.clone().map(Module::train).or_else(fresh);
         let temporal = temporal.map(|head| head.fitted_to(&cache.pooled(dim, EVERY)));
