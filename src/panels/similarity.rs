@@ -13,11 +13,17 @@ use crate::ui::chart::{self, Axes};
 use crate::ui::theme::{SMALL, semibold};
 use crate::ui::{Palette, faces, numbers};
 
+/// The title strip has room for its note from this width on, points.
+const NOTE: f32 = 320.0;
+
 pub fn similarity_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let p = Palette::of(ui);
     ui.spacing_mut().item_spacing.y = 0.0;
     faces::header_ui(ui, "Similarity to the goals", |ui| {
         frozen_ui(ui, "Similarity", state, view);
+        if ui.available_width() < NOTE {
+            return;
+        }
         ui.label(RichText::new("sim(s, g_k), 0 to 1 · dashed: predicted by the chosen plan").size(SMALL).color(p.weak))
             .on_hover_text("Similarity of the frame's latent to each latent goal (Algorithm 2 line 11). A sub-goal is declared reached above delta_goal.");
     });

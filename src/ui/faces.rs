@@ -59,7 +59,7 @@ pub fn empty_ui(ui: &mut Ui, what: &str, advice: &str) {
 pub const STOP_PLANNING: &str = "Stop this work now\nEscape";
 
 /// A title strip has room for words beside buttons from this width on, points.
-const WIDE: f32 = 260.0;
+const WIDE: f32 = 400.0;
 
 /// Work is under way: what, how far, how long. `true` when the user wants it to stop; `tip` says what that does.
 pub fn working_ui(

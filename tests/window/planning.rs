@@ -236,7 +236,7 @@ fn a_plan_tells_its_stages_and_an_open_loop_step_where_it_is_from() {
     assert!(window.query_by_label(stages).is_some());
     window.key_press(Key::Home);
     window.run();
-    assert!(window.query_by_label("step 0").is_some());
+    assert!(window.query_by_label("CEM: back to live").is_some());
 }
 
 #[test]
