@@ -225,23 +225,6 @@ const LINES: &[Line] = &[
         ],
     },
     Line {
-        record: "nano-probe",
-        what: "five events told apart in clips of 16 frames, of which a guess tells 20 %: the frozen encoder",
-        figures: &[
-            Figure("by a line ", "/probes/checkpoint/linear", Rate),
-            Figure("attentive ", "/probes/checkpoint/attentive", Rate),
-        ],
-    },
-    Line {
-        record: "nano-probe",
-        what: "the same of random weights, and of an encoder trained with labels from nothing",
-        figures: &[
-            Figure("random by a line ", "/probes/random/linear", Rate),
-            Figure("attentive ", "/probes/random/attentive", Rate),
-            Figure("supervised ", "/probes/supervised/attentive", Rate),
-        ],
-    },
-    Line {
         record: "nano-bench",
         what: "one plan: 480 imagined steps",
         figures: &[Figure("", "/timings/plan", Milliseconds)],
