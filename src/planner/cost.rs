@@ -76,17 +76,6 @@ impl LatentSpace {
         })
     }
 
-    /// Pooled latents `[M, D]` whose scene content, all that says nothing of the gripper, is that of `other` `[1, D]`.
-    pub fn with_content_of(&self, other: Tensor<2>, pooled: Tensor<2>) -> Tensor<2> {
-        // Content is a projection of rank D - 4, scaled: its trace tells the scale.
-        let scaled = self.comparison.clone().narrow(1, 0, self.dim);
-        let diagonal = Tensor::<2>::eye(self.dim, &scaled.device());
-        let trace = (scaled.clone() * diagonal).sum().reshape([1, 1]);
-        let rank = (self.dim - PROPRIOCEPTION) as f64;
-        let content = (other - pooled.clone()).matmul(scaled) * rank / trace;
-        pooled + content
-    }
-
     /// Comparison vectors `[M, D + 4]` of pooled latents `[M, D]`: scene content, gripper x and y, flags.
     pub fn compare(&self, pooled: Tensor<2>) -> Tensor<2> {
         (pooled - self.mean.clone()).matmul(self.comparison.clone())
@@ -283,7 +272,7 @@ pub fn cost_of<'a>(
     Ok(match term {
         CostTerm::Similarity => Box::new(SimilarityCost(space.similarity_to(goal, model.sim_temperature(source)))),
         CostTerm::Content => Box::new(ContentCost::new(space, goal)),
-        CostTerm::Temporal => Box::new(TemporalCost::new(model, space, goal, present)?),
+        CostTerm::Temporal => Box::new(TemporalCost::new(model, goal)?),
         CostTerm::Gate => Box::new(GateCost::new(model, goal, present)?),
     })
 }
