@@ -258,7 +258,7 @@ fn an_answer_that_takes_long_is_stopped_and_asked_for_again() {
 
 #[test]
 fn every_pane_that_follows_the_step_leads_back_to_live() {
-    for pane in ["Camera", "CEM", "Sub-goals", "Similarity", "Latent"] {
+    for pane in ["Camera", "CEM", "Sub-goals", "Reasoning", "Similarity", "Latent"] {
         let mut window = latent(synthetic::recording(), Phase::Paused);
         if pane == "CEM" {
             window.get_by_label("CEM pane").click();

@@ -10,6 +10,7 @@ use egui::{Label, RichText, Sense, Ui};
 pub use words::text_of;
 
 use super::attention::{Looked, of_answer, of_sub_goal};
+use super::frozen::frozen_ui;
 use super::state::{View, ViewState};
 use crate::engine::{JobKind, Phase};
 use crate::recording::{Outcome, SubGoalRecord};
@@ -25,6 +26,7 @@ pub fn reasoning_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let unparsed = matches!(recording.outcome, Some(Outcome::Unparsed { .. }));
     ui.spacing_mut().item_spacing.y = 0.0;
     faces::header_ui(ui, "Reasoning", |ui| {
+        frozen_ui(ui, "Reasoning", state, view);
         if thinking && let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Plan) {
             let text = format!("{} · {}", job.what, numbers::duration(job.started.elapsed()));
             ui.label(RichText::new(text).size(SMALL).color(p.weak));
