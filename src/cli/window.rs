@@ -160,7 +160,7 @@ impl Subcommand for Window {
         let ended = self.open(options, before.and_then(|before| before.recording));
         let problem = match &ended {
             Ok(ending) => ending.problem.clone(),
-            Err(AppError::BrokeOff(_)) => ended.as_ref().err().map(ToString::to_string),
+            Err(err @ AppError::BrokeOff(_)) => Some(err.to_string()),
             Err(_) => None,
         };
         match problem {

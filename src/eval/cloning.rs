@@ -58,44 +58,24 @@ impl Run<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
     use super::*;
-    use crate::eval::baselines::Teacher;
-    use crate::eval::demo_suite;
+    use crate::eval::expert::tests::{in_run, suite};
     use crate::planner::toy::toy_config;
     use crate::random::{Stream, rng};
-    use crate::sim::tasks::{Phrasing, TaskBook};
-    use crate::sim::{Expert, Judge, Noise, Primitive, Scene, World};
-
-    fn suite(n: usize) -> Vec<EvalEpisode> {
-        let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
-        demo_suite(&TaskBook::built_in().unwrap(), &furniture, 9, n, Phrasing::Seen, None)
-    }
+    use crate::sim::{Expert, Judge, Noise, Primitive, World};
 
     fn run(one: &EvalEpisode, decide: &dyn Fn(&World, &str) -> Decision) -> TaskRun {
         let mut config = toy_config();
         (config.t_max, config.max_replans) = (16, 1);
-        let truth = Rc::new(RefCell::new(one.state.clone()));
-        let teacher = Teacher {
-            task: one.task.clone(),
-            truth: truth.clone(),
-        };
-        let run = Run {
-            scene: "three-blocks",
-            checkpoint: ("toy", "0"),
-            config: &config,
-            frame_px: 8,
-            truth: truth.clone(),
-        };
-        let blind = |_: &Frame, body: [f32; 4], text: &str| {
-            let world = World::from_state(&truth.borrow(), 8);
-            assert_eq!(body, world.state().proprioception());
-            Ok(decide(&world, text))
-        };
-        run.by_policy(one, &teacher, &blind, None, &AtomicBool::new(false))
-            .unwrap()
+        in_run(one, &config, |run, teacher, truth| {
+            let blind = |_: &Frame, body: [f32; 4], text: &str| {
+                let world = World::from_state(&truth.borrow(), 8);
+                assert_eq!(body, world.state().proprioception());
+                Ok(decide(&world, text))
+            };
+            run.by_policy(one, teacher, &blind, None, &AtomicBool::new(false))
+                .unwrap()
+        })
     }
 
     fn expertly(world: &World, text: &str) -> [f32; 3] {

@@ -162,25 +162,30 @@ fn achieve(world: &mut Watched, primitive: Primitive) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
     use super::*;
-    use crate::eval::baselines::Teacher;
+    use crate::config::PlanConfig;
+    use crate::eval::baselines::{Teacher, Truth};
     use crate::eval::demo_suite;
     use crate::planner::toy::{ToyReasoner, toy_config};
     use crate::sim::Scene;
     use crate::sim::tasks::{Phrasing, TaskBook};
 
-    fn suite(n: usize) -> Vec<EvalEpisode> {
+    pub fn suite(n: usize) -> Vec<EvalEpisode> {
         let furniture = Scene::load("three-blocks").unwrap().start(0).unwrap();
         demo_suite(&TaskBook::built_in().unwrap(), &furniture, 9, n, Phrasing::Seen, None)
     }
 
-    /// The episode in the expert's hands; the teacher says the lists where no reasoner does.
-    fn run(one: &EvalEpisode, reasoner: Option<&dyn Reasoner>) -> TaskRun {
-        let (config, truth) = (toy_config(), Rc::new(RefCell::new(one.state.clone())));
+    /// What `act` makes of the episode, with the teacher who says its lists and the truth of its world.
+    pub fn in_run(
+        one: &EvalEpisode,
+        config: &PlanConfig,
+        act: impl FnOnce(&Run<'_>, &Teacher, &Truth) -> TaskRun,
+    ) -> TaskRun {
+        let truth = Rc::new(RefCell::new(one.state.clone()));
         let teacher = Teacher {
             task: one.task.clone(),
             truth: truth.clone(),
@@ -188,12 +193,19 @@ mod tests {
         let run = Run {
             scene: "three-blocks",
             checkpoint: ("toy", "0"),
-            config: &config,
+            config,
             frame_px: 8,
-            truth,
+            truth: truth.clone(),
         };
-        run.by_expert(one, reasoner.unwrap_or(&teacher), None, &AtomicBool::new(false))
-            .unwrap()
+        act(&run, &teacher, &truth)
+    }
+
+    /// The episode in the expert's hands; the teacher says the lists where no reasoner does.
+    fn run(one: &EvalEpisode, reasoner: Option<&dyn Reasoner>) -> TaskRun {
+        in_run(one, &toy_config(), |run, teacher, _| {
+            run.by_expert(one, reasoner.unwrap_or(teacher), None, &AtomicBool::new(false))
+                .unwrap()
+        })
     }
 
     #[test]

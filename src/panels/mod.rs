@@ -41,6 +41,7 @@ mod timeline;
 mod toasts;
 mod training;
 mod view_menu;
+mod working;
 
 pub use acts::perform;
 pub use arrangement::{Arrangement, Layout};

@@ -55,9 +55,6 @@ pub fn empty_ui(ui: &mut Ui, what: &str, advice: &str) {
     });
 }
 
-/// What the button that stops planning says.
-pub const STOP_PLANNING: &str = "Stop this work now\nEscape";
-
 /// A title strip has room for words beside buttons from this width on, points.
 const WIDE: f32 = 400.0;
 

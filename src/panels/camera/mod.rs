@@ -20,6 +20,7 @@ use super::frozen::frozen_ui;
 use super::patch::PatchGrid;
 use super::reasoning::text_of;
 use super::state::{MapGrid, View, ViewState};
+use super::working::planning_ui;
 use crate::engine::{JobKind, Phase};
 use crate::recording::{AttentionMap, StepRecord};
 use crate::ui::icons::Icon;
@@ -34,19 +35,7 @@ pub fn camera_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     faces::header_ui(ui, "Camera", |ui| header_controls_ui(ui, state, view, known));
     let Some(step) = view.shown(state) else {
         match view.board.jobs.iter().find(|job| job.kind == JobKind::Plan) {
-            Some(job) => {
-                let now = std::time::Instant::now();
-                if faces::working_ui(
-                    ui,
-                    &job.what,
-                    job.fraction(),
-                    job.started.elapsed(),
-                    job.eta(now),
-                    faces::STOP_PLANNING,
-                ) {
-                    state.outbox.push(crate::engine::Command::Cancel);
-                }
-            }
+            Some(job) => planning_ui(ui, state, job),
             None if view.board.phase == Phase::Closed => {
                 faces::empty_ui(ui, "No model is loaded.", "Load a checkpoint with Ctrl+O.");
             }

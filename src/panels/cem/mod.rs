@@ -19,6 +19,7 @@ use stages::stages_ui;
 
 use super::frozen::past;
 use super::state::{View, ViewState};
+use super::working::planning_ui;
 use crate::config::CostTerm;
 use crate::engine::{JobKind, Phase};
 use crate::recording::{CemIteration, CostScale, StepRecord};
@@ -123,17 +124,7 @@ fn nothing_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
         && !view.is_past(state)
         && let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Plan)
     {
-        let now = std::time::Instant::now();
-        if faces::working_ui(
-            ui,
-            &job.what,
-            job.fraction(),
-            job.started.elapsed(),
-            job.eta(now),
-            faces::STOP_PLANNING,
-        ) {
-            state.outbox.push(crate::engine::Command::Cancel);
-        }
+        planning_ui(ui, state, job);
     } else if let Some([from, to]) = view.recording.kept_whole.filter(|[from, _]| shown < *from) {
         faces::empty_ui(
             ui,

@@ -15,6 +15,7 @@ use super::frozen::past;
 use super::pane::Pane;
 use super::state::{View, ViewState};
 use super::tables::{Table, plot_menu};
+use super::working::working_ui;
 use crate::engine::{Answer, Command, Examined, JobKind, Question, Topic};
 use crate::eval::latent::{Centre, LatentAnswer, LatentQuestion, Part, Rest};
 use crate::recording::Recording;
@@ -216,19 +217,11 @@ fn options_ui(ui: &mut Ui, form: &mut LatentForm) {
 }
 
 /// The model is at work, or will be once the step at hand is planned.
-fn working_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
+fn looking_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
     let Some(job) = view.board.jobs.iter().find(|job| job.kind == JobKind::Examine) else {
         return faces::empty_ui(ui, "The model looks into this step next.", "");
     };
-    let elapsed = job.started.elapsed();
-    if faces::working_ui(
-        ui,
-        &job.what,
-        job.fraction(),
-        elapsed,
-        None,
-        "Stop looking into this step",
-    ) {
+    if working_ui(ui, job, "Stop looking into this step") {
         state.asking.stop(Topic::Latent);
         state.outbox.push(Command::StopExamining);
     }
@@ -236,12 +229,12 @@ fn working_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>) {
 
 fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, newest: Option<&Examined>, current: bool) {
     let Some(newest) = newest else {
-        return working_ui(ui, state, view);
+        return looking_ui(ui, state, view);
     };
     let answer = match &newest.answer {
         Ok(Answer::Latent(answer)) => answer,
         Err(why) if current => return faces::empty_ui(ui, "There is nothing to show here.", why),
-        Ok(_) | Err(_) => return working_ui(ui, state, view),
+        Ok(_) | Err(_) => return looking_ui(ui, state, view),
     };
     // An answer about another branch has its steps there.
     let branch = newest.asked.branch.and_then(|id| view.board.branches.get(id));
@@ -275,7 +268,7 @@ fn answer_ui(ui: &mut Ui, state: &mut ViewState, view: &View<'_>, newest: Option
                     strip
                 }
                 // The answer is still that of another view.
-                _ => return working_ui(ui, state, view),
+                _ => return looking_ui(ui, state, view),
             };
             plot_menu(&plot, &mut state.shell, Pane::Latent, &[Table::Latent]);
         });

@@ -54,6 +54,7 @@ fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
             "world_model.action_dim",
             "world_model.encoder",
             "world_model.predictor",
+            "world_model.temporal_distance",
             "vlm.lora",
             "gpi",
             "train.stage1",
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn a_run_is_compared_in_what_its_own_stage_depends_on() {
         use StageKind::{Bc, One, OneB, Two, Vlm};
-        let changes: [(&str, &[StageKind]); 26] = [
+        let changes: [(&str, &[StageKind]); 27] = [
             ("precision=\"bf16\"", &StageKind::ALL),
             ("train.seed=9", &StageKind::ALL),
             ("train.betas=[0.8,0.9]", &StageKind::ALL),
@@ -216,6 +217,7 @@ mod tests {
             ("plan.cost.term=content", &[]),
             ("world_model.encoder.depth=3", &[One, OneB, Two, Bc]),
             ("world_model.predictor.residual=false", &[One, OneB, Two, Bc]),
+            ("world_model.temporal_distance=8", &[One, OneB, Two, Bc]),
             ("vlm.depth=2", &[Vlm, Two]),
             ("vlm.lora.rank=3", &[Two]),
             ("gpi.temperature=0.3", &[Two]),
