@@ -52,6 +52,7 @@ fn config(residual: bool) -> WorldModelConfig {
             grip_sign: true,
         },
         temporal_distance: 0,
+        picture: 0,
     }
 }
 

@@ -89,6 +89,7 @@ fn stage_1() {
         (losses.lambda_idm, losses.lambda_prop, stage1.event_share),
         (0.0, 0.0, 0.0)
     );
+    assert_eq!(losses.lambda_picture, 0.0);
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub enum PredictionLoss {
 /// Weights of the terms of stage 1.
 ///
 /// Prediction and SIGReg of the tokens apply to every step. What reads whole frames of the online encoder applies to causal
-/// steps alone: `lambda_pooled`, `sigreg_pooled`, `lambda_var`, `pooled_scale`, `lambda_slow`, `lambda_idm` and
-/// `lambda_prop`. On a step with block masks the online encoder sees part of each frame, and there is no pooled latent to
+/// steps alone: `lambda_pooled`, `sigreg_pooled`, `lambda_var`, `pooled_scale`, `lambda_slow`, `lambda_idm`,
+/// `lambda_prop` and `lambda_picture`. On a step with block masks the online encoder sees part of each frame, and there is no pooled latent to
 /// hold them to; with a `causal_share` of 0 they do nothing, and the log has no line of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +70,10 @@ pub struct Stage1Losses {
     pub lambda_idm: f64,
     /// Linear proprioception (gripper x, y, suction, holding). Causal steps.
     pub lambda_prop: f64,
+    /// The small picture read out of the pooled latent, seen and predicted, where the model has such a head. At 0 the head
+    /// learns to read and teaches the latent nothing. Causal steps.
+    #[serde(default)]
+    pub lambda_picture: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,6 +122,9 @@ pub struct Stage1bConfig {
     pub event_share: f64,
     /// Weight of the error in the comparison space.
     pub lambda_comparison: f64,
+    /// Weight of the error of the small picture that is read out of what is imagined, where the model has such a head.
+    #[serde(default)]
+    pub lambda_picture: f64,
 }
 
 /// Instruction tuning of the VLM.
@@ -143,6 +150,9 @@ pub struct VlmTrainConfig {
     pub lambda_attention: f64,
     /// Share of re-queries in the middle of a task.
     pub requery_share: f64,
+    /// Begin with the language model and the tokenizer of the checkpoint that is gone on from, not with fresh ones.
+    #[serde(default)]
+    pub continued: bool,
 }
 
 /// GPI and LoRA (method, stage 2).

@@ -123,6 +123,13 @@ fn world_model(rules: &mut Rules, model: &WorldModelConfig) {
     rules.size("world_model.predictor.mlp_ratio", predictor.mlp_ratio);
     rules.size("world_model.predictor.action_hidden", predictor.action_hidden);
     rules.whole("world_model.temporal_distance", model.temporal_distance, 0, MAX_SIZE);
+    let side = model.picture;
+    rules.expect(
+        "world_model.picture",
+        side,
+        side == 0 || model.image_size.is_multiple_of(side),
+        format!("0, or a divisor of world_model.image_size ({})", model.image_size),
+    );
 }
 
 fn vlm(rules: &mut Rules, vlm: &VlmConfig) {
@@ -249,6 +256,7 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
         ("lambda_slow", losses.lambda_slow),
         ("lambda_idm", losses.lambda_idm),
         ("lambda_prop", losses.lambda_prop),
+        ("lambda_picture", losses.lambda_picture),
     ] {
         rules.weight(&format!("train.stage1.losses.{field}"), value);
     }
@@ -263,6 +271,7 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
     rules.size("train.stage1b.rollout", rollouts.rollout);
     rules.share("train.stage1b.event_share", rollouts.event_share);
     rules.weight("train.stage1b.lambda_comparison", rollouts.lambda_comparison);
+    rules.weight("train.stage1b.lambda_picture", rollouts.lambda_picture);
 
     let vlm = &train.vlm;
     rules.schedule("train.vlm", vlm.steps, vlm.warmup_steps);
@@ -510,6 +519,7 @@ mod tests {
             .collect();
         let expected = [
             "temporal_distance",
+            "picture",
             "unused_blocks",
             // Of the goal projection interface.
             "depth",

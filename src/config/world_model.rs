@@ -80,6 +80,9 @@ pub struct WorldModelConfig {
     /// Hidden width of the temporal distance that stage 1b trains beside the predictor; 0 for none.
     #[serde(default)]
     pub temporal_distance: usize,
+    /// Side in pixels of the small picture that a head reads out of the pooled latent, a divisor of the frame's; 0 for none.
+    #[serde(default)]
+    pub picture: usize,
 }
 
 impl WorldModelConfig {

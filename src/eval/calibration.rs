@@ -151,7 +151,6 @@ mod tests {
             episode,
             cosine,
             cost: 0.0,
-            content: None,
             reached,
             pooled: Vec::new(),
         };

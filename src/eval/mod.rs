@@ -10,6 +10,7 @@
 //! - [`probe`]: what the world model's latents hold, and how far its imagination is to be trusted
 //! - [`latent`]: what the world model sees and imagines at one step of a recording
 //! - [`calibration`]: the temperature of the similarity
+//! - [`content`]: how much of the planner's cost is the scene
 
 pub mod ablation;
 pub mod baselines;
@@ -17,6 +18,7 @@ pub mod blame;
 pub mod calibration;
 pub mod chain;
 pub mod cloning;
+pub mod content;
 mod demo;
 pub mod expert;
 pub mod hand;

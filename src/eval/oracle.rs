@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 
+use super::content::Watched;
 use crate::config::PlanConfig;
 use crate::planner::cem::{PlanRequest, first_mean, next_mean, plan};
 use crate::planner::cost::{LatentSpace, cost_of, pool};
@@ -90,8 +91,6 @@ pub struct Visit {
     pub cosine: f32,
     /// What CEM minimises, of this state.
     pub cost: f32,
-    /// The share of that cost that comes from scene content; none where the term cannot tell.
-    pub content: Option<f32>,
     /// The predicate held.
     pub reached: bool,
     /// Pooled latent, `[D]`.
@@ -113,6 +112,8 @@ pub struct BatchResult {
     pub visits: Vec<Visit>,
     pub plans: usize,
     pub plan_secs: f64,
+    /// [Scene content's share](super::content) of the cost, plan by plan.
+    pub content_shares: Vec<f64>,
 }
 
 impl BatchResult {
@@ -124,13 +125,6 @@ impl BatchResult {
     pub fn mean_steps(&self) -> Option<f64> {
         let solved: Vec<usize> = self.episodes.iter().filter(|e| e.solved).map(|e| e.steps).collect();
         (!solved.is_empty()).then(|| solved.iter().sum::<usize>() as f64 / solved.len() as f64)
-    }
-
-    /// Scene content's share of the cost over all visited states; none where the term cannot tell.
-    pub fn content_share(&self) -> Option<f64> {
-        let content: Option<f64> = self.visits.iter().map(|visit| visit.content.map(f64::from)).sum();
-        let cost: f64 = self.visits.iter().map(|visit| f64::from(visit.cost)).sum();
-        content.map(|content| if cost > 0.0 { content / cost } else { 0.0 })
     }
 }
 
@@ -219,9 +213,8 @@ fn run_one<W: OracleWorld>(
             episode: number,
             cosine: number_of(similarity.cosine(pooled.clone()))?,
             cost: number_of(cost.cost(pooled.clone()))?,
-            content: cost.content(pooled.clone()).map(number_of).transpose()?,
             reached: world.achieved(),
-            pooled: numbers(pooled)?,
+            pooled: numbers(pooled.clone())?,
         });
         if episode.solved || step == settings.budget {
             break;
@@ -237,7 +230,9 @@ fn run_one<W: OracleWorld>(
             step: step as u64,
             draw: 0,
         };
-        let chosen = plan(model, cost.as_ref(), config, &request, &mut |_, _| (), cancel)?;
+        let watched = Watched::new(cost.as_ref(), space, pooled, config);
+        let chosen = plan(model, &watched, config, &request, &mut |_, _| (), cancel)?;
+        result.content_shares.extend(watched.share());
         result.plan_secs += started.elapsed().as_secs_f64();
         result.plans += 1;
         let action = chosen.mean[0];
@@ -342,7 +337,7 @@ mod tests {
         let last = result.visits.iter().rfind(|visit| visit.episode == 0).unwrap();
         let first = result.visits.iter().find(|visit| visit.episode == 0).unwrap();
         assert!(last.reached && !first.reached && last.cosine > first.cosine && last.cost < first.cost);
-        assert_eq!(result.content_share(), Some(0.0));
+        assert_eq!(result.content_shares.len(), result.plans);
     }
 
     #[test]

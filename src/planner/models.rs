@@ -76,6 +76,10 @@ pub trait LatentModel {
     fn proprioception(&self, pooled: Tensor<2>) -> Tensor<2>;
     /// Actions from pooled latents `[B, D]` to goals `[B, D]`, `[B]`; none where the model has no temporal distance.
     fn temporal_distance(&self, states: Tensor<2>, goals: Tensor<2>) -> Option<Tensor<1>>;
+    /// Pooled latents `[B, D]` to small square pictures of what they hold; none where the model reads none.
+    fn pictures(&self, _pooled: Tensor<2>) -> Option<Vec<Frame>> {
+        None
+    }
     /// Mean of the pooled latent over the training data, `[D]`.
     fn latent_mean(&self) -> &[f32];
     /// The map from centred pooled latents to comparison vectors, `[D, D + 4]` row-major: scene content (the four

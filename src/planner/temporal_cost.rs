@@ -34,9 +34,4 @@ impl Cost for TemporalCost<'_> {
             .temporal_distance(pooled, goals)
             .unwrap_or_else(|| Tensor::full([states], f32::NAN, &device))
     }
-
-    /// The head's answer is not a sum of parts.
-    fn content(&self, _pooled: Tensor<2>) -> Option<Tensor<1>> {
-        None
-    }
 }

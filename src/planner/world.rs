@@ -6,7 +6,7 @@ use super::models::{GoalSource, LatentModel, ModelError};
 use crate::config::{PlanEncoder, WorldModelConfig};
 use crate::nn::layer_norm;
 use crate::sim::Frame;
-use crate::world_model::{CpuPredictor, LatentStats, WorldModel};
+use crate::world_model::{CpuPredictor, LatentStats, WorldModel, small_frames};
 
 /// Frames that are encoded at once.
 const CHUNK: usize = 64;
@@ -124,6 +124,10 @@ impl LatentModel for TrainedWorld {
     fn temporal_distance(&self, states: Tensor<2>, goals: Tensor<2>) -> Option<Tensor<1>> {
         let head = self.model.heads.temporal.as_ref()?;
         Some(head.forward(states, goals))
+    }
+
+    fn pictures(&self, pooled: Tensor<2>) -> Option<Vec<Frame>> {
+        Some(small_frames(self.model.heads.read_picture(pooled)?))
     }
 
     fn latent_mean(&self) -> &[f32] {

@@ -31,8 +31,8 @@ pub use reins::Reins;
 pub use run::{Intervals, Metrics, Progress, Stage, TrainError, newest_checkpoint, train};
 pub use run_file::{RunFile, RunStanding};
 pub use samples::{
-    AnswerSample, LatentKind, MapSample, MaskedClip, MaskedFrame, Masks, OpenLoopError, Pairs, PlanSample, ProbeErrors,
-    Sample, SampleContent, Spectrum, TokenRole, sample_changed, sampled_steps,
+    AnswerSample, LatentKind, MapSample, MaskedClip, MaskedFrame, Masks, OpenLoopError, Pairs, PictureRow,
+    PictureSample, PlanSample, ProbeErrors, Sample, SampleContent, Spectrum, TokenRole, sample_changed, sampled_steps,
 };
 pub use stage1::Stage1;
 pub use stage1b::{LatentCache, Stage1b};

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 
 use super::gradients::{Batch, gradients};
 use super::run::{Metrics, Stage, TrainError};
-use super::samples::{SampleContent, look, masks};
+use super::samples::{SampleContent, look, masks, read_pictures};
 use super::schedule::{ema_momentum, learning_rate};
 use super::world_loss::{Terms, WorldLoss};
 use super::world_trainer::{WorldRates, WorldTrainer, in_training};
@@ -30,7 +30,8 @@ impl Stage1 {
     pub fn new(config: Config, trained: Option<&WorldModel>, clips: ClipSampler, device: &Device) -> Self {
         device.seed(config.train.seed);
         let device = device.clone().autodiff();
-        let model = trained.map_or_else(|| WorldModel::new(&config.world_model, &device), in_training);
+        let mut model = trained.map_or_else(|| WorldModel::new(&config.world_model, &device), in_training);
+        model.heads = model.heads.completed(&config.world_model, &device);
         Self {
             trainer: WorldTrainer::new(&config, model),
             config,
@@ -104,8 +105,10 @@ impl Stage for Stage1 {
         )?;
         let parts = self.config.train.stage1.accumulation;
         let masks = masks(&self.config, &self.clips, steps.saturating_sub(1) * parts)?;
+        let side = self.config.world_model.picture;
         Ok(SampleContent {
             masks: Some(masks),
+            pictures: read_pictures(&model, side, self.clips.store(), &plain)?,
             ..seen
         })
     }

@@ -15,13 +15,13 @@ use half::f16;
 use super::gradients::{Batch, gradients};
 use super::optimizer::adamw;
 use super::run::{Metrics, Stage, TrainError};
-use super::samples::{OpenLoopError, SampleContent, open_loop, plan};
+use super::samples::{OpenLoopError, SampleContent, open_loop, plan, read_pictures};
 use super::schedule::learning_rate;
 use super::temporal::Goals;
 use crate::config::Config;
 use crate::data::{ClipSampler, EpisodeStore, StoreError};
-use crate::nn::{computing_in, wide};
-use crate::world_model::{Heads, LatentStats, Predictor, TemporalDistance, WorldModel, pixels};
+use crate::nn::{Mlp, computing_in, wide};
+use crate::world_model::{Heads, LatentStats, Predictor, TemporalDistance, WorldModel, picture_loss, pixels};
 
 /// Share of the peak rate that is left at the end.
 const RATE_FLOOR: f64 = 0.01;
@@ -124,6 +124,8 @@ pub struct Stage1b {
     variance: f64,
     predictor: Predictor,
     temporal: Option<TemporalDistance>,
+    /// Reads pictures, and stays as it is.
+    picture: Option<Mlp>,
     /// What it learns from.
     goals: Goals,
     /// Of the predictor and of the temporal distance.
@@ -151,6 +153,7 @@ impl Stage1b {
         let fresh = || Heads::fresh_temporal(&config.world_model, &device);
         let temporal = model.heads.temporal.clone().map(Module::train).or_else(fresh);
         let temporal = temporal.map(|head| head.fitted_to(&cache.pooled(dim, EVERY)));
+        let picture = model.heads.picture.clone().map(Module::train);
         let optimizers = optimizers(&config, &predictor, &temporal);
         let goals = Goals::of(&store, config.train.seed);
         let clips = ClipSampler::new(store.clone(), config.train.seed, 0..store.episodes());
@@ -164,6 +167,7 @@ impl Stage1b {
             variance,
             predictor,
             temporal,
+            picture,
             goals,
             optimizers,
             frozen: (model.clone(), stats.clone()),
@@ -206,6 +210,19 @@ impl Stage1b {
         )
     }
 
+    /// How far what is imagined looks from what came, as the head reads both, `[1]`; none where nothing is read or it does not
+    /// count.
+    fn picture_term(&self, rollout: &Rollout, latents: &Tensor<4>) -> Option<Tensor<1>> {
+        let counts = self.config.train.stage1b.lambda_picture > 0.0;
+        let head = self.picture.as_ref().filter(|_| counts)?;
+        let of_step = |(i, state): (usize, &Tensor<2>)| {
+            let truth = head.forward(pooled(frame(latents, i))).detach();
+            picture_loss(head.forward(state.clone()), truth)
+        };
+        let imagined = rollout.states.iter().enumerate().skip(1);
+        Some(Tensor::cat(imagined.map(of_step).collect(), 0).mean())
+    }
+
     /// Batch `index` of the run.
     fn batch(&self, index: usize) -> Result<Batch, TrainError> {
         let stage = &self.config.train.stage1b;
@@ -233,6 +250,11 @@ impl Stage1b {
             loss = loss + temporal.clone();
         }
 
+        let picture = self.picture_term(&rollout, &latents);
+        if let Some(picture) = &picture {
+            loss = loss + picture.clone() * stage.lambda_picture;
+        }
+
         let (first, last) = (frame(&latents, 0), frame(&latents, r));
         let compared = |x: Tensor<3>| pooled(x).matmul(self.comparison.clone()).square().mean();
         let (missed, moved) = (rollout.end.detach() - last.clone(), first - last);
@@ -250,6 +272,7 @@ impl Stage1b {
             ),
         ];
         named.extend(temporal.map(|temporal| ("temporal_distance", number(temporal))));
+        named.extend(picture.map(|picture| ("picture", number(picture))));
         Ok(Batch {
             loss,
             loader_secs,
@@ -338,16 +361,18 @@ impl Stage for Stage1b {
 
     fn sample(&self, _steps: usize, plans: Option<&AtomicBool>) -> Result<SampleContent, TrainError> {
         let (frozen, stats) = &self.frozen;
+        let mut model = frozen.clone();
+        (model.predictor, model.heads.temporal) = (self.predictor(), self.temporal());
+        let model = computing_in(&model, self.config.precision);
+        let plain = self.device.clone().inner();
+        let pictures = read_pictures(&model, self.config.world_model.picture, &self.store, &plain)?;
         let plans = if let Some(cancel) = plans {
-            let mut model = frozen.clone();
-            (model.predictor, model.heads.temporal) = (self.predictor(), self.temporal());
-            let model = computing_in(&model, self.config.precision);
-            let plain = self.device.clone().inner();
             plan(model, stats, &self.config, &self.store.meta().scene, &plain, cancel)?
         } else {
             Vec::new()
         };
         Ok(SampleContent {
+            pictures,
             open_loop: self.open_loop(),
             plans,
             ..SampleContent::default()

@@ -59,28 +59,29 @@ pub struct StageVlm {
 }
 
 impl StageVlm {
-    /// A fresh model, and a tokenizer made of the words of the examples.
+    /// A model that was trained before, with its tokenizer; or a fresh one, with a tokenizer made of the words of the examples.
     ///
     /// # Errors
     /// The vocabulary has no room for bytes and phrases.
-    pub fn new(config: Config, instructions: Instructions, device: &Device) -> Result<Self, TrainError> {
+    pub fn new(
+        config: Config,
+        trained: Option<(VlmModel, Arc<VlmTokenizer>)>,
+        instructions: Instructions,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         device.seed(config.train.seed);
         let device = device.clone().autodiff();
-        let mut texts = Vec::new();
-        for index in CORPUS_FROM..CORPUS_FROM + CORPUS {
-            if let Some(example) = instructions.example(config.train.seed, index, Phrasing::Seen) {
-                texts.push(example.task);
-                texts.push(example.answer);
-            }
-        }
-        let tokenizer = VlmTokenizer::train(texts.iter().map(String::as_str), config.vlm.vocab_size)
-            .map_err(|err| TrainError::Data(err.to_string()))?;
-        let model = VlmModel::new(&config.vlm, &device);
+        let (model, tokenizer) = match trained {
+            Some((model, tokenizer)) => (model.train(), tokenizer),
+            None => (
+                VlmModel::new(&config.vlm, &device),
+                Arc::new(tokenizer_of(&config, &instructions)?),
+            ),
+        };
         let furniture = &instructions.sampler.furniture;
         let objects = furniture.blocks.len() + furniture.pads.len() + furniture.bins.len();
         let facts = FactsHead::new(objects, fact_classes(furniture), config.vlm.dim, &device);
         let optimizers = optimizers(&config, &model, &facts);
-        let tokenizer = Arc::new(tokenizer);
         Ok(Self {
             config,
             device,
@@ -239,6 +240,19 @@ impl Stage for StageVlm {
         self.pools.forget();
         Ok(())
     }
+}
+
+/// Of the words of many examples.
+fn tokenizer_of(config: &Config, instructions: &Instructions) -> Result<VlmTokenizer, TrainError> {
+    let mut texts = Vec::new();
+    for index in CORPUS_FROM..CORPUS_FROM + CORPUS {
+        if let Some(example) = instructions.example(config.train.seed, index, Phrasing::Seen) {
+            texts.push(example.task);
+            texts.push(example.answer);
+        }
+    }
+    VlmTokenizer::train(texts.iter().map(String::as_str), config.vlm.vocab_size)
+        .map_err(|err| TrainError::Data(err.to_string()))
 }
 
 fn optimizers(config: &Config, model: &VlmModel, facts: &FactsHead) -> [ModuleOptimizer; 2] {

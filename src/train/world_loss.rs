@@ -13,7 +13,7 @@ use crate::world_model::losses::{
     inverse_dynamics, pooled_error, prediction_loss, proprioception, scale_targets, sigreg, slowness, variance_hinge,
 };
 use crate::world_model::masking::{block_mask, stack};
-use crate::world_model::{TokenSet, WorldModel, pixels};
+use crate::world_model::{TokenSet, WorldModel, picture_loss, pictures, pixels};
 
 /// A loss with the numbers that explain it.
 pub(super) struct Terms {
@@ -62,7 +62,8 @@ impl WorldLoss<'_> {
         let l_pred = prediction_loss(losses.prediction, predicted.clone(), scaled);
         let pool = |x: Tensor<3>| x.mean_dim(1).reshape([b, d]);
         let (p_before, p_after) = (pool(before.clone()), pool(after));
-        let l_pooled = pooled_error(pool(predicted.clone()), pool(target.clone()));
+        let p_predicted = pool(predicted.clone());
+        let l_pooled = pooled_error(p_predicted.clone(), pool(target.clone()));
         let pooled = Tensor::cat(vec![p_before.clone(), p_after.clone()], 0);
         let regularise = |rows| sigreg(losses.sigreg, rows, (self.config.train.seed, step as u64));
         let mut l_reg = if losses.sigreg_pooled {
@@ -78,29 +79,50 @@ impl WorldLoss<'_> {
         let l_idm = inverse_dynamics(self.model.heads.inverse_dynamics(p_before, p_after), action);
         let truth = Tensor::cat(vec![proprio(at), proprio(at + 1)], 0);
         let l_prop = proprioception(self.model.heads.proprioception(pooled.clone()), truth);
+        let l_picture = self.picture_term(
+            Tensor::cat(vec![pooled.clone(), p_predicted], 0),
+            Tensor::cat(vec![pick(at), pick(at + 1), pick(at + 1)], 0),
+        );
 
         let error = (predicted.detach() - target.clone()).square().mean();
         // The online encoder stands in for the target's view of the present: the target follows it closely.
         let persistence = (before.detach() - target).square().mean();
         let deviation = centre(pooled.detach()).square().mean().sqrt();
-        Terms {
-            loss: l_pred.clone()
-                + l_pooled.clone() * losses.lambda_pooled
-                + l_reg.clone() * losses.lambda_reg
-                + l_slow.clone() * losses.lambda_slow
-                + l_idm.clone() * losses.lambda_idm
-                + l_prop.clone() * losses.lambda_prop,
-            named: vec![
-                ("prediction", number(l_pred)),
-                ("pooled", number(l_pooled)),
-                ("sigreg", number(l_reg)),
-                ("slowness", number(l_slow)),
-                ("inverse_dynamics", number(l_idm)),
-                ("proprioception", number(l_prop)),
-                ("error_over_persistence", number(error / persistence)),
-                ("pooled_deviation", number(deviation)),
-            ],
+        let mut loss = l_pred.clone()
+            + l_pooled.clone() * losses.lambda_pooled
+            + l_reg.clone() * losses.lambda_reg
+            + l_slow.clone() * losses.lambda_slow
+            + l_idm.clone() * losses.lambda_idm
+            + l_prop.clone() * losses.lambda_prop;
+        let mut named = vec![
+            ("prediction", number(l_pred)),
+            ("pooled", number(l_pooled)),
+            ("sigreg", number(l_reg)),
+            ("slowness", number(l_slow)),
+            ("inverse_dynamics", number(l_idm)),
+            ("proprioception", number(l_prop)),
+            ("error_over_persistence", number(error / persistence)),
+            ("pooled_deviation", number(deviation)),
+        ];
+        if let Some((l_picture, weight)) = l_picture {
+            named.push(("picture", number(l_picture.clone())));
+            loss = loss + l_picture * weight;
         }
+        Terms { loss, named }
+    }
+
+    /// The error of the pictures read out of pooled latents `[M, D]` against frames `[M, 3, H, W]` (0 to 255), with its
+    /// weight; none where the model has no such head. Where it is to teach the latent nothing, the head alone learns.
+    fn picture_term(&self, pooled: Tensor<2>, frames: Tensor<4>) -> Option<(Tensor<1>, f64)> {
+        let weight = self.config.train.stage1.losses.lambda_picture;
+        let (pooled, weight) = if weight > 0.0 {
+            (pooled, weight)
+        } else {
+            (pooled.detach(), 1.0)
+        };
+        let read = self.model.heads.read_picture(pooled)?;
+        let truth = pictures(frames, self.config.world_model.picture).autodiff();
+        Some((picture_loss(read, truth), weight))
     }
 
     /// Block masks over the whole clip (method, 4.6). Terms on whole frames have no place here: the online encoder sees
@@ -248,7 +270,7 @@ mod tests {
     /// A world model of a few hundred numbers that is no persistence, and six clips for it.
     fn drawn(config: &mut Config, device: &Device) -> (WorldModel, ClipBatch) {
         let shape = &mut config.world_model;
-        (shape.image_size, shape.patch_size, shape.dim) = (16, 8, 8);
+        (shape.image_size, shape.patch_size, shape.dim, shape.picture) = (16, 8, 8, 4);
         shape.encoder.stem = Stem::Patch;
         (shape.encoder.depth, shape.encoder.heads) = (1, 2);
         (shape.predictor.dim, shape.predictor.depth, shape.predictor.heads) = (8, 1, 2);
@@ -281,9 +303,10 @@ mod tests {
         type Weight = fn(&mut WorldModel) -> &mut Param<Tensor<2>>;
         let encoder: (&str, Weight) = ("encoder", |model| &mut model.encoder.blocks[0].mlp.fc2.weight);
         let predictor: (&str, Weight) = ("predictor", |model| &mut model.predictor.output.weight);
-        let heads: [(&str, Weight); 2] = [
+        let heads: [(&str, Weight); 3] = [
             ("inverse dynamics", |model| &mut model.heads.idm.fc2.weight),
             ("proprioception", |model| &mut model.heads.prop.weight),
+            ("picture", |model| &mut model.heads.picture.as_mut().unwrap().fc2.weight),
         ];
         let device = Device::flex().autodiff();
         for (causal_share, sigreg) in [
@@ -295,6 +318,7 @@ mod tests {
             let mut config = preset("nano").unwrap();
             let (model, batch) = drawn(&mut config, &device);
             config.train.stage1.mask.causal_share = causal_share;
+            config.train.stage1.losses.lambda_picture = 0.5;
             config.train.stage1.losses.sigreg = sigreg;
             config.validate("here").unwrap();
             let loss = |model: &WorldModel| {

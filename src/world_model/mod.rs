@@ -9,6 +9,7 @@ mod latent_stats;
 pub mod losses;
 pub mod masking;
 mod model;
+mod picture;
 mod predictor;
 mod temporal;
 
@@ -18,5 +19,6 @@ pub use encoder::Encoder;
 pub use heads::Heads;
 pub use latent_stats::{LatentStats, SimTemperature};
 pub use model::{WorldModel, pixels};
+pub use picture::{picture_loss, pictures, small_frames};
 pub use predictor::{Predictor, TokenSet};
 pub use temporal::{TemporalDistance, temporal_loss};

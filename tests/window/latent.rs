@@ -182,6 +182,7 @@ fn every_view_draws_its_answer() {
             "Sensitivity to actions at step 0, 5 steps ahead; shuffled over moved 1.50",
         ),
         ("Imagined", "Imagined +1: step 2, distance 0.100"),
+        ("Imagined", "Read out +1"),
     ] {
         window.get_by_label(&format!("Latent view: {button}")).click();
         let asked = look(&mut window);

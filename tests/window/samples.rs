@@ -9,8 +9,8 @@ use thinkjepa::engine::{Command, Phase, RunSamples, RunState, Stage, TrainingCom
 use thinkjepa::panels::Workspace;
 use thinkjepa::recording::Recording;
 use thinkjepa::train::{
-    AnswerSample, LatentKind, MapSample, MaskedClip, MaskedFrame, Masks, OpenLoopError, Pairs, PlanSample, ProbeErrors,
-    Sample, SampleContent, Spectrum, TokenRole,
+    AnswerSample, LatentKind, MapSample, MaskedClip, MaskedFrame, Masks, OpenLoopError, Pairs, PictureRow,
+    PictureSample, PlanSample, ProbeErrors, Sample, SampleContent, Spectrum, TokenRole,
 };
 
 use super::{Desk, synthetic, training, window};
@@ -46,6 +46,17 @@ pub(super) fn sample(stage: Stage, step: usize) -> Sample {
                     ],
                 }],
             }),
+            pictures: vec![PictureRow {
+                episode: 2994,
+                from: 12,
+                steps: [0, 4]
+                    .map(|ahead| PictureSample {
+                        ahead,
+                        seen: frame(),
+                        read: frame(),
+                    })
+                    .to_vec(),
+            }],
             probe: Some(ProbeErrors {
                 gripper_m: 0.041,
                 blocks_m: 0.18,
@@ -220,6 +231,8 @@ fn each_stage_shows_its_own() {
                 "Read-out errors over steps, metres",
                 "Block masks: 43 % of the tokens used in these frames are target",
                 "Mask of clip 1, frame 2",
+                "Episode 2994 from step 12: +0, +4",
+                "Read in episode 2994, 4 steps ahead",
             ],
         ),
         (

@@ -430,6 +430,7 @@ pub fn answer(question: &Question) -> Answer {
                 })
                 .collect(),
             frames: 12,
+            pictures: (0..5).map(|_| recording().steps[0].frame.clone()).collect(),
         }),
     })
 }

@@ -234,7 +234,7 @@ fn report(
 ) -> EvalReport {
     let mut outcomes = Vec::new();
     let mut by_kind = serde_json::Map::new();
-    let (mut content, mut cost) = (Some(0.0), 0.0);
+    let mut content = Vec::new();
     let temperature = f64::from(bench.system.world.sim_temperature(settings.source));
     let plan = &bench.config.plan;
     let reached_within = match plan.similarity {
@@ -253,7 +253,7 @@ fn report(
         let of_kind = json!({
             "steps": result.mean_steps(),
             "plan_ms": 1000.0 * result.plan_secs / result.plans.max(1) as f64,
-            "content_share": result.content_share(),
+            "content_share": mean(&result.content_shares),
             "calibration": fit_value(calibrate(&samples([one])).as_ref()),
             "declarations": declarations_value(&of_kind_declared),
             // Failed attempts that would be declared reached.
@@ -263,9 +263,7 @@ fn report(
         });
         declarations.add(&of_kind_declared);
         by_kind.insert(kind_name(*kind).to_owned(), of_kind);
-        cost += result.visits.iter().map(|visit| f64::from(visit.cost)).sum::<f64>();
-        let part: Option<f64> = result.visits.iter().map(|visit| visit.content.map(f64::from)).sum();
-        content = content.zip(part).map(|(sum, part)| sum + part);
+        content.extend(&result.content_shares);
     }
     let more = json!({
         "goals": match eval.goals() { Goals::Oracle => "oracle", Goals::Gpi => "gpi" },
@@ -279,12 +277,16 @@ fn report(
     let mut report = EvalReport::new(eval.suite.name(), &outcomes, settings, vec![eval.seed], machine);
     report.measured = json!({
         "by_kind": by_kind,
-        "content_share": content.filter(|_| cost > 0.0).map(|content| content / cost),
+        "content_share": mean(&content),
         "calibration": fit_value(all),
         "declarations": declarations_value(&declarations),
         "interrupted": interrupted,
     });
     report
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// What the switch criterion would have said with the checkpoint's temperature.

@@ -1,8 +1,12 @@
 //! What it imagines: the states that the chosen plan leads to in the model, each as the recorded frame that lies nearest
-//! to it, beside the frame that really came.
+//! to it, beside the frame that really came; and as a small picture where the model reads any.
+
+use burn::tensor::Tensor;
 
 use super::LatentError;
 use super::moment::{Moment, squared};
+use crate::planner::cost::pool;
+use crate::sim::Frame;
 
 /// An imagined state, in pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +25,8 @@ pub struct Imagined {
     pub states: Vec<Nearest>,
     /// Recorded frames that were looked among.
     pub frames: usize,
+    /// What the states look like, one each; empty where the model reads no pictures.
+    pub pictures: Vec<Frame>,
 }
 
 pub(super) fn imagined(moment: &mut Moment) -> Result<Imagined, LatentError> {
@@ -33,6 +39,8 @@ pub(super) fn imagined(moment: &mut Moment) -> Result<Imagined, LatentError> {
     let bias = moment.bias(record.sub_goal, present.dims()[1])?;
     let space = moment.space()?;
     let states = moment.imagine(&present, plan, bias.as_ref())?;
+    let pooled = states.iter().map(|state| pool(state.clone())).collect();
+    let pictures = moment.model.pictures(Tensor::cat(pooled, 0)).unwrap_or_default();
     let states = moment.compared(&space, &states)?;
     let frames = moment.compared(&space, &all)?;
     let nearest = |(h, state): (usize, &Vec<f32>)| {
@@ -48,5 +56,6 @@ pub(super) fn imagined(moment: &mut Moment) -> Result<Imagined, LatentError> {
     Ok(Imagined {
         states: states.iter().enumerate().filter_map(nearest).collect(),
         frames: frames.len(),
+        pictures,
     })
 }

@@ -76,6 +76,7 @@ mod tests {
         let answer = LatentAnswer::Imagined(Imagined {
             states: vec![state(3, Some(0.5)), state(4, None)],
             frames: 9,
+            pictures: Vec::new(),
         });
         assert_eq!(
             table(2, &answer),

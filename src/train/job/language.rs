@@ -12,7 +12,7 @@ use crate::sim::Scene;
 use crate::sim::tasks::{TaskBook, TaskSampler};
 use crate::system::{SystemError, load_vlm_base, load_world_model};
 use crate::train::{Stage, Stage2, StageVlm, TrainError};
-use crate::vlm::Vlm;
+use crate::vlm::{Vlm, VlmModel, VlmTokenizer};
 use crate::weights::Checkpoint;
 
 /// Instruction tuning of the vision-language model.
@@ -22,15 +22,16 @@ pub(super) fn stage_vlm(
     cancel: &AtomicBool,
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
-    let _lock = settings::keep(job)?;
     let (vlm, px) = (&job.config.train.vlm, job.config.frame_px());
+    let trained = vlm.continued.then(|| language_model(job, device)).transpose()?;
+    let _lock = settings::keep(job)?;
     let instructions = Instructions::new(sampler(job)?, px, job.config.vlm.grid(), vlm.requery_share);
     observe(&JobProgress::Preparing {
         what: "Making the tokenizer",
         done: 0,
         total: 1,
     });
-    let mut stage = StageVlm::new(job.config.clone(), instructions, device)?;
+    let mut stage = StageVlm::new(job.config.clone(), trained, instructions, device)?;
     let steps = stage.steps();
     let done = run_steps(job, &mut stage, cancel, observe)?;
     let mut written = None;
@@ -39,7 +40,12 @@ pub(super) fn stage_vlm(
         let mut draft = outcome::draft(job, out, base.as_ref())?;
         draft.put_vlm(&stage.model(), stage.tokenizer())?;
         draft.note(format!(
-            "Stage vlm: {} steps on facts of {} frames, then {} steps of {} examples. Scene {}, seed {}.",
+            "Stage vlm{}: {} steps on facts of {} frames, then {} steps of {} examples. Scene {}, seed {}.",
+            if vlm.continued {
+                ", on a language model that was trained before"
+            } else {
+                ""
+            },
             vlm.facts_steps,
             vlm.facts_batch * vlm.accumulation,
             vlm.steps,
@@ -51,6 +57,24 @@ pub(super) fn stage_vlm(
         written = Some(out.clone());
     }
     Ok(JobDone { steps, done, written })
+}
+
+/// The one to go on from, without adapters.
+fn language_model(job: &Job, device: &Device) -> Result<(VlmModel, Arc<VlmTokenizer>), JobError> {
+    let needs = || JobError::NeedsFrom {
+        stage: StageKind::Vlm,
+        what: "a checkpoint with a language model, as train.vlm.continued is set",
+    };
+    let base = open_from(job)?.ok_or_else(needs)?;
+    if let Some((field, have, asked)) = settings::other_language_model(&base.config, &job.config) {
+        return Err(JobError::OtherShape {
+            from: base.folder,
+            field,
+            have,
+            asked,
+        });
+    }
+    load_vlm_base(&base, Precision::F32, device)?.ok_or_else(needs)
 }
 
 /// The goal projection interface, with adapters on the language model; in joint mode the world model goes on learning.

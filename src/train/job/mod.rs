@@ -90,7 +90,7 @@ pub enum JobError {
     #[error("{} holds neither a checkpoint (config.json) nor a run of stage 1 (checkpoint-*/model.bpk).", path.display())]
     NothingThere { path: PathBuf },
     #[error(
-        "The world model in {} is another than is to be trained: {field} is {have} there, asked for {asked}. Choose the \
+        "The model in {} is another than is to be trained: {field} is {have} there, asked for {asked}. Choose the \
          settings that it was made with, or leave --from out.", from.display()
     )]
     OtherShape {

@@ -55,6 +55,7 @@ fn irrelevant(stage: StageKind, config: &Config) -> Vec<&'static str> {
             "world_model.encoder",
             "world_model.predictor",
             "world_model.temporal_distance",
+            "world_model.picture",
             "vlm.lora",
             "gpi",
             "train.stage1",
@@ -139,15 +140,28 @@ fn lock(run: &Path) -> Result<File, JobError> {
     }
 }
 
-/// The first field in which two world models are of another make, and its values. A temporal distance may be wanted of one
-/// that has none: it is trained on what the others make.
+/// The first field in which two world models are of another make, and its values. A temporal distance, or a head that reads
+/// pictures, may be wanted of one that has none: it is trained on what the others make.
 pub(super) fn other_world_model(have: &Config, asked: &Config) -> Option<(String, String, String)> {
     let mut have = have.world_model.clone();
     if have.temporal_distance == 0 {
         have.temporal_distance = asked.world_model.temporal_distance;
     }
+    if have.picture == 0 {
+        have.picture = asked.world_model.picture;
+    }
     let document = |config: &WorldModelConfig| serde_json::to_value(config).unwrap_or_default();
     difference("world_model", &document(&have), &document(&asked.world_model))
+}
+
+/// The first field in which two language models are of another make, and its values. Their adapters are none of it.
+pub(super) fn other_language_model(have: &Config, asked: &Config) -> Option<(String, String, String)> {
+    let document = |config: &Config| {
+        let mut document = serde_json::to_value(&config.vlm).unwrap_or_default();
+        document.as_object_mut().map(|fields| fields.remove("lora"));
+        document
+    };
+    difference("vlm", &document(have), &document(asked))
 }
 
 /// The first field in which two documents differ, and its values.
@@ -205,7 +219,7 @@ mod tests {
     #[test]
     fn a_run_is_compared_in_what_its_own_stage_depends_on() {
         use StageKind::{Bc, One, OneB, Two, Vlm};
-        let changes: [(&str, &[StageKind]); 27] = [
+        let changes: [(&str, &[StageKind]); 28] = [
             ("precision=\"bf16\"", &StageKind::ALL),
             ("train.seed=9", &StageKind::ALL),
             ("train.betas=[0.8,0.9]", &StageKind::ALL),
@@ -218,6 +232,7 @@ mod tests {
             ("world_model.encoder.depth=3", &[One, OneB, Two, Bc]),
             ("world_model.predictor.residual=false", &[One, OneB, Two, Bc]),
             ("world_model.temporal_distance=8", &[One, OneB, Two, Bc]),
+            ("world_model.picture=8", &[One, OneB, Two, Bc]),
             ("vlm.depth=2", &[Vlm, Two]),
             ("vlm.lora.rank=3", &[Two]),
             ("gpi.temperature=0.3", &[Two]),

@@ -68,6 +68,15 @@ pub(super) fn stage_1b(
     })?;
     let store = open_store(job)?;
     let trained = from::world_model(base, &job.config, device)?;
+    let picture = job.config.world_model.picture;
+    if picture > 0 && trained.model.heads.picture.is_none() {
+        return Err(JobError::OtherShape {
+            from: base.clone(),
+            field: "world_model.picture".to_owned(),
+            have: "0".to_owned(),
+            asked: picture.to_string(),
+        });
+    }
     let _lock = settings::keep(job)?;
     let mut model = trained.model;
     let mut stats = statistics(job, &model, &store, device, observe)?;

@@ -10,6 +10,7 @@ mod cloned;
 mod masks;
 mod open_loop;
 mod pairs;
+mod pictures;
 mod plans;
 mod probe;
 mod spectrum;
@@ -29,6 +30,7 @@ pub(super) use cloned::cloned;
 pub(super) use masks::masks;
 pub(super) use open_loop::open_loop;
 pub use pairs::Pairs;
+pub(super) use pictures::read_pictures;
 pub(super) use plans::plan;
 pub(super) use probe::look;
 pub use spectrum::{LatentKind, Spectrum};
@@ -59,6 +61,8 @@ pub struct SampleContent {
     pub masks: Option<Masks>,
     /// What can be read out of frozen latents (stage 1).
     pub probe: Option<ProbeErrors>,
+    /// What latents look like, seen and imagined; of a model that reads pictures (stages 1 and 1b).
+    pub pictures: Vec<PictureRow>,
     /// By steps ahead (stage 1b).
     pub open_loop: Vec<OpenLoopError>,
     /// Goals against states of one fixed batch (stage 2).
@@ -117,6 +121,26 @@ pub struct ProbeErrors {
     pub by_block_m: Vec<(String, f64)>,
     /// Episodes that it was fitted on, and others that it was asked about.
     pub episodes: [usize; 2],
+}
+
+/// An episode's frames and what latents say of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PictureRow {
+    pub episode: usize,
+    /// The frame that the rollout starts from.
+    pub from: usize,
+    pub steps: Vec<PictureSample>,
+}
+
+/// A small picture of a frame, and the one read out of the latent that was imagined for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PictureSample {
+    /// Actions since the first frame; 0 is that frame, encoded.
+    pub ahead: usize,
+    #[serde(with = "png")]
+    pub seen: Frame,
+    #[serde(with = "png")]
+    pub read: Frame,
 }
 
 /// A rollout's error over that of "nothing changes", so many steps ahead: below 1 the predictor knows more.

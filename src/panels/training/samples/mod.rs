@@ -3,6 +3,7 @@
 
 mod answers;
 mod curves;
+mod imagined;
 mod masks;
 mod pairs;
 mod pictures;
@@ -186,6 +187,9 @@ fn sample_ui(ui: &mut Ui, pictures: &mut Pictures, shell: &mut Shell, sample: &S
     }
     if let Some(masks) = &content.masks {
         masks::masks_ui(ui, pictures, masks);
+    }
+    if !content.pictures.is_empty() {
+        imagined::pictures_ui(ui, pictures, &content.pictures);
     }
     if !content.open_loop.is_empty() {
         curves::open_loop_ui(ui, shell, &content.open_loop);
