@@ -4,7 +4,7 @@
 //! - [`swap`]: whether a goal follows the object that its text names
 //! - [`bench_episodes`]: the two hundred tasks of ThinkBench
 //! - [`chain`]: whole tasks, with [`baselines`] in the place of the language model's list, the [`expert`] or a [`cloning`] policy
-//!   in the place of the planner, and a [`hand`] that interferes
+//!   in the place of the planner, goals that are [`achieved`] pictures, and a [`hand`] that interferes
 //! - [`blame`]: which part of the chain a failed episode failed by
 //! - [`ablation`]: parts of the system switched off
 //! - [`probe`]: what the world model's latents hold, and how far its imagination is to be trusted
@@ -13,6 +13,7 @@
 //! - [`content`]: how much of the planner's cost is the scene
 
 pub mod ablation;
+pub mod achieved;
 pub mod baselines;
 pub mod blame;
 pub mod calibration;

@@ -90,6 +90,11 @@ fn options_that_do_not_go_together_are_refused() {
             &["--baseline", "--suite demo"],
         ),
         (&["--suite", "demo", "--parts", "list"], &["--parts", "--suite blame"]),
+        (&["--suite", "demo", "--all"], &["--all", "--suite thinkbench"]),
+        (
+            &["--suite", "thinkbench", "--all", "--baseline", "flat"],
+            &["--all", "leave --baseline and --out out"],
+        ),
         (&[], &["--suite"]),
         (&["--ablation", "no-brain"], &["no-brain", "--ablation list"]),
         (
@@ -181,7 +186,7 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
         (&"none".into(), &2.into())
     );
     assert_eq!(chain["measured"]["solved_in_budget"]["n"], 3);
-    for baseline in ["flat", "flat-image", "random", "true-lists"] {
+    for baseline in ["flat", "flat-image", "random", "true-lists", "true-goals"] {
         let report = run(&["--baseline", baseline]);
         assert_eq!(
             report,
@@ -222,6 +227,51 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
         by_heart["solved"],
         by_heart["measured"]["solved_where_list_right"]["solved"]
     );
+}
+
+/// The rows that take long stand there already, as if the command had been stopped after them.
+#[test]
+fn a_row_of_the_table_whose_record_is_there_is_not_measured_again() {
+    let folder = tempfile::tempdir().unwrap();
+    with_list(&folder.path().join("tiny"));
+    let records = folder.path().join("records");
+    std::fs::create_dir(&records).unwrap();
+    let suite = ["--suite", "thinkbench"];
+    let random = in_tiny(folder.path(), &[&suite[..], &["--baseline", "random"]].concat());
+    assert_eq!(
+        (&random["n"], &random["by_horizon"]["10"]["n"]),
+        (&200.into(), &50.into())
+    );
+    for (of, words) in [("by_phrasing", "held_out"), ("by_looks", "held_out")] {
+        assert_eq!(random["measured"][of][words]["n"], 80, "{of}");
+    }
+    for name in [
+        "",
+        "-flat",
+        "-flat-image",
+        "-true-lists",
+        "-true-goals",
+        "-vlm-expert",
+        "-expert",
+    ] {
+        let mut record = random.clone();
+        let baseline = name.strip_prefix('-').unwrap_or("none").replace('-', "_");
+        record["settings"]["baseline"] = baseline.into();
+        std::fs::write(records.join(format!("thinkbench{name}.json")), record.to_string()).unwrap();
+    }
+    let all = || {
+        in_tiny(
+            folder.path(),
+            &[&suite[..], &["--all", "--records", "records"]].concat(),
+        )
+    };
+    // A policy that it does not have is left out.
+    assert_eq!(all()["records"].as_array().unwrap().len(), 8);
+    let path = records.join("thinkbench-random.json");
+    let made = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(figures(serde_json::from_str(&made).unwrap()), figures(random));
+    all();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), made);
 }
 
 #[test]

@@ -134,12 +134,70 @@ fn stage_1_begins_with_the_weights_that_it_is_given_and_with_no_others() {
         !given.names().any(|name| name.starts_with("vlm.")),
         "only the world model is taken"
     );
+    // What reads pictures may be wanted of a model that has none; where the encoder stays as it is, it cannot be learnt.
+    let pictures = ["--from", "base", "--set", "world_model.picture=8"];
+    document(&train("pictures", &pictures), 0);
+    let of_head = weights("pictures");
+    let of_head = of_head.names().filter(|name| name.starts_with("heads.picture."));
+    assert_eq!(of_head.count(), 4, "weight and bias of two layers");
+    let rollouts = [
+        "train", "--stage", "1b", "--data", "data", "--device", "cpu", "--run", "rollouts",
+    ];
+    let refused = command(at, &[&rollouts[..], &pictures].concat());
+    let refused = document(&refused, 2)["error"].as_str().unwrap().to_owned();
+    assert!(
+        refused.contains("world_model.picture is 0 there, asked for 8"),
+        "{refused}"
+    );
     let refused = train("other", &["--from", "base", "--set", "world_model.encoder.depth=2"]);
     let refused = document(&refused, 2)["error"].as_str().unwrap().to_owned();
     assert!(
         refused.contains("world_model.encoder.depth is 1 there, asked for 2"),
         "{refused}"
     );
+}
+
+/// As above, of the language model: with a rate of next to nothing, what was given comes out again.
+#[test]
+fn stage_vlm_goes_on_with_the_language_model_that_it_is_given_where_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    untrained(&at.join("base"));
+    let train = |out: &str, more: &[&str]| {
+        let run = format!("run-{out}");
+        let args = [
+            "train", "--stage", "vlm", "--device", "cpu", "--from", "base", "--run", &run, "--out", out,
+        ];
+        let still = [
+            "--set",
+            "train.vlm.lr=1e-30",
+            "--set",
+            "train.vlm.steps=1",
+            "--set",
+            "train.vlm.facts_steps=1",
+            "--set",
+            "train.vlm.warmup_steps=0",
+        ];
+        command(at, &[&args[..], &still, more].concat())
+    };
+    document(&train("fresh", &[]), 0);
+    document(&train("given", &["--set", "train.vlm.continued=true"]), 0);
+    let weights = |name: &str| Checkpoint::open(&at.join(name)).unwrap().tensors;
+    let (base, given, fresh) = (weights("base"), weights("given"), weights("fresh"));
+    let differing = |other: &thinkjepa::weights::Tensors| {
+        let of_model = |name: &&str| name.starts_with("vlm.") && !name.contains("lora");
+        let names = base.names().filter(of_model);
+        names
+            .filter(|name| base.read(name).unwrap() != other.read(name).unwrap())
+            .count()
+    };
+    assert_eq!(differing(&given), 0);
+    assert!(differing(&fresh) > 5);
+    let tokenizer = |name: &str| std::fs::read(at.join(name).join("tokenizer.json")).unwrap();
+    assert!(tokenizer("given") == tokenizer("base"));
+    let refused = train("other", &["--set", "train.vlm.continued=true", "--set", "vlm.depth=1"]);
+    let refused = document(&refused, 2)["error"].as_str().unwrap().to_owned();
+    assert!(refused.contains("vlm.depth is 2 there, asked for 1"), "{refused}");
 }
 
 #[test]
@@ -160,6 +218,8 @@ fn what_is_missing_is_named() {
     let error = train(&["--stage", "1b", "--from", "nowhere"]);
     assert!(error.contains("nowhere holds neither"), "{error}");
     assert!(train(&["--stage", "bc"]).contains("a checkpoint with a language model"));
+    let continued = ["--stage", "vlm", "--set", "train.vlm.continued=true"];
+    assert!(train(&continued).contains("as train.vlm.continued is set"));
     assert!(train(&["--stage", "3"]).contains("no stage \"3\""));
     assert!(train(&["--stage", "1", "--steps", "0"]).contains("train.stage1.steps"));
     assert_eq!(

@@ -29,7 +29,7 @@ pub(super) enum Suite {
     Demo,
     /// Two hundred tasks of three, five, seven and ten sub-goals, five of each of forty templates
     Thinkbench,
-    /// The same tasks as demo; of each that fails, which part of the chain is to blame
+    /// The same tasks as demo, or thinkbench's in its scene; of each that fails, which part of the chain is to blame
     Blame,
     /// Fresh episodes: open-loop error against persistence, and what a linear read-out finds in the latents
     World,
@@ -111,6 +111,8 @@ pub(super) enum Baseline {
     Random,
     /// The true list in the place of the language model's; goals are made from its texts as ever
     TrueLists,
+    /// The true list, and each sub-goal planned toward the encoded picture of it achieved
+    TrueGoals,
     /// The language model's list, carried out by the scripted expert: no goals, no world model, no planner
     VlmExpert,
     /// The language model's list, each sub-goal carried out by a policy that has cloned the expert's behaviour (`train
@@ -128,6 +130,7 @@ impl Baseline {
             Self::FlatImage => "flat_image",
             Self::Random => "random",
             Self::TrueLists => "true_lists",
+            Self::TrueGoals => "true_goals",
             Self::VlmExpert => "vlm_expert",
             Self::Bc => "bc",
             Self::Expert => "expert",
@@ -190,7 +193,7 @@ pub(super) enum Words {
     HeldOut,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct Eval {
     /// What to measure [default with --ablation: demo]
     #[arg(
@@ -226,9 +229,15 @@ pub struct Eval {
     /// Suites demo, lists and blame: only tasks of so many sub-goals [default: both]
     #[arg(long, visible_alias = "sub-goals", value_name = "2|3", value_parser = clap::value_parser!(u64).range(2..=3))]
     pub(super) horizon: Option<u64>,
-    /// Suite demo: what stands in the place of the chain, or of a part of it [default: none]
+    /// Suites demo and thinkbench: what stands in the place of the chain, or of a part of it [default: none]
     #[arg(long, value_enum)]
     pub(super) baseline: Option<Baseline>,
+    /// Suite thinkbench: the chain and every baseline, one record each; a record that this checkpoint has left already is kept
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Where --all writes its records
+    #[arg(long, value_name = "FOLDER", default_value = "assets/records")]
+    pub(super) records: PathBuf,
     /// Suite demo: a part of the system that is switched off; `list` names them, with what each changes
     #[arg(long, value_name = "NAME")]
     pub(super) ablation: Option<String>,
@@ -331,7 +340,7 @@ impl Eval {
         if self.episodes == 0 {
             return Err(CliError::new("--episodes is 0, expected at least 1."));
         }
-        let of_suites: [(bool, &str, &[Suite]); 13] = [
+        let of_suites: [(bool, &str, &[Suite]); 14] = [
             (self.jobs.is_some(), "--jobs", &[Demo, Thinkbench]),
             (self.calibrate, "--calibrate", &[Oracle]),
             (!self.kinds.is_empty(), "--kinds", &[Oracle]),
@@ -340,6 +349,7 @@ impl Eval {
             (self.phrasing.is_some(), "--phrasing", &[Demo, Lists, Blame]),
             (self.horizon.is_some(), "--horizon", &[Demo, Lists, Blame]),
             (self.baseline.is_some(), "--baseline", &[Demo, Thinkbench]),
+            (self.all, "--all", &[Thinkbench]),
             (self.ablation.is_some(), "--ablation", &[Demo]),
             (!self.parts.is_empty(), "--parts", &[Blame]),
             (self.disturb, "--disturb", &[Demo]),
@@ -377,6 +387,10 @@ impl Eval {
                 self.disturb && !self.baseline().has_list(),
                 "--disturb interferes between sub-goals, and this baseline has none: use it with --baseline none or \
                  true-lists.",
+            ),
+            (
+                self.all && (self.baseline.is_some() || self.output.out.is_some()),
+                "--all measures every baseline, each into a record of its own: leave --baseline and --out out.",
             ),
             (
                 self.baseline.is_some() && self.baseline() != self.baseline.unwrap_or(Baseline::None),

@@ -14,14 +14,15 @@ use super::jobs::run_each;
 use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::config::PlanConfig;
+use crate::eval::achieved::AchievedGoals;
 use crate::eval::baselines::{GoalPicture, Teacher, Truth, WholeTask};
 use crate::eval::chain::{Run, TaskRun, run_random};
 use crate::eval::hand::Moment;
 use crate::eval::maps::MapSource;
 use crate::eval::{EpisodeOutcome, EvalEpisode, EvalReport, Machine, Rate, demo_suite, listing};
-use crate::planner::{Models, PlannerError};
+use crate::planner::{GoalMaker, Models, PlannerError};
 use crate::sim::tasks::{TaskBook, list_is_right, run_primitive};
-use crate::sim::{Environment, Frame, Scene};
+use crate::sim::{Environment, Frame, Scene, World};
 
 pub(super) fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
     let suite = demo_suite(
@@ -59,17 +60,38 @@ pub(super) fn list(eval: &Eval, scene: &Scene, console: &Console) -> CliResult {
 }
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
-    measure(eval, bench, &suite(eval, &bench.scene)?, console)
+    let cancel = console.on_interrupt()?;
+    let suite = suite(eval, &bench.scene)?;
+    let (report, _) = measure(eval, bench, &suite, &cancel, console)?;
+    finish(&report, &eval.output, console)?;
+    Ok(exit(&cancel))
 }
 
-/// Runs these episodes, as many at a time as asked.
-pub(super) fn measure(eval: &Eval, bench: &Bench, suite: &[EvalEpisode], console: &Console) -> CliResult {
+/// How a command ends that may have been interrupted.
+pub(super) fn exit(cancel: &AtomicBool) -> Exit {
+    if cancel.load(Ordering::Relaxed) {
+        Exit::Interrupted
+    } else {
+        Exit::Done
+    }
+}
+
+/// An episode, and what became of it.
+pub(super) type Done<'a> = (&'a EvalEpisode, TaskRun);
+
+/// Runs these episodes, as many at a time as asked: the report, and the runs that it is made of.
+pub(super) fn measure<'a>(
+    eval: &Eval,
+    bench: &Bench,
+    suite: &'a [EvalEpisode],
+    cancel: &AtomicBool,
+    console: &Console,
+) -> Result<(EvalReport, Vec<Done<'a>>), CliError> {
     let runner = Runner::new(eval, bench)?;
-    let cancel = console.on_interrupt()?;
     let bar = console.progress(suite.len() as u64, "episodes");
     let mut solved = Vec::new();
-    let work = |one| Ok(Runner::new(eval, bench)?.run(one, None, &cancel)?);
-    let runs = run_each(suite, eval.jobs(bench.selected.id), &cancel, work, |run: &TaskRun| {
+    let work = |one| Ok(Runner::new(eval, bench)?.run(one, None, cancel)?);
+    let runs = run_each(suite, eval.jobs(bench.selected.id), cancel, work, |run: &TaskRun| {
         solved.push(run.solved);
         bar.inc(1);
         bar.set_message(format!("{}", Rate::among(solved.iter().copied())));
@@ -87,8 +109,7 @@ pub(super) fn measure(eval: &Eval, bench: &Bench, suite: &[EvalEpisode], console
             console.line(&format!("{what:<28} {rate}"));
         }
     }
-    finish(&report, &eval.output, console)?;
-    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
+    Ok((report, runs))
 }
 
 /// The report's frame: rates, settings and machine.
@@ -210,10 +231,14 @@ impl<'a> Runner<'a> {
             _ => None,
         };
         let mapped = MappedGoals::new(&self.bench.system, self.map, one.seed);
-        let models = Models {
-            goals: &mapped,
-            ..models
+        let frame_px = self.bench.config.frame_px();
+        let present = || World::from_state(&teacher.truth.borrow(), frame_px);
+        let achieved = AchievedGoals::new(&mapped, models.world, present);
+        let goals: &dyn GoalMaker = match self.baseline {
+            Baseline::TrueGoals => &achieved,
+            _ => &mapped,
         };
+        let models = Models { goals, ..models };
         let (config, models) = match self.baseline {
             Baseline::Flat | Baseline::FlatImage => (
                 &flat,
@@ -223,7 +248,7 @@ impl<'a> Runner<'a> {
                     ..models
                 },
             ),
-            Baseline::TrueLists => (
+            Baseline::TrueLists | Baseline::TrueGoals => (
                 plan,
                 Models {
                     reasoner: &teacher,

@@ -1,19 +1,36 @@
-//! Suite thinkbench: two hundred tasks of three to ten sub-goals through the whole chain, or what stands in the place of the
-//! language model's list.
+//! Suite thinkbench: two hundred tasks of three to ten sub-goals through the whole chain, or what stands in the place of a
+//! part of it; or through all of these in turn, each into a record of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::args::phrasing_name;
-use super::{Bench, Eval, demo};
+use super::args::{Baseline, phrasing_name};
+use super::{Bench, Eval, demo, finish, value_of};
+use crate::cli::args::writable;
 use crate::cli::{CliError, CliResult, Console, Exit};
-use crate::eval::{BenchEpisode, EvalEpisode, bench_episodes};
-use crate::sim::Scene;
+use crate::eval::{BenchEpisode, EvalEpisode, EvalReport, Rate, bench_episodes};
 use crate::sim::tasks::TaskBook;
+use crate::sim::{Looks, Scene};
+use crate::weights::write_file;
 
 /// The suite's scene and its book of tasks.
 pub(super) const THINKBENCH: &str = "thinkbench";
+
+/// Rows of the table, and what their records are called.
+const ROWS: [(&str, Baseline); 9] = [
+    ("thinkbench", Baseline::None),
+    ("thinkbench-bc", Baseline::Bc),
+    ("thinkbench-flat", Baseline::Flat),
+    ("thinkbench-flat-image", Baseline::FlatImage),
+    ("thinkbench-true-lists", Baseline::TrueLists),
+    ("thinkbench-true-goals", Baseline::TrueGoals),
+    ("thinkbench-vlm-expert", Baseline::VlmExpert),
+    ("thinkbench-random", Baseline::Random),
+    ("thinkbench-expert", Baseline::Expert),
+];
 
 fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<BenchEpisode>, CliError> {
     let book = TaskBook::named(&scene.tasks)?;
@@ -68,5 +85,94 @@ pub(super) fn episodes(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, C
 }
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
-    demo::measure(eval, bench, &episodes(eval, &bench.scene)?, console)
+    let cancel = console.on_interrupt()?;
+    let suite = suite(eval, &bench.scene)?;
+    if eval.all {
+        return run_all(eval, bench, &suite, &cancel, console);
+    }
+    let report = measure(eval, bench, &suite, &cancel, console)?;
+    finish(&report, &eval.output, console)?;
+    Ok(demo::exit(&cancel))
+}
+
+/// Every row of the table whose record is not there already.
+fn run_all(eval: &Eval, bench: &Bench, suite: &[BenchEpisode], cancel: &AtomicBool, console: &Console) -> CliResult {
+    let mut records = Vec::new();
+    for (name, baseline) in ROWS {
+        let path = eval.records.join(format!("{name}.json"));
+        let row = Eval {
+            all: false,
+            baseline: Some(baseline),
+            ..eval.clone()
+        };
+        writable(&path)?;
+        if baseline == Baseline::Bc && bench.system.follower().is_err() {
+            console.note(&format!(
+                "{name}: left out, the checkpoint holds no policy (train --stage bc)."
+            ));
+            continue;
+        }
+        console.note(name);
+        if is_kept(&path, &row, bench) {
+            console.note("  is there already");
+        } else {
+            let report = measure(&row, bench, suite, cancel, console)?;
+            if cancel.load(Ordering::Relaxed) {
+                return Ok(Exit::Interrupted);
+            }
+            for (horizon, rate) in report.by_horizon.iter().flatten() {
+                console.line(&format!("{:<28} {rate}", format!("{horizon} sub-goals")));
+            }
+            write_file(
+                &path,
+                format!("{}\n", serde_json::to_string_pretty(&report)?).as_bytes(),
+            )?;
+        }
+        records.push(path);
+    }
+    console.document(
+        &eval.output,
+        &json!({ "schema": "thinkjepa.records/1", "records": records }),
+    )?;
+    Ok(Exit::Done)
+}
+
+/// Whether the record of a row is there, made by this checkpoint with these settings.
+fn is_kept(path: &Path, row: &Eval, bench: &Bench) -> bool {
+    let record = std::fs::read(path).ok();
+    let record: Option<Value> = record.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    record.is_some_and(|record| {
+        let settings = bench.settings(json!({ "baseline": row.baseline().name() }));
+        let same = |field: &str| record["settings"][field] == settings[field];
+        record["seeds"] == json!([row.seed])
+            && record["measured"]["interrupted"] == json!(false)
+            && ["checkpoint", "scene", "plan", "baseline"].into_iter().all(same)
+    })
+}
+
+fn measure(
+    eval: &Eval,
+    bench: &Bench,
+    suite: &[BenchEpisode],
+    cancel: &AtomicBool,
+    console: &Console,
+) -> Result<EvalReport, CliError> {
+    let episodes: Vec<EvalEpisode> = suite.iter().map(|one| one.episode.clone()).collect();
+    let held_out: BTreeSet<usize> = suite
+        .iter()
+        .filter(|one| one.looks == Looks::HeldOut)
+        .map(|one| one.episode.index)
+        .collect();
+    let (mut report, runs) = demo::measure(eval, bench, &episodes, cancel, console)?;
+    let among = |of: &dyn Fn(&EvalEpisode) -> bool| {
+        let those = runs.iter().filter(|(one, _)| of(one));
+        value_of(&Rate::among(those.map(|(_, run)| run.solved)))
+    };
+    let of_phrasing = |phrasing: &str| among(&|one| phrasing_name(one.task.phrasing) == phrasing);
+    report.measured["by_phrasing"] = json!({ "seen": of_phrasing("seen"), "held_out": of_phrasing("held_out") });
+    report.measured["by_looks"] = json!({
+        "seen": among(&|one| !held_out.contains(&one.index)),
+        "held_out": among(&|one| held_out.contains(&one.index)),
+    });
+    Ok(report)
 }

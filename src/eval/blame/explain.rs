@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::oracles::achieved_from;
 use super::trace::{Point, Trace};
 use crate::config::PlanConfig;
+use crate::eval::achieved::achieved_from;
 use crate::planner::cost::{LatentSpace, pool};
 use crate::planner::{GoalRequest, Models, PlannerError};
 use crate::sim::{Environment, Primitive, destination};

@@ -1,5 +1,4 @@
-//! What stands in the place of the goal projection interface and of the predictor: the same latents, made from the true
-//! world.
+//! What stands in the place of the predictor: the same latents, made from the true world.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,58 +6,8 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::stage::TrueWorld;
-use crate::planner::{Goal, GoalMaker, GoalRequest, GoalSource, LatentModel, ModelError};
-use crate::sim::{Environment, Frame, Primitive, World, achieve};
-
-/// The world in which the sub-goal is achieved from here: the present one where it holds already, none where it cannot be
-/// done from here or no template knows it.
-pub(super) fn achieved_from(world: &World, text: &str) -> Option<World> {
-    let primitive = Primitive::parse(text, world.state())?;
-    if primitive.holds(world.state()) {
-        return Some(world.clone());
-    }
-    achieve(world, &primitive)
-}
-
-/// Goals that are the encoded picture of the sub-goal achieved. The map stays the one that `own` gives, and so does the
-/// whole goal where the sub-goal cannot be achieved from the present state.
-pub(super) struct AchievedGoals<'a> {
-    own: &'a dyn GoalMaker,
-    model: &'a dyn LatentModel,
-    world: TrueWorld,
-    /// Of the goal that was made last: an episode asks for it right after.
-    source: Cell<GoalSource>,
-}
-
-impl<'a> AchievedGoals<'a> {
-    pub fn new(own: &'a dyn GoalMaker, model: &'a dyn LatentModel, world: TrueWorld) -> Self {
-        Self {
-            source: Cell::new(own.source()),
-            own,
-            model,
-            world,
-        }
-    }
-}
-
-impl GoalMaker for AchievedGoals<'_> {
-    fn source(&self) -> GoalSource {
-        self.source.get()
-    }
-
-    fn goal(&self, request: &GoalRequest) -> Result<Goal, ModelError> {
-        let own = self.own.goal(request)?;
-        let Some(achieved) = achieved_from(&self.world.borrow(), request.text) else {
-            self.source.set(self.own.source());
-            return Ok(own);
-        };
-        self.source.set(GoalSource::Oracle);
-        Ok(Goal {
-            tokens: self.model.encode(&[achieved.observe().frame])?,
-            map: own.map,
-        })
-    }
-}
+use crate::planner::{GoalSource, LatentModel, ModelError};
+use crate::sim::{Environment, Frame, World};
 
 /// Predicts what really comes: each candidate acts in a copy of the world, and the frame is encoded.
 pub(super) struct TrueFutures<'a> {

@@ -3,11 +3,12 @@
 use std::sync::atomic::AtomicBool;
 
 use super::Part;
-use super::oracles::{AchievedGoals, TrueFutures};
+use super::oracles::TrueFutures;
 use super::stage::Stage;
 use super::trace::{Point, drive};
 use crate::config::PlanConfig;
 use crate::eval::EvalEpisode;
+use crate::eval::achieved::AchievedGoals;
 use crate::eval::baselines::Teacher;
 use crate::eval::chain::Run;
 use crate::planner::{Episode, Models, PlannerError, SubGoal};
@@ -36,7 +37,8 @@ pub(super) fn replay(
         task: one.task.clone(),
         truth: stage.truth(),
     };
-    let goals = AchievedGoals::new(models.goals, models.world, stage.world());
+    let world = stage.world();
+    let goals = AchievedGoals::new(models.goals, models.world, || world.borrow().clone());
     let futures = TrueFutures::new(models.world, stage.world(), run.config.horizon);
     let mut replacing = *models;
     if replaced(Part::List) {

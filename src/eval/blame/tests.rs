@@ -7,9 +7,10 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::failure::How;
-use super::oracles::{AchievedGoals, TrueFutures, achieved_from};
+use super::oracles::TrueFutures;
 use super::{Blame, Failed, Part, Verdict, judge_episode, shares};
 use crate::config::PlanConfig;
+use crate::eval::achieved::{AchievedGoals, achieved_from};
 use crate::eval::baselines::{Teacher, Truth};
 use crate::eval::chain::Run;
 use crate::eval::{EvalEpisode, demo_suite};
@@ -378,7 +379,7 @@ fn achieved_goals_are_the_picture_of_it_and_what_cannot_be_done_keeps_its_own() 
         truth: Rc::new(RefCell::new(one.state.clone())),
         off_m: 0.0,
     };
-    let goals = AchievedGoals::new(&own, &model, world.clone());
+    let goals = AchievedGoals::new(&own, &model, || world.borrow().clone());
     let frame = world.borrow().observe().frame;
     let present = model.encode(std::slice::from_ref(&frame)).unwrap();
     let goal_of = |text: &str| {
