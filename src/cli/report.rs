@@ -9,8 +9,20 @@ use serde_json::{Value, json};
 use super::{CliError, CliResult, Console, Exit, OutputArgs, Subcommand};
 use crate::weights::write_file;
 
-const BEGIN: &str = "<!-- made by `thinkjepa report` -->\n";
-const END: &str = "<!-- end -->\n";
+/// What stands around a table.
+struct Marks {
+    begin: &'static str,
+    end: &'static str,
+}
+
+const FIGURES: Marks = Marks {
+    begin: "<!-- made by `thinkjepa report` -->\n",
+    end: "<!-- end -->\n",
+};
+const HORIZONS: Marks = Marks {
+    begin: "<!-- by horizon, made by `thinkjepa report` -->\n",
+    end: "<!-- end of horizons -->\n",
+};
 
 #[derive(Args)]
 pub struct Report {
@@ -74,6 +86,39 @@ const KINDS: &[Figure] = &[
 const OF_LANGUAGE: &[Figure] = KINDS.split_at(1).1;
 
 const ALL: &[Figure] = &[Figure("", "", Rate)];
+
+/// Rows of the table by horizon: the record, and what it is of.
+const ROWS: [(&str, &str); 9] = [
+    ("thinkbench", "ThinkJEPA"),
+    (
+        "thinkbench-bc",
+        "language model alone: its sub-goals, each carried out by a policy that has cloned the expert",
+    ),
+    (
+        "thinkbench-flat",
+        "world model alone: CEM toward GPI's goal of the whole task",
+    ),
+    (
+        "thinkbench-flat-image",
+        "world model alone: CEM toward the encoded picture of the task achieved",
+    ),
+    (
+        "thinkbench-true-lists",
+        "true sub-goals, with goals made of their texts",
+    ),
+    (
+        "thinkbench-true-goals",
+        "true sub-goals, each toward the encoded picture of it achieved",
+    ),
+    (
+        "thinkbench-vlm-expert",
+        "language model's sub-goals, carried out by the scripted expert",
+    ),
+    ("thinkbench-random", "random actions"),
+    ("thinkbench-expert", "scripted expert"),
+];
+/// Sub-goals of a task.
+const COLUMNS: [usize; 4] = [3, 5, 7, 10];
 
 const LINES: &[Line] = &[
     Line {
@@ -268,35 +313,38 @@ impl Subcommand for Report {
     }
 
     fn run(&self, console: &Console) -> CliResult {
-        let table = table(&self.records)?;
+        let (figures, horizons) = (table(&self.records)?, by_horizon(&self.records)?);
         match &self.readme {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|err| CliError::new(format!("Could not read {}: {err}.", path.display())))?;
-                write_file(path, with_table(&text, &table, path)?.as_bytes())?;
+                let text = with_table(&text, &FIGURES, &figures, path)?;
+                write_file(path, with_table(&text, &HORIZONS, &horizons, path)?.as_bytes())?;
             }
-            None => console.line(table.trim_end()),
+            None => console.line(&format!("{figures}\n{}", horizons.trim_end())),
         }
-        console.document(&self.output, &json!({ "schema": "thinkjepa.report/1", "table": table }))?;
+        let tables = json!({ "schema": "thinkjepa.report/1", "table": figures, "by_horizon": horizons });
+        console.document(&self.output, &tables)?;
         Ok(Exit::Done)
     }
 }
 
 /// The text with the table between its marks.
-fn with_table(text: &str, table: &str, path: &Path) -> Result<String, CliError> {
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
+fn with_table(text: &str, marks: &Marks, table: &str, path: &Path) -> Result<String, CliError> {
+    let Marks { begin, end } = marks;
+    let parts = text.split_once(begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(end)?;
         Some((before, after))
     });
     let Some((before, after)) = parts else {
         return Err(CliError::new(format!(
             "{}: no place for the table, expected the line {} and, below it, the line {}.",
             path.display(),
-            BEGIN.trim_end(),
-            END.trim_end()
+            begin.trim_end(),
+            end.trim_end()
         )));
     };
-    Ok(format!("{before}{BEGIN}{table}{END}{after}"))
+    Ok(format!("{before}{begin}{table}{end}{after}"))
 }
 
 /// The table in Markdown; lines whose record is not there are left out.
@@ -307,28 +355,12 @@ fn table(records: &Path) -> Result<String, CliError> {
     let mut table = "| what | result | command (`thinkjepa …`) |\n|---|---|---|\n".to_owned();
     let mut before = None;
     for line in LINES {
-        let path = records.join(format!("{}.json", line.record));
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(err) if err.kind() == ErrorKind::NotFound => continue,
-            Err(err) => return Err(CliError::new(format!("Could not read {}: {err}.", path.display()))),
-        };
-        let record: Value =
-            serde_json::from_str(&text).map_err(|err| CliError::new(format!("{}: {err}.", path.display())))?;
+        let path = path_of(records, line.record);
+        let Some(record) = read(&path)? else { continue };
         let figures: Vec<String> = line
             .figures
             .iter()
-            .map(|figure| {
-                figure.read(&record).ok_or_else(|| {
-                    let Figure(_, place, form) = figure;
-                    let place = if place.is_empty() { "its top level" } else { place };
-                    CliError::new(format!(
-                        "{}: no figure at {place}, expected {}. Make the record anew.",
-                        path.display(),
-                        form.expected()
-                    ))
-                })
-            })
+            .map(|figure| figure.read(&record).ok_or_else(|| lacking(&path, figure.1, figure.2)))
             .collect::<Result<_, _>>()?;
         let command = match before.replace(line.record) {
             Some(before) if before == line.record => "in the same record".to_owned(),
@@ -340,6 +372,50 @@ fn table(records: &Path) -> Result<String, CliError> {
         table.push_str(&format!("| {} | {} | {command} |\n", line.what, figures.join(", ")));
     }
     Ok(table)
+}
+
+/// Rates by the number of sub-goals in Markdown; rows whose record is not there are left out.
+///
+/// # Errors
+/// A record cannot be read, or lacks the rate of a number of sub-goals.
+fn by_horizon(records: &Path) -> Result<String, CliError> {
+    let mut table = "| sub-goals | 3 | 5 | 7 | 10 |\n|---|---|---|---|---|\n".to_owned();
+    for (name, what) in ROWS {
+        let path = path_of(records, name);
+        let Some(record) = read(&path)? else { continue };
+        let mut row = format!("| {what} |");
+        for column in COLUMNS {
+            let place = format!("/by_horizon/{column}");
+            let found = record.pointer(&place).and_then(|found| Rate.write(found));
+            let found = found.ok_or_else(|| lacking(&path, &place, Rate))?;
+            row.push_str(&format!(" {found} |"));
+        }
+        table.push_str(&format!("{row}\n"));
+    }
+    Ok(table)
+}
+
+fn path_of(records: &Path, name: &str) -> PathBuf {
+    records.join(format!("{name}.json"))
+}
+
+/// None where there is no such record.
+fn read(path: &Path) -> Result<Option<Value>, CliError> {
+    let wrong = |what: &str, err: &dyn std::fmt::Display| CliError::new(format!("{what}{}: {err}.", path.display()));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(serde_json::from_str(&text).map_err(|err| wrong("", &err))?)),
+        Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(wrong("Could not read ", &err)),
+    }
+}
+
+fn lacking(path: &Path, place: &str, form: Form) -> CliError {
+    let place = if place.is_empty() { "its top level" } else { place };
+    CliError::new(format!(
+        "{}: no figure at {place}, expected {}. Make the record anew.",
+        path.display(),
+        form.expected()
+    ))
 }
 
 impl Figure {
@@ -354,24 +430,30 @@ impl Figure {
                 .map(|timing| &timing["median_ms"])?,
             None => record.pointer(place)?,
         };
+        Some(format!("{label}{}", form.write(found)?))
+    }
+}
+
+impl Form {
+    /// None where the value has another form.
+    fn write(self, found: &Value) -> Option<String> {
         let bounds = || Some([found["ci95"][0].as_f64()?, found["ci95"][1].as_f64()?]);
         let interval = |scale: f64, unit: &str, digits: usize| {
             let value = scale * found["value"].as_f64()?;
             let [low, high] = bounds()?.map(|bound| scale * bound);
             Some(format!("{value:.digits$}{unit} [{low:.digits$}, {high:.digits$}]"))
         };
-        let text = match form {
+        Some(match self {
             Rate => {
                 let [low, high] = bounds()?.map(|bound| 100.0 * bound.max(0.0));
                 let rate = 100.0 * found["success_rate"].as_f64()?;
                 format!("{rate:.0} % [{low:.0}, {high:.0}], n = {}", found["n"].as_u64()?)
             }
             Centimetres => interval(100.0, " cm", 1)?,
-            WithInterval(digits) => interval(1.0, "", *digits)?,
+            WithInterval(digits) => interval(1.0, "", digits)?,
             Milliseconds => format!("{:.1} ms", found.as_f64()?),
             FramesPerSecond => format!("{:.1}", found.as_f64()?),
-        };
-        Some(format!("{label}{text}"))
+        })
     }
 }
 
@@ -403,10 +485,11 @@ mod tests {
     #[test]
     fn the_table_takes_the_place_of_the_one_before_and_needs_its_marks() {
         let path = Path::new("README.md");
-        let old = format!("before\n{BEGIN}old\n{END}after\n");
-        let new = with_table(&old, "new\n", path).ok().unwrap();
-        assert_eq!(new, format!("before\n{BEGIN}new\n{END}after\n"));
-        assert!(with_table("before\n", "new\n", path).is_err());
+        let Marks { begin, end } = FIGURES;
+        let old = format!("before\n{begin}old\n{end}after\n");
+        let new = with_table(&old, &FIGURES, "new\n", path).ok().unwrap();
+        assert_eq!(new, format!("before\n{begin}new\n{end}after\n"));
+        assert!(with_table(&old, &HORIZONS, "new\n", path).is_err());
     }
 
     #[test]
@@ -433,6 +516,26 @@ mod tests {
     }
 
     #[test]
+    fn a_row_by_horizon_has_every_number_of_sub_goals() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("thinkbench-random.json");
+        let rate = json!({ "n": 50, "success_rate": 0.0, "ci95": [0.0, 0.07] });
+        let mut record = json!({ "by_horizon": { "3": rate, "5": rate, "7": rate, "10": rate } });
+        std::fs::write(&path, record.to_string()).unwrap();
+        let made = by_horizon(folder.path()).ok().unwrap();
+        let cell = "0 % [0, 7], n = 50";
+        let row = format!("| random actions | {cell} | {cell} | {cell} | {cell} |");
+        assert_eq!(made.lines().nth(2), Some(row.as_str()));
+        record["by_horizon"].as_object_mut().unwrap().remove("7");
+        std::fs::write(&path, record.to_string()).unwrap();
+        let said = by_horizon(folder.path()).err().unwrap().0.to_string();
+        assert!(
+            said.contains("thinkbench-random.json: no figure at /by_horizon/7"),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn the_readme_s_table_has_the_record_of_every_line() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut missing: Vec<&str> = LINES.iter().map(|line| line.record).collect();
@@ -446,8 +549,11 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = root.join("README.md");
         let readme = std::fs::read_to_string(&path).unwrap();
-        let table = table(&root.join("assets/records")).unwrap_or_else(|err| panic!("{}", err.0));
-        let renewed = with_table(&readme, &table, &path).ok().unwrap();
+        let records = root.join("assets/records");
+        let [figures, horizons] =
+            [table(&records), by_horizon(&records)].map(|table| table.unwrap_or_else(|err| panic!("{}", err.0)));
+        let renewed = with_table(&readme, &FIGURES, &figures, &path).ok().unwrap();
+        let renewed = with_table(&renewed, &HORIZONS, &horizons, &path).ok().unwrap();
         assert!(
             renewed == readme,
             "README.md is not up to date: run `thinkjepa report --readme README.md`"

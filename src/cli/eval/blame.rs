@@ -1,5 +1,6 @@
-//! Suite blame: the demo's tasks, or ThinkBench's in its scene, and of each that fails the part of the chain that it failed by. Verdicts are kept in a
-//! journal beside `--out` as episodes end, from which the same command goes on; the finished report takes its place.
+//! Suite blame: the demo's tasks, or ThinkBench's in its scene, and of each that fails the part of the chain that it failed
+//! by. Verdicts are kept in a journal beside `--out` as episodes end, from which the same command goes on; the finished report
+//! takes its place.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -10,18 +11,15 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::args::phrasing_name;
-use super::{Bench, Eval, demo, finish, thinkbench, value_of};
+use super::thinkbench::episodes_of_scene;
+use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliResult, Console, Exit};
 use crate::eval::blame::{Blame, Verdict, judge_episode, shares};
 use crate::eval::journal::Journal;
 use crate::eval::{EpisodeOutcome, EvalReport, Machine, Rate};
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
-    let suite = if bench.scene.tasks == thinkbench::THINKBENCH {
-        thinkbench::episodes(eval, &bench.scene)?
-    } else {
-        demo::suite(eval, &bench.scene)?
-    };
+    let suite = episodes_of_scene(eval, &bench.scene)?;
     let models = bench.system.models()?;
     let (parts, settings) = (eval.parts(), settings(eval, bench));
     let (mut journal, mut verdicts) = match &eval.output.out {

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use super::args::phrasing_name;
-use super::{Bench, Eval, demo, finish, thinkbench, value_of};
+use super::thinkbench::episodes_of_scene;
+use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::data::target_map;
 use crate::eval::{EpisodeOutcome, EvalReport, Figure, Machine, Rate};
@@ -25,11 +26,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let vlm = bench.system.vlm()?;
     // As many as an answer has room for.
     let most = vlm.config().max_tokens;
-    let suite = if bench.scene.tasks == thinkbench::THINKBENCH {
-        thinkbench::episodes(eval, &bench.scene)?
-    } else {
-        demo::suite(eval, &bench.scene)?
-    };
+    let suite = episodes_of_scene(eval, &bench.scene)?;
     let size = bench.config.frame_px();
     let frames: Vec<Frame> = suite.iter().map(|one| one.world(size).observe().frame).collect();
     let prompts: Vec<String> = suite.iter().map(|one| plan_prompt(&one.task.text)).collect();

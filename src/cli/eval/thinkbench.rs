@@ -80,8 +80,13 @@ pub(super) fn list(eval: &Eval, scene: &Scene, console: &Console) -> CliResult {
     Ok(Exit::Done)
 }
 
-pub(super) fn episodes(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
-    Ok(suite(eval, scene)?.into_iter().map(|one| one.episode).collect())
+/// Typed tasks on that scene's table: this suite's where it was made for it, else the demo's.
+pub(super) fn episodes_of_scene(eval: &Eval, scene: &Scene) -> Result<Vec<EvalEpisode>, CliError> {
+    if scene.tasks == THINKBENCH {
+        Ok(suite(eval, scene)?.into_iter().map(|one| one.episode).collect())
+    } else {
+        demo::suite(eval, scene)
+    }
 }
 
 pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
