@@ -162,26 +162,23 @@ fn stage_1_begins_with_the_weights_that_it_is_given_and_with_no_others() {
 fn stage_vlm_goes_on_with_the_language_model_that_it_is_given_where_it_is_told_to() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    untrained(&at.join("base"));
+    let mut config = config();
+    config.vlm.max_tokens = 512;
+    let stage = &mut config.train.vlm;
+    (stage.facts_steps, stage.steps, stage.warmup_steps, stage.batch) = (1, 1, 0, 2);
+    std::fs::write(at.join("tiny.ron"), ron::ser::to_string(&config).unwrap()).unwrap();
     let train = |out: &str, more: &[&str]| {
         let run = format!("run-{out}");
         let args = [
-            "train", "--stage", "vlm", "--device", "cpu", "--from", "base", "--run", &run, "--out", out,
+            "train", "--stage", "vlm", "--device", "cpu", "--run", &run, "--out", out,
         ];
-        let still = [
-            "--set",
-            "train.vlm.lr=1e-30",
-            "--set",
-            "train.vlm.steps=1",
-            "--set",
-            "train.vlm.facts_steps=1",
-            "--set",
-            "train.vlm.warmup_steps=0",
-        ];
-        command(at, &[&args[..], &still, more].concat())
+        command(at, &[&args, more].concat())
     };
-    document(&train("fresh", &[]), 0);
-    document(&train("given", &["--set", "train.vlm.continued=true"]), 0);
+    document(&train("base", &["--preset", "tiny.ron"]), 0);
+    let still = ["--from", "base", "--set", "train.vlm.lr=1e-30"];
+    let continued = [&still[..], &["--set", "train.vlm.continued=true"]].concat();
+    document(&train("fresh", &still), 0);
+    document(&train("given", &continued), 0);
     let weights = |name: &str| Checkpoint::open(&at.join(name)).unwrap().tensors;
     let (base, given, fresh) = (weights("base"), weights("given"), weights("fresh"));
     let differing = |other: &thinkjepa::weights::Tensors| {
@@ -195,7 +192,7 @@ fn stage_vlm_goes_on_with_the_language_model_that_it_is_given_where_it_is_told_t
     assert!(differing(&fresh) > 5);
     let tokenizer = |name: &str| std::fs::read(at.join(name).join("tokenizer.json")).unwrap();
     assert!(tokenizer("given") == tokenizer("base"));
-    let refused = train("other", &["--set", "train.vlm.continued=true", "--set", "vlm.depth=1"]);
+    let refused = train("other", &[&continued[..], &["--set", "vlm.depth=1"]].concat());
     let refused = document(&refused, 2)["error"].as_str().unwrap().to_owned();
     assert!(refused.contains("vlm.depth is 2 there, asked for 1"), "{refused}");
 }
