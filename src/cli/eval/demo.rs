@@ -157,6 +157,10 @@ impl<'a> Runner<'a> {
                 bench.system.vlm()?;
                 None
             }
+            Baseline::VlmExpert => {
+                bench.system.vlm()?;
+                None
+            }
             _ => Some(bench.system.models()?),
         };
         Ok(Self {
@@ -209,6 +213,7 @@ impl<'a> Runner<'a> {
         let Some(models) = self.models else {
             return match self.baseline {
                 Baseline::Expert => run.by_expert(one, &teacher, moment, cancel),
+                Baseline::VlmExpert => run.by_expert(one, &self.bench.system, moment, cancel),
                 Baseline::Bc => {
                     let system = &self.bench.system;
                     let follower = system.follower().map_err(|err| PlannerError::Model(Box::new(err)))?;
@@ -218,9 +223,6 @@ impl<'a> Runner<'a> {
                 _ => Ok(run_random(one, self.budget(one))),
             };
         };
-        if self.baseline == Baseline::VlmExpert {
-            return run.by_expert(one, models.reasoner, moment, cancel);
-        }
         let flat = PlanConfig {
             t_max: self.budget(one),
             max_replans: 0,
