@@ -43,6 +43,11 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Of a command that may have been interrupted.
+    fn after(interrupted: bool) -> Self {
+        if interrupted { Self::Interrupted } else { Self::Done }
+    }
+
     fn code(self) -> u8 {
         match self {
             Self::Done => 0,

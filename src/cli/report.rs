@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::eval::{ROWS, Row};
 use super::{CliError, CliResult, Console, Exit, OutputArgs, Subcommand};
 use crate::weights::write_file;
 
@@ -87,36 +88,6 @@ const OF_LANGUAGE: &[Figure] = KINDS.split_at(1).1;
 
 const ALL: &[Figure] = &[Figure("", "", Rate)];
 
-/// Rows of the table by horizon: the record, and what it is of.
-const ROWS: [(&str, &str); 9] = [
-    ("thinkbench", "ThinkJEPA"),
-    (
-        "thinkbench-bc",
-        "language model alone: its sub-goals, each carried out by a policy that has cloned the expert",
-    ),
-    (
-        "thinkbench-flat",
-        "world model alone: CEM toward GPI's goal of the whole task",
-    ),
-    (
-        "thinkbench-flat-image",
-        "world model alone: CEM toward the encoded picture of the task achieved",
-    ),
-    (
-        "thinkbench-true-lists",
-        "true sub-goals, with goals made of their texts",
-    ),
-    (
-        "thinkbench-true-goals",
-        "true sub-goals, each toward the encoded picture of it achieved",
-    ),
-    (
-        "thinkbench-vlm-expert",
-        "language model's sub-goals, carried out by the scripted expert",
-    ),
-    ("thinkbench-random", "random actions"),
-    ("thinkbench-expert", "scripted expert"),
-];
 /// Sub-goals of a task.
 const COLUMNS: [usize; 4] = [3, 5, 7, 10];
 
@@ -379,9 +350,10 @@ fn table(records: &Path) -> Result<String, CliError> {
 /// # Errors
 /// A record cannot be read, or lacks the rate of a number of sub-goals.
 fn by_horizon(records: &Path) -> Result<String, CliError> {
-    let mut table = "| sub-goals | 3 | 5 | 7 | 10 |\n|---|---|---|---|---|\n".to_owned();
-    for (name, what) in ROWS {
-        let path = path_of(records, name);
+    let heads = COLUMNS.map(|column| column.to_string()).join(" | ");
+    let mut table = format!("| sub-goals | {heads} |\n|---{}|\n", "|---".repeat(COLUMNS.len()));
+    for Row { record, what, .. } in ROWS {
+        let path = path_of(records, record);
         let Some(record) = read(&path)? else { continue };
         let mut row = format!("| {what} |");
         for column in COLUMNS {

@@ -174,11 +174,7 @@ impl Subcommand for Train {
         if let Some(written) = &done.written {
             console.line(&format!("checkpoint {}", written.display()));
         }
-        let exit = if done.done < done.steps {
-            Exit::Interrupted
-        } else {
-            Exit::Done
-        };
+        let exit = Exit::after(done.done < done.steps);
         console.document(
             &OutputArgs {
                 json: self.json,

@@ -41,8 +41,8 @@ pub enum PredictionLoss {
 /// Weights of the terms of stage 1.
 ///
 /// Prediction and SIGReg of the tokens apply to every step. What reads whole frames of the online encoder applies to causal
-/// steps alone: `lambda_pooled`, `sigreg_pooled`, `lambda_var`, `pooled_scale`, `lambda_slow`, `lambda_idm`,
-/// `lambda_prop` and `lambda_picture`. On a step with block masks the online encoder sees part of each frame, and there is no pooled latent to
+/// steps alone: `lambda_pooled`, `sigreg_pooled`, `lambda_var`, `pooled_scale`, `lambda_slow`, `lambda_idm`, `lambda_prop` and
+/// `lambda_picture`. On a step with block masks the online encoder sees part of each frame, and there is no pooled latent to
 /// hold them to; with a `causal_share` of 0 they do nothing, and the log has no line of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

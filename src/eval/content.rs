@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 use burn::tensor::Tensor;
 
 use crate::config::PlanConfig;
-use crate::planner::cost::{Cost, LatentSpace, path_weights, read};
+use crate::planner::cost::{Cost, LatentSpace, path_weights, read, sequence_costs};
 
 /// A cost that notes the share of content when it is first asked, which is by a plan's first population.
 pub struct Watched<'a> {
@@ -43,21 +43,9 @@ impl<'a> Watched<'a> {
         let rest = self.space.with_content_of(&self.present, states);
         let (all, rest) = (read(costs).ok()?, read(self.cost.cost(rest)).ok()?);
         let content: Vec<f32> = all.iter().zip(&rest).map(|(all, rest)| all - rest).collect();
-        let [content, rest] = [content, rest].map(|costs| variance(&self.sequences(&costs)));
+        let [content, rest] = [content, rest].map(|costs| variance(&sequence_costs(&self.weights, &costs)));
         let sum = content + rest;
         (sum.is_finite() && sum > 0.0).then(|| content / sum)
-    }
-
-    /// Costs of states `[H * P]` to those of whole candidates, `[P]`.
-    fn sequences(&self, costs: &[f32]) -> Vec<f64> {
-        let population = costs.len() / self.weights.len();
-        let of = |candidate: usize| {
-            let along = self.weights.iter().enumerate();
-            along
-                .map(|(h, weight)| f64::from(weight * costs[h * population + candidate]))
-                .sum()
-        };
-        (0..population).map(of).collect()
     }
 }
 
@@ -69,10 +57,10 @@ impl Cost for Watched<'_> {
     }
 }
 
-fn variance(values: &[f64]) -> f64 {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count
+fn variance(values: &[f32]) -> f64 {
+    let (count, values) = (values.len() as f64, values.iter().map(|&value| f64::from(value)));
+    let mean = values.clone().sum::<f64>() / count;
+    values.map(|value| (value - mean).powi(2)).sum::<f64>() / count
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
-use super::cost::{Cost, path_weights, read};
+use super::cost::{Cost, path_weights, read, sequence_costs};
 use super::models::{LatentModel, PlannerError};
 use super::rollout::rollout;
 use crate::config::{CemConfig, PlanConfig};
@@ -196,15 +196,9 @@ fn judge(
     let states = imagined.reshape([horizon * population, dim]);
     let grippers = read(model.proprioception(states.clone()))?;
     let state_costs = read(cost.cost(states))?;
-    let costs = (0..population)
-        .map(|candidate| {
-            let total: f32 = weights
-                .iter()
-                .enumerate()
-                .map(|(h, w)| w * state_costs[h * population + candidate])
-                .sum();
-            if total.is_finite() { total } else { f32::INFINITY }
-        })
+    let costs = sequence_costs(weights, &state_costs)
+        .into_iter()
+        .map(|total| if total.is_finite() { total } else { f32::INFINITY })
         .collect();
     let paths_m = (0..population)
         .map(|candidate| {

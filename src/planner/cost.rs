@@ -263,6 +263,19 @@ pub fn cost_of<'a>(
     })
 }
 
+/// Costs of states `[H * P]`, step by step, to those of the sequences that they belong to, `[P]`; `weights` are those of
+/// [`path_weights`].
+pub(crate) fn sequence_costs(weights: &[f32], states: &[f32]) -> Vec<f32> {
+    let population = states.len() / weights.len();
+    let of = |candidate: usize| {
+        let along = weights.iter().enumerate();
+        along
+            .map(|(h, weight)| weight * states[h * population + candidate])
+            .sum()
+    };
+    (0..population).map(of).collect()
+}
+
 /// Weight of each of the imagined states `1..=H` in the cost of a sequence.
 pub fn path_weights(aggregation: Aggregation, horizon: usize) -> Vec<f32> {
     let before_end = |weight: f32, end: f32| {
@@ -340,6 +353,12 @@ mod tests {
         let plain = LatentSpace::new(&model, SimilarityKind::Cosine).unwrap();
         let similarity = plain.similarity_to(latent([1.0, 0.0, 0.0, 0.0, 0.0, 0.0]), 1.0);
         assert!((similarity.of(latent([cosine, sine, 0.0, 0.0, 0.0, 0.0])).unwrap()[0] - 0.984).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_sequence_costs_what_its_own_states_do() {
+        let states = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
+        assert_eq!(sequence_costs(&[0.5, 1.0], &states), [10.5, 21.0, 31.5]);
     }
 
     #[test]

@@ -79,10 +79,10 @@ impl WorldLoss<'_> {
         let l_idm = inverse_dynamics(self.model.heads.inverse_dynamics(p_before, p_after), action);
         let truth = Tensor::cat(vec![proprio(at), proprio(at + 1)], 0);
         let l_prop = proprioception(self.model.heads.proprioception(pooled.clone()), truth);
-        let l_picture = self.picture_term(
-            Tensor::cat(vec![pooled.clone(), p_predicted], 0),
-            Tensor::cat(vec![pick(at), pick(at + 1), pick(at + 1)], 0),
-        );
+        let l_picture = self.picture_term(Tensor::cat(vec![pooled.clone(), p_predicted], 0), |side| {
+            let [before, after] = [at, at + 1].map(|i| pictures(pick(i), side));
+            Tensor::cat(vec![before, after.clone(), after], 0)
+        });
 
         let error = (predicted.detach() - target.clone()).square().mean();
         // The online encoder stands in for the target's view of the present: the target follows it closely.
@@ -111,9 +111,9 @@ impl WorldLoss<'_> {
         Terms { loss, named }
     }
 
-    /// The error of the pictures read out of pooled latents `[M, D]` against frames `[M, 3, H, W]` (0 to 255), with its
-    /// weight; none where the model has no such head. Where it is to teach the latent nothing, the head alone learns.
-    fn picture_term(&self, pooled: Tensor<2>, frames: Tensor<4>) -> Option<(Tensor<1>, f64)> {
+    /// The error of the pictures read out of pooled latents `[M, D]` against the true ones of that side, with its weight; none
+    /// where the model has no such head. Where it is to teach the latent nothing, the head alone learns.
+    fn picture_term(&self, pooled: Tensor<2>, truth: impl FnOnce(usize) -> Tensor<2>) -> Option<(Tensor<1>, f64)> {
         let weight = self.config.train.stage1.losses.lambda_picture;
         let (pooled, weight) = if weight > 0.0 {
             (pooled, weight)
@@ -121,7 +121,7 @@ impl WorldLoss<'_> {
             (pooled.detach(), 1.0)
         };
         let read = self.model.heads.read_picture(pooled)?;
-        let truth = pictures(frames, self.config.world_model.picture).autodiff();
+        let truth = truth(self.config.world_model.picture).autodiff();
         Some((picture_loss(read, truth), weight))
     }
 

@@ -73,7 +73,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         Some(journal) if !interrupted => journal.delete()?,
         _ => {}
     }
-    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
+    Ok(Exit::after(interrupted))
 }
 
 /// Where the verdicts are kept until the report is written.

@@ -64,16 +64,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     let suite = suite(eval, &bench.scene)?;
     let (report, _) = measure(eval, bench, &suite, &cancel, console)?;
     finish(&report, &eval.output, console)?;
-    Ok(exit(&cancel))
-}
-
-/// How a command ends that may have been interrupted.
-pub(super) fn exit(cancel: &AtomicBool) -> Exit {
-    if cancel.load(Ordering::Relaxed) {
-        Exit::Interrupted
-    } else {
-        Exit::Done
-    }
+    Ok(Exit::after(cancel.load(Ordering::Relaxed)))
 }
 
 /// An episode, and what became of it.

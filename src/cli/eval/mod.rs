@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 pub use args::Eval;
 use args::Suite;
+pub(super) use thinkbench::{ROWS, Row};
 
 use super::{CliError, CliResult, Console, OutputArgs, Subcommand, checkpoint, command_line};
 use crate::config::{Config, PlanConfig};

@@ -97,7 +97,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         ));
     }
     finish(&report, &eval.output, console)?;
-    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
+    Ok(Exit::after(interrupted))
 }
 
 fn measure(

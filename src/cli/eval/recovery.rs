@@ -119,5 +119,5 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     console.line(&format!("{:<28} {undisturbed}", "the same, undisturbed"));
     console.line(&format!("{:<28} {recovered}", "of those solved undisturbed"));
     finish(&report, &eval.output, console)?;
-    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
+    Ok(Exit::after(interrupted))
 }

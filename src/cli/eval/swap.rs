@@ -88,7 +88,7 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         console.line(&format!("{:<28} {ratio}", "median share of the distance"));
     }
     finish(&report, &eval.output, console)?;
-    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
+    Ok(Exit::after(interrupted))
 }
 
 /// Both goals from the same frame, read with the proprioception head.

@@ -19,18 +19,53 @@ use crate::weights::write_file;
 /// The suite's scene and its book of tasks.
 pub(super) const THINKBENCH: &str = "thinkbench";
 
-/// Rows of the table, and what their records are called.
-const ROWS: [(&str, Baseline); 9] = [
-    ("thinkbench", Baseline::None),
-    ("thinkbench-bc", Baseline::Bc),
-    ("thinkbench-flat", Baseline::Flat),
-    ("thinkbench-flat-image", Baseline::FlatImage),
-    ("thinkbench-true-lists", Baseline::TrueLists),
-    ("thinkbench-true-goals", Baseline::TrueGoals),
-    ("thinkbench-vlm-expert", Baseline::VlmExpert),
-    ("thinkbench-random", Baseline::Random),
-    ("thinkbench-expert", Baseline::Expert),
+/// A row of the table by horizon.
+pub(in crate::cli) struct Row {
+    /// Name of the record, without `.json`.
+    pub record: &'static str,
+    pub what: &'static str,
+    baseline: Baseline,
+}
+
+pub(in crate::cli) const ROWS: [Row; 9] = [
+    row("thinkbench", Baseline::None, "ThinkJEPA"),
+    row(
+        "thinkbench-bc",
+        Baseline::Bc,
+        "language model alone: its sub-goals, each carried out by a policy that has cloned the expert",
+    ),
+    row(
+        "thinkbench-flat",
+        Baseline::Flat,
+        "world model alone: CEM toward GPI's goal of the whole task",
+    ),
+    row(
+        "thinkbench-flat-image",
+        Baseline::FlatImage,
+        "world model alone: CEM toward the encoded picture of the task achieved",
+    ),
+    row(
+        "thinkbench-true-lists",
+        Baseline::TrueLists,
+        "true sub-goals, with goals made of their texts",
+    ),
+    row(
+        "thinkbench-true-goals",
+        Baseline::TrueGoals,
+        "true sub-goals, each toward the encoded picture of it achieved",
+    ),
+    row(
+        "thinkbench-vlm-expert",
+        Baseline::VlmExpert,
+        "language model's sub-goals, carried out by the scripted expert",
+    ),
+    row("thinkbench-random", Baseline::Random, "random actions"),
+    row("thinkbench-expert", Baseline::Expert, "scripted expert"),
 ];
+
+const fn row(record: &'static str, baseline: Baseline, what: &'static str) -> Row {
+    Row { record, what, baseline }
+}
 
 fn suite(eval: &Eval, scene: &Scene) -> Result<Vec<BenchEpisode>, CliError> {
     let book = TaskBook::named(&scene.tasks)?;
@@ -97,13 +132,16 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     }
     let report = measure(eval, bench, &suite, &cancel, console)?;
     finish(&report, &eval.output, console)?;
-    Ok(demo::exit(&cancel))
+    Ok(Exit::after(cancel.load(Ordering::Relaxed)))
 }
 
 /// Every row of the table whose record is not there already.
 fn run_all(eval: &Eval, bench: &Bench, suite: &[BenchEpisode], cancel: &AtomicBool, console: &Console) -> CliResult {
     let mut records = Vec::new();
-    for (name, baseline) in ROWS {
+    for Row {
+        record: name, baseline, ..
+    } in ROWS
+    {
         let path = eval.records.join(format!("{name}.json"));
         let row = Eval {
             all: false,

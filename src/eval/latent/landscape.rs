@@ -3,7 +3,7 @@
 
 use super::LatentError;
 use super::moment::Moment;
-use crate::planner::cost::{cost_of, path_weights, pool, read};
+use crate::planner::cost::{cost_of, path_weights, pool, read, sequence_costs};
 use crate::planner::rollout::rollout;
 use crate::random::{Stream, rng};
 use crate::recording::Recording;
@@ -84,12 +84,7 @@ pub(super) fn landscape(moment: &mut Moment, sub_goal: usize, rest: Rest) -> Res
         let end = imagined.clone().narrow(0, steps - 1, 1).reshape([count, dim]);
         similarity.extend(to_goal.of(end)?);
         let states = read(cost.cost(imagined.reshape([steps * count, dim])))?;
-        costs.extend((0..count).map(|candidate| {
-            let along = weights.iter().enumerate();
-            along
-                .map(|(h, weight)| weight * states[h * count + candidate])
-                .sum::<f32>()
-        }));
+        costs.extend(sequence_costs(&weights, &states));
     }
     Ok(Landscape {
         sub_goal,

@@ -25,7 +25,7 @@ pub(super) fn stage_bc(
     };
     let base = open_from(job)?.ok_or_else(needs)?;
     let path = base.tokenizer().ok_or_else(needs)?;
-    if let Some((field, have, asked)) = settings::other_world_model(&base.config, &job.config) {
+    if let Some((field, have, asked)) = settings::other_world_model(job.stage, &base.config, &job.config) {
         return Err(JobError::OtherShape {
             from: base.folder.clone(),
             field,

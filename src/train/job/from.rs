@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::{JobError, settings};
+use super::{Job, JobError, settings};
 use crate::config::{Config, Precision};
 use crate::system::load_world_model;
 use crate::train::newest_checkpoint;
@@ -35,12 +35,13 @@ pub(super) struct Trained {
 }
 
 /// # Errors
-/// There is no world model, or it has another shape than `config` says.
-pub(super) fn world_model(path: &Path, config: &Config, device: &Device) -> Result<Trained, JobError> {
+/// There is no world model, or it has another shape than the job's configuration says.
+pub(super) fn world_model(path: &Path, job: &Job, device: &Device) -> Result<Trained, JobError> {
+    let config = &job.config;
     match place(path)? {
         Place::Checkpoint => {
             let checkpoint = Checkpoint::open(path)?;
-            if let Some((field, have, asked)) = settings::other_world_model(&checkpoint.config, config) {
+            if let Some((field, have, asked)) = settings::other_world_model(job.stage, &checkpoint.config, config) {
                 return Err(JobError::OtherShape {
                     from: path.to_owned(),
                     field,

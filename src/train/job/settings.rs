@@ -140,14 +140,15 @@ fn lock(run: &Path) -> Result<File, JobError> {
     }
 }
 
-/// The first field in which two world models are of another make, and its values. A temporal distance, or a head that reads
-/// pictures, may be wanted of one that has none: it is trained on what the others make.
-pub(super) fn other_world_model(have: &Config, asked: &Config) -> Option<(String, String, String)> {
+/// The first field in which two world models are of another make, and its values. What a stage trains may be wanted of one that
+/// has none: a temporal distance in stages 1 and 1b, a head that reads pictures in stage 1.
+pub(super) fn other_world_model(stage: StageKind, have: &Config, asked: &Config) -> Option<(String, String, String)> {
+    use StageKind::{One, OneB};
     let mut have = have.world_model.clone();
-    if have.temporal_distance == 0 {
+    if have.temporal_distance == 0 && matches!(stage, One | OneB) {
         have.temporal_distance = asked.world_model.temporal_distance;
     }
-    if have.picture == 0 {
+    if have.picture == 0 && stage == One {
         have.picture = asked.world_model.picture;
     }
     let document = |config: &WorldModelConfig| serde_json::to_value(config).unwrap_or_default();

@@ -19,10 +19,7 @@ pub(super) fn stage_1(
     observe: &mut dyn FnMut(&JobProgress<'_>),
 ) -> Result<JobDone, JobError> {
     let store = open_store(job)?;
-    let trained = job
-        .from
-        .as_deref()
-        .map(|from| from::world_model(from, &job.config, device));
+    let trained = job.from.as_deref().map(|from| from::world_model(from, job, device));
     let trained = trained.transpose()?;
     let _lock = settings::keep(job)?;
     let clips = ClipSampler::new(store.clone(), job.config.train.seed, 0..store.episodes());
@@ -67,16 +64,7 @@ pub(super) fn stage_1b(
         what: "a world model of stage 1",
     })?;
     let store = open_store(job)?;
-    let trained = from::world_model(base, &job.config, device)?;
-    let picture = job.config.world_model.picture;
-    if picture > 0 && trained.model.heads.picture.is_none() {
-        return Err(JobError::OtherShape {
-            from: base.clone(),
-            field: "world_model.picture".to_owned(),
-            have: "0".to_owned(),
-            asked: picture.to_string(),
-        });
-    }
+    let trained = from::world_model(base, job, device)?;
     let _lock = settings::keep(job)?;
     let mut model = trained.model;
     let mut stats = statistics(job, &model, &store, device, observe)?;

@@ -1,6 +1,6 @@
 //! Answers beside the teacher's, and plans that were carried out.
 
-use egui::{Color32, Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Label, RichText, Ui};
 
 use super::pictures::Pictures;
 use super::{line_ui, title_ui};
@@ -29,13 +29,8 @@ pub(super) fn answers_ui(ui: &mut Ui, pictures: &mut Pictures, answers: &[Answer
     for (number, answer) in answers.iter().enumerate() {
         ui.add_space(4.0);
         ui.horizontal_top(|ui| {
-            let (rect, response) = ui.allocate_exact_size(vec2(PICTURE, PICTURE), Sense::hover());
             let name = format!("Frame of answer {}", number + 1);
-            response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name.clone()));
-            if let Some(texture) = pictures.get(ui.ctx(), &answer.frame) {
-                let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-                ui.painter().image(texture, rect, whole, Color32::WHITE);
-            }
+            pictures.show(ui, &answer.frame, PICTURE, &name, "");
             ui.vertical(|ui| {
                 ui.add(Label::new(RichText::new(&answer.task).color(p.strong)).wrap());
                 let (word, color) = match (answer.same_list, answer.ended) {

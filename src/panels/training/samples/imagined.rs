@@ -1,10 +1,9 @@
 //! What the latents of a world model look like, seen and imagined, beside what was really there.
 
-use egui::{Color32, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Stroke, StrokeKind, Ui};
 
 use super::pictures::Pictures;
 use super::{line_ui, title_ui};
-use crate::sim::Frame;
 use crate::train::PictureRow;
 use crate::ui::Palette;
 
@@ -26,22 +25,11 @@ pub(super) fn pictures_ui(ui: &mut Ui, pictures: &mut Pictures, rows: &[PictureR
                 for step in steps {
                     let name = format!("{which} in episode {episode}, {} steps ahead", step.ahead);
                     let frame = if which == "Seen" { &step.seen } else { &step.read };
-                    picture_ui(ui, pictures, frame, side, &name);
+                    let rect = pictures.show(ui, frame, side, &name, TIP);
+                    let edge = Stroke::new(1.0, Palette::of(ui).edge);
+                    ui.painter().rect_stroke(rect, 0.0, edge, StrokeKind::Inside);
                 }
             });
         }
     }
-}
-
-fn picture_ui(ui: &mut Ui, pictures: &mut Pictures, frame: &Frame, side: f32, name: &str) {
-    let p = Palette::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
-    response.on_hover_text(TIP);
-    if let Some(texture) = pictures.get(ui.ctx(), frame) {
-        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        ui.painter().image(texture, rect, whole, Color32::WHITE);
-    }
-    ui.painter()
-        .rect_stroke(rect, 0.0, Stroke::new(1.0, p.edge), StrokeKind::Inside);
 }

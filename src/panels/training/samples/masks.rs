@@ -1,6 +1,6 @@
 //! The masks of a step over frames of its clips: what the encoder saw, and what was to be predicted.
 
-use egui::{Color32, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Rect, Stroke, StrokeKind, Ui, vec2};
 
 use super::pictures::Pictures;
 use super::{line_ui, title_ui};
@@ -43,14 +43,8 @@ pub(super) fn masks_ui(ui: &mut Ui, pictures: &mut Pictures, masks: &Masks) {
 
 fn frame_ui(ui: &mut Ui, pictures: &mut Pictures, masked: &MaskedFrame, grid: usize, side: f32, name: &str) {
     let p = Palette::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
-    response.on_hover_text(TIP);
+    let rect = pictures.show(ui, &masked.frame, side, name, TIP);
     let painter = ui.painter();
-    if let Some(texture) = pictures.get(ui.ctx(), &masked.frame) {
-        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(texture, rect, whole, Color32::WHITE);
-    }
     let cell = side / grid.max(1) as f32;
     for (token, role) in masked.roles.iter().enumerate() {
         let fill = match role {

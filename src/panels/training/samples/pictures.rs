@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use egui::{Context, TextureHandle, TextureId, TextureOptions};
+use egui::{Color32, Context, Rect, Role, Sense, TextureHandle, TextureId, TextureOptions, Ui, WidgetInfo, pos2, vec2};
 
 use crate::panels::camera::color_image;
 use crate::sim::Frame;
@@ -27,7 +27,7 @@ impl fmt::Debug for Pictures {
 
 impl Pictures {
     /// None if the frame's bytes do not fit its size.
-    pub(super) fn get(&mut self, ctx: &Context, frame: &Frame) -> Option<TextureId> {
+    fn get(&mut self, ctx: &Context, frame: &Frame) -> Option<TextureId> {
         if let Some(known) = self.0.iter_mut().find(|known| Arc::ptr_eq(&known.rgb, &frame.rgb)) {
             known.used = true;
             return Some(known.handle.id());
@@ -40,6 +40,20 @@ impl Pictures {
             used: true,
         });
         Some(id)
+    }
+
+    /// Draws a frame as a square of that side, under a name and with a tip: where it lies.
+    pub(super) fn show(&mut self, ui: &mut Ui, frame: &Frame, side: f32, name: &str, tip: &str) -> Rect {
+        let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+        if !tip.is_empty() {
+            response.on_hover_text(tip);
+        }
+        if let Some(texture) = self.get(ui.ctx(), frame) {
+            let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            ui.painter().image(texture, rect, whole, Color32::WHITE);
+        }
+        rect
     }
 
     pub(super) fn forget_unused(&mut self) {
