@@ -150,6 +150,9 @@ pub struct VlmTrainConfig {
     pub lambda_attention: f64,
     /// Share of re-queries in the middle of a task.
     pub requery_share: f64,
+    /// Share of the tasks that are not said as the book of tasks says them, but in words made from their goals.
+    #[serde(default)]
+    pub composed_share: f64,
     /// Begin with the language model and the tokenizer of the checkpoint that is gone on from, not with fresh ones.
     #[serde(default)]
     pub continued: bool,

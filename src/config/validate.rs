@@ -284,6 +284,7 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
     rules.weight("train.vlm.lambda_facts", vlm.lambda_facts);
     rules.weight("train.vlm.lambda_attention", vlm.lambda_attention);
     rules.share("train.vlm.requery_share", vlm.requery_share);
+    rules.share("train.vlm.composed_share", vlm.composed_share);
 
     let two = &train.stage2;
     rules.schedule("train.stage2", two.steps, two.warmup_steps);
@@ -457,6 +458,7 @@ mod tests {
             (|c| c.train.vlm.facts_batch = 0, "train.vlm.facts_batch"),
             (|c| c.train.vlm.lambda_facts = f64::NAN, "train.vlm.lambda_facts"),
             (|c| c.train.vlm.requery_share = -0.1, "train.vlm.requery_share"),
+            (|c| c.train.vlm.composed_share = 1.5, "train.vlm.composed_share"),
             (|c| c.train.stage2.scenes_total = 0, "train.stage2.scenes_total"),
             (|c| c.train.stage2.lora_steps = usize::MAX, "train.stage2.lora_steps"),
             (|c| c.train.stage2.lora_scenes = 0, "train.stage2.lora_scenes"),

@@ -5,6 +5,7 @@
 
 mod arrangement;
 mod check;
+mod compose;
 mod finder;
 mod layout;
 mod lexicon;

@@ -8,6 +8,7 @@ use rand::{Rng, RngExt};
 
 use super::arrangement::{Arrangement, Place};
 use super::check::expert_solves;
+use super::compose::compose;
 use super::layout::{Mix, lay_out, legible, nearly_legible};
 use super::phrase::{fill, politely, spell};
 use super::search::{goals_hold, shortest};
@@ -60,6 +61,8 @@ pub struct TaskSampler {
     pub primitives: RangeInclusive<usize>,
     /// Templates to draw from; empty for all.
     pub only: Vec<String>,
+    /// Share of the seen phrasings that is made from a task's goals instead of taken from the book, where they can be.
+    pub composed: f64,
 }
 
 impl TaskSampler {
@@ -73,6 +76,7 @@ impl TaskSampler {
             looks: Looks::Seen,
             mix: Mix::default(),
             only: vec![],
+            composed: 0.,
         }
     }
 
@@ -150,7 +154,15 @@ impl TaskSampler {
             Phrasing::Seen => &template.seen,
             Phrasing::HeldOut => &template.held_out,
         };
-        let pattern = spell(patterns.get(rng.random_range(0..patterns.len().max(1)))?, rng);
+        let composed = if phrasing == Phrasing::Seen && self.composed > 0. && rng.random_bool(self.composed) {
+            compose(template, rng)
+        } else {
+            None
+        };
+        let pattern = match composed {
+            Some(pattern) => pattern,
+            None => spell(patterns.get(rng.random_range(0..patterns.len().max(1)))?, rng),
+        };
         let text = fill(&pattern, &slots, &state, rng);
         let task = Task {
             template: template.name.clone(),

@@ -27,7 +27,7 @@ const BUILT_IN: [(&str, &str, &str); 2] = [
 /// The longest lists of templates that do not say how long theirs are.
 const LONGEST: usize = 4;
 /// What goals call the bare table.
-const TABLE: &str = "table";
+pub(super) const TABLE: &str = "table";
 
 /// Why a file of tasks was refused.
 #[derive(Debug, thiserror::Error)]
@@ -314,6 +314,19 @@ impl Template {
         Some(goals)
     }
 
+    /// How the found object of that name is found.
+    pub(super) fn finder(&self, name: &str) -> Option<&Finder> {
+        let found = self.found.iter().find(|(found, _)| found == name);
+        found.map(|(_, finder)| finder)
+    }
+
+    /// What kind of object a slot or a found object is.
+    pub(super) fn kind(&self, name: &str) -> Option<Kind> {
+        let slot = self.slots.iter().find(|(slot, _)| slot == name);
+        slot.map(|(_, kind)| *kind)
+            .or_else(|| self.finder(name).map(Finder::kind))
+    }
+
     fn check(&self, source_name: &str) -> Result<(), TaskError> {
         let refuse = |field, found: String, expected| {
             Err(TaskError::Value {
@@ -391,7 +404,7 @@ pub(super) fn bound(binding: &Binding, name: &str) -> Option<Object> {
 }
 
 /// Names in braces, in order.
-fn slots_of(phrasing: &str) -> Vec<&str> {
+pub(super) fn slots_of(phrasing: &str) -> Vec<&str> {
     phrasing
         .split('{')
         .skip(1)
@@ -404,6 +417,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::sim::tasks::compose::is_near;
 
     #[test]
     fn the_built_in_tasks_are_enough_and_held_out_ones_use_known_words() {
@@ -455,37 +469,17 @@ mod tests {
         assert!(looking >= 6, "{looking} templates leave open what they are about");
     }
 
-    /// Words and slots to insert, delete or replace.
-    fn word_edits(a: &[&str], b: &[&str]) -> usize {
-        let mut row: Vec<usize> = (0..=b.len()).collect();
-        for (i, x) in a.iter().enumerate() {
-            let mut next = vec![i + 1];
-            for (j, y) in b.iter().enumerate() {
-                let replaced = row[j] + usize::from(x != y);
-                next.push(replaced.min(row[j + 1] + 1).min(next[j] + 1));
-            }
-            row = next;
-        }
-        row[b.len()]
-    }
-
     /// Otherwise built than every phrasing of training: its slots come in another order, or three words differ.
     #[test]
     fn held_out_phrasings_are_built_otherwise() {
-        fn words(text: &str) -> Vec<&str> {
-            text.split([' ', ',']).filter(|word| !word.is_empty()).collect()
-        }
-        assert_eq!(word_edits(&words("lift {x} up"), &words("pick up {x}")), 3);
+        assert!(!is_near("lift {x} up", "pick up {x}") && is_near("lift {x} up", "lift {x}"));
         for template in TaskBook::NAMES
             .iter()
             .flat_map(|name| TaskBook::named(name).unwrap().templates)
         {
             let seen: Vec<String> = template.seen.iter().flat_map(|text| spellings(text)).collect();
             for held_out in template.held_out.iter().flat_map(|text| spellings(text)) {
-                let close = |seen: &&String| {
-                    slots_of(&held_out) == slots_of(seen) && word_edits(&words(&held_out), &words(seen)) < 3
-                };
-                let near = seen.iter().find(close);
+                let near = seen.iter().find(|seen| is_near(seen, &held_out));
                 assert_eq!(near, None, "\"{held_out}\" is held out, and nearly seen");
             }
         }

@@ -25,7 +25,11 @@ pub(super) fn stage_vlm(
     let (vlm, px) = (&job.config.train.vlm, job.config.frame_px());
     let trained = vlm.continued.then(|| language_model(job, device)).transpose()?;
     let _lock = settings::keep(job)?;
-    let instructions = Instructions::new(sampler(job)?, px, job.config.vlm.grid(), vlm.requery_share);
+    let sampler = TaskSampler {
+        composed: vlm.composed_share,
+        ..sampler(job)?
+    };
+    let instructions = Instructions::new(sampler, px, job.config.vlm.grid(), vlm.requery_share);
     observe(&JobProgress::Preparing {
         what: "Making the tokenizer",
         done: 0,
