@@ -137,6 +137,9 @@ pub struct VlmTrainConfig {
     pub facts_batch: usize,
     /// Weight of the facts beside the text afterwards.
     pub lambda_facts: f64,
+    /// Weight of sizes, shapes and colours among the facts.
+    #[serde(default)]
+    pub lambda_form: f64,
     /// Steps on text.
     pub steps: usize,
     pub batch: usize,
@@ -150,6 +153,9 @@ pub struct VlmTrainConfig {
     pub lambda_attention: f64,
     /// Share of re-queries in the middle of a task.
     pub requery_share: f64,
+    /// Answers say what the task comes to, goal by goal, before they list what to do.
+    #[serde(default)]
+    pub restated: bool,
     /// Share of the tasks that are not said as the book of tasks says them, but in words made from their goals.
     #[serde(default)]
     pub composed_share: f64,

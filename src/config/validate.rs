@@ -282,6 +282,7 @@ fn train(rules: &mut Rules, train: &TrainConfig, clip_len: usize) {
     rules.whole("train.vlm.facts_steps", vlm.facts_steps, 0, MAX_STEPS);
     rules.size("train.vlm.facts_batch", vlm.facts_batch);
     rules.weight("train.vlm.lambda_facts", vlm.lambda_facts);
+    rules.weight("train.vlm.lambda_form", vlm.lambda_form);
     rules.weight("train.vlm.lambda_attention", vlm.lambda_attention);
     rules.share("train.vlm.requery_share", vlm.requery_share);
     rules.share("train.vlm.composed_share", vlm.composed_share);
@@ -457,6 +458,7 @@ mod tests {
             (|c| c.train.vlm.facts_steps = usize::MAX, "train.vlm.facts_steps"),
             (|c| c.train.vlm.facts_batch = 0, "train.vlm.facts_batch"),
             (|c| c.train.vlm.lambda_facts = f64::NAN, "train.vlm.lambda_facts"),
+            (|c| c.train.vlm.lambda_form = -1.0, "train.vlm.lambda_form"),
             (|c| c.train.vlm.requery_share = -0.1, "train.vlm.requery_share"),
             (|c| c.train.vlm.composed_share = 1.5, "train.vlm.composed_share"),
             (|c| c.train.stage2.scenes_total = 0, "train.stage2.scenes_total"),

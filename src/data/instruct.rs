@@ -10,11 +10,11 @@ use rand::{Rng, RngExt, seq::IndexedRandom};
 use crate::random::{Stream, rng};
 use crate::sim::tasks::{
     Phrasing, Plan, Sample, SubGoal, Task, TaskSampler, Template, decompose, expert_solves, feasible, lay_out, legible,
-    nearly_legible,
+    nearly_legible, restated,
 };
 use crate::sim::{
-    Camera, Environment, Frame, Primitive, Support, Target, World, WorldState, destination, in_bin, is_clear, on_pad,
-    support,
+    Camera, Environment, Frame, Primitive, Shape, Support, Target, World, WorldState, destination, in_bin, is_clear,
+    on_pad, support,
 };
 use crate::vlm::History;
 
@@ -28,6 +28,10 @@ const MISS_M: f32 = 0.35;
 const ROUGH_M: f32 = 0.06;
 /// What is dropped or moved by hand lands within this of the table's middle, per axis.
 const DROP_AREA_M: f32 = 0.8;
+
+/// A half width in the middle of those that blocks have, and how far apart two have to be to look it.
+const SIZE_M: f32 = 0.10;
+const SIZE_UNIT_M: f32 = 0.02;
 
 /// What an example teaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +61,12 @@ pub struct Facts {
     pub places: Vec<usize>,
     /// Centres of the blocks, then of the pads, then of the bins, in patches from the top left: x, y in `0..grid`.
     pub centres: Vec<[f32; 2]>,
+    /// Half widths of the blocks, as multiples of [`SIZE_UNIT_M`] above [`SIZE_M`].
+    pub sizes: Vec<f32>,
+    /// Which blocks are cylinders.
+    pub cylinders: Vec<bool>,
+    /// Red, green and blue of the blocks, 0 to 1.
+    pub colours: Vec<[f32; 3]>,
 }
 
 /// Number of classes of [`Facts::places`].
@@ -93,6 +103,8 @@ pub struct Instructions {
     pub requery_share: f64,
     /// Share of [`Lesson::Grounding`].
     pub grounding_share: f64,
+    /// Answers say what the task comes to before they list what to do.
+    pub restated: bool,
 }
 
 impl Instructions {
@@ -104,6 +116,7 @@ impl Instructions {
             grid,
             requery_share,
             grounding_share: 0.25,
+            restated: false,
         }
     }
 
@@ -234,6 +247,8 @@ impl Instructions {
         // answer as in a grounding example.
         if history.is_none() && matches!(plan.sub_goals.as_slice(), [only] if only.text == task.text) {
             plan.reasoning.clear();
+        } else if self.restated {
+            plan.reasoning = restated(&plan, &task.goals, world.state());
         }
         let truth = Some((world.state().clone(), task.clone()));
         self.pack(lesson, world, task.text, history, &plan, depends_on_frame, truth)
@@ -294,6 +309,13 @@ impl Instructions {
             centres: points
                 .map(|point| Camera::project(point, self.frame_px).map(|px| px * scale))
                 .collect(),
+            sizes: (state.blocks.iter())
+                .map(|block| (block.half_m - SIZE_M) / SIZE_UNIT_M)
+                .collect(),
+            cylinders: (state.blocks.iter())
+                .map(|block| block.shape == Shape::Cylinder)
+                .collect(),
+            colours: state.blocks.iter().map(|block| block.colour).collect(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::config::PlanConfig;
 use crate::planner::{Episode, EpisodeSetup, Models, PlannerError, Progress, run_episode};
 use crate::recording::{Outcome, Recording, SubGoalRecord};
 use crate::sim::tasks::Task;
-use crate::sim::{Action, Environment, Frame, Judge, Observation, Primitive, Target, World};
+use crate::sim::{Action, Environment, Frame, Judge, Observation, Primitive, Target, World, WorldState};
 
 /// Steps in a row for which a task must hold to count as held on the way.
 const HOLD: usize = 2;
@@ -57,6 +57,7 @@ impl<'a> Watched<'a> {
             held_on_the_way: solved || self.held_on_the_way,
             steps: self.step,
             moved: self.moved,
+            end: Some(self.world.state().clone()),
             ..TaskRun::default()
         }
     }
@@ -116,6 +117,8 @@ pub struct TaskRun {
     /// Sub-goals that were declared reached, where their text can be judged.
     pub declarations: Vec<Declared>,
     pub moved: Option<Moved>,
+    /// What the world has come to.
+    pub end: Option<WorldState>,
 }
 
 /// Who an episode is run for.

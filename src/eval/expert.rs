@@ -82,6 +82,7 @@ impl Run<'_> {
             held_on_the_way: came_to.held_on_the_way,
             steps: came_to.steps,
             moved: came_to.moved,
+            end: came_to.end,
             ..done
         })
     }

@@ -6,6 +6,7 @@
 //! - [`chain`]: whole tasks, with [`baselines`] in the place of the language model's list, the [`expert`] or a [`cloning`] policy
 //!   in the place of the planner, goals that are [`achieved`] pictures, and a [`hand`] that interferes
 //! - [`blame`]: which part of the chain a failed episode failed by
+//! - [`in_a_row`]: short tasks one after the other, in one world
 //! - [`ablation`]: parts of the system switched off
 //! - [`probe`]: what the world model's latents hold, and how far its imagination is to be trusted
 //! - [`latent`]: what the world model sees and imagines at one step of a recording
@@ -23,6 +24,7 @@ pub mod content;
 mod demo;
 pub mod expert;
 pub mod hand;
+pub mod in_a_row;
 pub mod journal;
 pub mod latent;
 pub mod maps;

@@ -17,12 +17,16 @@ pub const SCENES_FOLDER: &str = "scenes";
 pub const DEMO_SCENE: &str = "three-blocks";
 
 /// Scenes that are part of the program.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("three-blocks", include_str!("../../scenes/three-blocks.ron")),
     ("four-small-blocks", include_str!("../../scenes/four-small-blocks.ron")),
     ("tower", include_str!("../../scenes/tower.ron")),
     ("two-blocks", include_str!("../../scenes/two-blocks.ron")),
     ("thinkbench", include_str!("../../scenes/thinkbench.ron")),
+    (
+        "thinkbench-colours",
+        include_str!("../../scenes/thinkbench-colours.ron"),
+    ),
 ];
 
 /// What stands on a table, and where it may stand at the start.

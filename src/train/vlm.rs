@@ -135,9 +135,13 @@ impl StageVlm {
         let mut named = vec![
             ("facts_where", facts.centre.clone().into_scalar::<f64>()),
             ("facts_place", facts.place.clone().into_scalar::<f64>()),
+            ("facts_size", facts.size.clone().into_scalar::<f64>()),
+            ("facts_shape", facts.shape.clone().into_scalar::<f64>()),
+            ("facts_colour", facts.colour.clone().into_scalar::<f64>()),
             ("facts_right", facts.right),
         ];
-        let mut loss = facts.centre + facts.place;
+        let form = facts.size + facts.shape + facts.colour;
+        let mut loss = facts.centre + facts.place + form * stage.lambda_form;
         if !lesson.encoded.is_empty() {
             let members: Vec<&Encoded> = lesson.encoded.iter().collect();
             let batch = TokenBatch::new(&members, &self.tokenizer, &self.config.vlm, &self.device)

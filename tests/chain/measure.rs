@@ -229,6 +229,30 @@ fn baselines_stand_beside_the_chain_on_the_same_episodes() {
     );
 }
 
+#[test]
+fn tasks_in_a_row_follow_each_other_whoever_carries_them_out_and_however_many_rows_run_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    with_list(&folder.path().join("tiny"));
+    let rows = |more: &[&str]| {
+        let suite = ["--suite", "in-a-row", "--episodes", "4"];
+        figures(in_tiny(folder.path(), &[&suite[..], more].concat()))
+    };
+    let expert = rows(&["--baseline", "expert"]);
+    let of_length = |report: &Value, length: &str| report["measured"]["in_a_row"][length]["solved"].as_u64().unwrap();
+    let five = of_length(&expert, "5") + expert["measured"]["cut_short"].as_u64().unwrap();
+    assert_eq!((of_length(&expert, "1"), five), (4, 4));
+    assert!(expert["measured"]["average_length"]["value"].as_f64().unwrap() > 4.0);
+    let chain = rows(&["--jobs", "1"]);
+    assert_eq!(chain, rows(&["--jobs", "2"]));
+    assert!(of_length(&chain, "1") >= of_length(&chain, "2"));
+    let refused = eval(
+        folder.path(),
+        &["--suite", "in-a-row", "--scene", "thinkbench", "--checkpoint", "tiny"],
+        2,
+    );
+    assert!(refused["error"].as_str().unwrap().contains("Choose another scene"));
+}
+
 /// The rows that take long stand there already, as if the command had been stopped after them.
 #[test]
 fn a_row_of_the_table_whose_record_is_there_is_not_measured_again() {

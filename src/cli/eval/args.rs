@@ -29,6 +29,8 @@ pub(super) enum Suite {
     Demo,
     /// Two hundred tasks of three, five, seven and ten sub-goals, five of each of forty templates
     Thinkbench,
+    /// Up to five short tasks one after the other, each in the world that the one before has left
+    InARow,
     /// The same tasks as demo, or thinkbench's in its scene; of each that fails, which part of the chain is to blame
     Blame,
     /// Fresh episodes: open-loop error against persistence, and what a linear read-out finds in the latents
@@ -43,6 +45,7 @@ impl Suite {
             Self::Lists => "lists",
             Self::Demo => "demo",
             Self::Thinkbench => "thinkbench",
+            Self::InARow => "in-a-row",
             Self::Blame => "blame",
             Self::World => "world",
         }
@@ -204,10 +207,10 @@ pub struct Eval {
         default_value_if("ablation", clap::builder::ArgPredicate::IsPresent, "demo")
     )]
     pub(super) suite: Suite,
-    /// Episodes or scenes; in suite oracle, of each kind; suite thinkbench has its own number
+    /// Episodes, scenes or rows; in suite oracle, of each kind; suite thinkbench has its own number
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(super) episodes: usize,
-    /// Suites demo and thinkbench: episodes at a time, which changes no number [default: a core each on the CPU, else one]
+    /// Suites demo, thinkbench and in-a-row: episodes at a time, which changes no number [default: a core each on the CPU, else one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     pub(super) jobs: Option<u64>,
     /// Drives starts, tasks, planning and sampling
@@ -223,13 +226,13 @@ pub struct Eval {
     /// attention [default: vlm]
     #[arg(long, value_enum)]
     pub(super) map: Option<Map>,
-    /// Suites demo, lists and blame: phrasings of the tasks [default: seen]
+    /// Suites demo, lists, blame and in-a-row: phrasings of the tasks [default: seen]
     #[arg(long, value_enum)]
     pub(super) phrasing: Option<Words>,
     /// Suites demo, lists and blame: only tasks of so many sub-goals [default: both]
     #[arg(long, visible_alias = "sub-goals", value_name = "2|3", value_parser = clap::value_parser!(u64).range(2..=3))]
     pub(super) horizon: Option<u64>,
-    /// Suites demo and thinkbench: what stands in the place of the chain, or of a part of it [default: none]
+    /// Suites demo, thinkbench and in-a-row: what stands in the place of the chain, or of a part of it [default: none]
     #[arg(long, value_enum)]
     pub(super) baseline: Option<Baseline>,
     /// Suite thinkbench: the chain and every baseline, one record each; a record that this checkpoint has left already is kept
@@ -336,24 +339,28 @@ impl Eval {
     /// # Errors
     /// Two that do not.
     pub(super) fn fits(&self) -> Result<(), CliError> {
-        use Suite::{Blame, Demo, Lists, Oracle, Thinkbench};
+        use Suite::{Blame, Demo, InARow, Lists, Oracle, Thinkbench};
         if self.episodes == 0 {
             return Err(CliError::new("--episodes is 0, expected at least 1."));
         }
         let of_suites: [(bool, &str, &[Suite]); 14] = [
-            (self.jobs.is_some(), "--jobs", &[Demo, Thinkbench]),
+            (self.jobs.is_some(), "--jobs", &[Demo, Thinkbench, InARow]),
             (self.calibrate, "--calibrate", &[Oracle]),
             (!self.kinds.is_empty(), "--kinds", &[Oracle]),
             (self.goals.is_some(), "--goals", &[Oracle]),
             (self.map.is_some(), "--map", &[Oracle]),
-            (self.phrasing.is_some(), "--phrasing", &[Demo, Lists, Blame]),
+            (self.phrasing.is_some(), "--phrasing", &[Demo, Lists, Blame, InARow]),
             (self.horizon.is_some(), "--horizon", &[Demo, Lists, Blame]),
-            (self.baseline.is_some(), "--baseline", &[Demo, Thinkbench]),
+            (self.baseline.is_some(), "--baseline", &[Demo, Thinkbench, InARow]),
             (self.all, "--all", &[Thinkbench]),
             (self.ablation.is_some(), "--ablation", &[Demo]),
             (!self.parts.is_empty(), "--parts", &[Blame]),
             (self.disturb, "--disturb", &[Demo]),
-            (self.cost.is_some(), "--cost", &[Oracle, Demo, Blame, Thinkbench]),
+            (
+                self.cost.is_some(),
+                "--cost",
+                &[Oracle, Demo, Blame, Thinkbench, InARow],
+            ),
             (
                 self.list,
                 "--list",

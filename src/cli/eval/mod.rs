@@ -4,6 +4,7 @@ mod ablation;
 mod args;
 mod blame;
 mod demo;
+mod in_a_row;
 mod jobs;
 mod lists;
 mod oracle;
@@ -59,6 +60,9 @@ impl Subcommand for Eval {
                 Suite::Swap => swap::list(self, &scene, console),
                 Suite::Demo | Suite::Lists | Suite::Blame => demo::list(self, &scene, console),
                 Suite::Thinkbench => thinkbench::list(self, &scene, console),
+                Suite::InARow => Err(CliError::new(
+                    "Suite in-a-row draws each task in the world that the one before has left: there is nothing to list.",
+                )),
                 Suite::World => Err(CliError::new("Suite world has no templates to list.")),
             };
         }
@@ -86,6 +90,7 @@ impl Subcommand for Eval {
             Suite::Demo if self.disturb => recovery::run(self, &bench, console),
             Suite::Demo => demo::run(self, &bench, console),
             Suite::Thinkbench => thinkbench::run(self, &bench, console),
+            Suite::InARow => in_a_row::run(self, &bench, console),
             Suite::Blame => blame::run(self, &bench, console),
             Suite::World => world::run(self, &bench, console),
         }

@@ -15,6 +15,7 @@ use crate::sim::Shape;
 const APART: usize = 3;
 /// Words of a phrasing at most, a slot counting as one: longer ones nobody says.
 const MOST_WORDS: usize = 36;
+const TABLE_SAID: &str = "the table";
 /// Draws before a template is left without a composed phrasing.
 const PATIENCE: usize = 8;
 
@@ -229,22 +230,14 @@ fn clause(goal: &GoalPattern, template: &Template, rng: &mut impl Rng) -> Option
         GoalPattern::Empty(p) if template.kind(p)? == Kind::Bin => (&EMPTY_BIN, noun(p, template, rng)?, String::new()),
         GoalPattern::Empty(p) => (&EMPTY, noun(p, template, rng)?, String::new()),
     };
-    let (about, at) = match goal {
-        GoalPattern::On(x, y) => (Some(x), Some(y)),
-        GoalPattern::Each(_, y) => (None, Some(y)),
-        GoalPattern::Held(x) | GoalPattern::Bare(x) | GoalPattern::Empty(x) => (Some(x), None),
+    let found_by_place = |name: &str| {
+        let finder = template.finder(name);
+        matches!(finder, Some(Finder::On(_) | Finder::Gripper | Finder::FreePad))
     };
-    let by_place = matches!(goal, GoalPattern::Each(Class::In(_), _))
-        || about.into_iter().chain(at).any(|name| {
-            matches!(
-                template.finder(name),
-                Some(Finder::On(_) | Finder::Gripper | Finder::FreePad)
-            )
-        });
+    let by_place =
+        matches!(goal, GoalPattern::Each(Class::In(_), _)) || goal.names().iter().any(|(name, _)| found_by_place(name));
     Some(Clause { forms, x, y, by_place })
 }
-
-const TABLE_SAID: &str = "the table";
 
 /// How to say that something is there.
 fn on(place: &str, template: &Template) -> Option<&'static Forms> {

@@ -21,7 +21,7 @@ pub use layout::{Mix, lay_out, legible, nearly_legible};
 pub use lexicon::{MOST_CHARACTERS, TaskTextError, check_text, things_in};
 pub use phrase::normalised;
 pub use sampler::{Sample, TaskSampler};
-pub use strategist::{Plan, SubGoal, decompose, feasible};
+pub use strategist::{Plan, SubGoal, decompose, feasible, restated};
 pub use template::{GoalPattern, Kind, TaskBook, TaskError, Template};
 
 use serde::{Deserialize, Serialize};

@@ -99,12 +99,7 @@ impl TaskSampler {
     /// The pair of that index; none where no template can be drawn with this furniture.
     pub fn sample(&self, seed: u64, index: u64, phrasing: Phrasing) -> Option<Sample> {
         let mut first = rng(seed, Stream::Tasks, index, 0);
-        let mut templates: Vec<&Template> = self
-            .book
-            .templates
-            .iter()
-            .filter(|template| self.only.is_empty() || self.only.contains(&template.name))
-            .collect();
+        let mut templates = self.templates();
         let wants_frame = first.random_bool(0.5);
         for round in 0.. {
             let template = draw(&mut templates, &mut first)?;
@@ -124,6 +119,27 @@ impl TaskSampler {
         None
     }
 
+    /// A task in a world as it is; none where no template fits it.
+    pub fn sample_in(&self, state: &WorldState, seed: u64, index: u64, phrasing: Phrasing) -> Option<Sample> {
+        let mut first = rng(seed, Stream::Tasks, index, 0);
+        let mut templates = self.templates();
+        for round in 0.. {
+            let template = draw(&mut templates, &mut first)?;
+            for attempt in 0..PATIENCE {
+                let mut rng = rng(seed, Stream::Tasks, index, 1 + round * PATIENCE + attempt);
+                if let Some(sample) = self.pose(template, state.clone(), phrasing, None, &mut rng) {
+                    return Some(sample);
+                }
+            }
+        }
+        None
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        let asked = |template: &&Template| self.only.is_empty() || self.only.contains(&template.name);
+        self.book.templates.iter().filter(asked).collect()
+    }
+
     fn attempt(
         &self,
         template: &Template,
@@ -132,6 +148,18 @@ impl TaskSampler {
         rng: &mut impl Rng,
     ) -> Option<Sample> {
         let state = lay_out(&self.dressed(rng), template.start.as_ref().unwrap_or(&self.mix), rng);
+        self.pose(template, state, phrasing, wish, rng)
+    }
+
+    /// A task of that template in that world, if the draw comes to one.
+    fn pose(
+        &self,
+        template: &Template,
+        state: WorldState,
+        phrasing: Phrasing,
+        wish: Option<bool>,
+        rng: &mut impl Rng,
+    ) -> Option<Sample> {
         let slots = draw_slots(template, &state, rng)?;
         if !nearly_legible(&state) {
             return None;
@@ -295,6 +323,7 @@ fn plain_list(goals: &[Goal], state: &WorldState) -> Option<Vec<Primitive>> {
 mod tests {
     use super::*;
     use crate::sim::relations::tests::three_blocks;
+    use crate::sim::tasks::restated;
 
     fn sampler() -> TaskSampler {
         TaskSampler::new(TaskBook::built_in().unwrap(), three_blocks())
@@ -375,6 +404,10 @@ mod tests {
              5. [place the red block on the purple pad] | [red block, purple pad]"
         );
         assert_eq!(&answer[spans[1].clone()], "pick up the green block");
+        assert_eq!(
+            restated(&plan, &task.goals, &state),
+            "Red on yellow pad, green on red, blue held. Wanted: red on purple pad. First put down blue, then move green."
+        );
         // The held block goes straight to where it is wanted.
         let task = sampler().book.recognise("blue on green?", &state);
         assert!(task.is_none());

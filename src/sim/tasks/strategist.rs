@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use super::Task;
 use super::arrangement::{Arrangement, Place};
 use super::search::shortest;
+use super::{Goal, Task};
 use crate::sim::{Primitive, Target, WorldState};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub fn decompose(task: &Task, state: &WorldState) -> Option<Plan> {
     let start = Arrangement::of(state);
     let primitives = shortest(&task.goals, &start)?;
     Some(Plan {
-        reasoning: reasoning(&primitives, &start, state),
+        reasoning: reasoning(&primitives, None, state),
         sub_goals: primitives
             .iter()
             .map(|&primitive| SubGoal::new(primitive, state))
@@ -73,8 +73,16 @@ pub fn feasible(primitive: Primitive, state: &WorldState) -> bool {
     Arrangement::of(state).allows(primitive)
 }
 
-/// "Red on table, green on red, blue held. First put down blue, then move green."
-fn reasoning(primitives: &[Primitive], start: &Arrangement, state: &WorldState) -> String {
+/// A plan's reason that also says what the task comes to, between what is and what must happen first: what is there and what
+/// is wanted are then enough to go on from, however the task was said.
+pub fn restated(plan: &Plan, goals: &[Goal], state: &WorldState) -> String {
+    let primitives: Vec<Primitive> = plan.sub_goals.iter().map(|sub_goal| sub_goal.primitive).collect();
+    reasoning(&primitives, Some(goals), state)
+}
+
+/// "Red on table, green on red, blue held. Wanted: red on yellow pad. First put down blue, then move green."
+fn reasoning(primitives: &[Primitive], wanted: Option<&[Goal]>, state: &WorldState) -> String {
+    let start = Arrangement::of(state);
     let short = |block: usize| short_name(&state.blocks[block].name, state);
     let facts: Vec<String> = (0..state.blocks.len())
         .map(|block| match start.places[block] {
@@ -86,6 +94,10 @@ fn reasoning(primitives: &[Primitive], start: &Arrangement, state: &WorldState) 
         })
         .collect();
     let mut text = sentence(&facts.join(", "));
+    if let Some(goals) = wanted {
+        let goals: Vec<String> = goals.iter().map(|goal| wanted_said(*goal, state)).collect();
+        text.push_str(&format!(" Wanted: {}.", goals.join(", ")));
+    }
     let aside: Vec<String> = primitives
         .iter()
         .enumerate()
@@ -106,6 +118,23 @@ fn reasoning(primitives: &[Primitive], start: &Arrangement, state: &WorldState) 
         text.push_str(&sentence(&format!("first {}", aside.join(", then "))));
     }
     text
+}
+
+/// "red on yellow pad", "green held", "nothing in blue bin".
+fn wanted_said(goal: Goal, state: &WorldState) -> String {
+    let short = |block: usize| short_name(&state.blocks[block].name, state);
+    match goal {
+        Goal::On { block, target } => match target {
+            Target::Table => format!("{} on table", short(block)),
+            Target::Pad(pad) => format!("{} on {}", short(block), state.pads[pad].name),
+            Target::Block(lower) => format!("{} on {}", short(block), short(lower)),
+            Target::Bin(bin) => format!("{} in {}", short(block), state.bins[bin].name),
+        },
+        Goal::Held { block } => format!("{} held", short(block)),
+        Goal::Bare { block } => format!("nothing on {}", short(block)),
+        Goal::Empty { pad } => format!("nothing on {}", state.pads[pad].name),
+        Goal::EmptyBin { bin } => format!("nothing in {}", state.bins[bin].name),
+    }
 }
 
 /// "red" for "red block", as long as no other object is called so too.

@@ -93,7 +93,7 @@ pub enum GoalPattern {
 
 impl GoalPattern {
     /// The names it speaks of, with the kinds that each may be; none: any.
-    fn names(&self) -> Vec<(&str, &'static [Kind])> {
+    pub(super) fn names(&self) -> Vec<(&str, &'static [Kind])> {
         const ANY: &[Kind] = &[];
         const THING: &[Kind] = &[Kind::Block, Kind::Cuboid, Kind::Cylinder];
         match self {

@@ -29,7 +29,10 @@ pub(super) fn stage_vlm(
         composed: vlm.composed_share,
         ..sampler(job)?
     };
-    let instructions = Instructions::new(sampler, px, job.config.vlm.grid(), vlm.requery_share);
+    let instructions = Instructions {
+        restated: vlm.restated,
+        ..Instructions::new(sampler, px, job.config.vlm.grid(), vlm.requery_share)
+    };
     observe(&JobProgress::Preparing {
         what: "Making the tokenizer",
         done: 0,

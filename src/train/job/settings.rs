@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_run_is_compared_in_what_its_own_stage_depends_on() {
         use StageKind::{Bc, One, OneB, Two, Vlm};
-        let changes: [(&str, &[StageKind]); 29] = [
+        let changes: [(&str, &[StageKind]); 31] = [
             ("precision=\"bf16\"", &StageKind::ALL),
             ("train.seed=9", &StageKind::ALL),
             ("train.betas=[0.8,0.9]", &StageKind::ALL),
@@ -246,6 +246,8 @@ mod tests {
             ("train.stage1b.rollout=3", &[OneB]),
             ("train.vlm.requery_share=0.3", &[Vlm]),
             ("train.vlm.composed_share=0.3", &[Vlm]),
+            ("train.vlm.restated=true", &[Vlm]),
+            ("train.vlm.lambda_form=0.3", &[Vlm]),
             ("train.stage2.joint_rate=0.3", &[Two]),
             ("train.bc.noise=0.2", &[Bc]),
             ("train.bc.accumulation=2", &[Bc]),
