@@ -86,6 +86,15 @@ const KINDS: &[Figure] = &[
 /// Nothing teaches the language side to say "reach".
 const OF_LANGUAGE: &[Figure] = KINDS.split_at(1).1;
 
+const IN_A_ROW: &[Figure] = &[
+    Figure("one ", "/measured/in_a_row/1", Rate),
+    Figure("two ", "/measured/in_a_row/2", Rate),
+    Figure("three ", "/measured/in_a_row/3", Rate),
+    Figure("four ", "/measured/in_a_row/4", Rate),
+    Figure("five ", "/measured/in_a_row/5", Rate),
+    Figure("on average ", "/measured/average_length", WithInterval(2)),
+];
+
 const ALL: &[Figure] = &[Figure("", "", Rate)];
 
 /// Sub-goals of a task.
@@ -172,6 +181,16 @@ const LINES: &[Line] = &[
         record: "nano-demo-random",
         what: "beside it: smooth random actions for as many steps",
         figures: ALL,
+    },
+    Line {
+        record: "nano-in-a-row",
+        what: "short tasks in a row, each in the world that the one before has left (CALVIN's protocol), the whole chain",
+        figures: IN_A_ROW,
+    },
+    Line {
+        record: "nano-in-a-row-flat",
+        what: "beside it: CEM toward one goal that GPI makes of each task's words, no list",
+        figures: IN_A_ROW,
     },
     Line {
         record: "nano-recovery",
