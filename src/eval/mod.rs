@@ -3,6 +3,7 @@
 //! - [`oracle`]: one sub-goal at a time, with [`maps`] other than the language model's own
 //! - [`swap`]: whether a goal follows the object that its text names
 //! - [`bench_episodes`]: the two hundred tasks of ThinkBench
+//! - [`reasons`]: what a language model saw and understood before it wrote its list
 //! - [`chain`]: whole tasks, with [`baselines`] in the place of the language model's list, the [`expert`] or a [`cloning`] policy
 //!   in the place of the planner, goals that are [`achieved`] pictures, and a [`hand`] that interferes
 //! - [`blame`]: which part of the chain a failed episode failed by
@@ -31,6 +32,7 @@ pub mod maps;
 pub mod misses;
 pub mod oracle;
 pub mod probe;
+pub mod reasons;
 mod statistics;
 pub mod swap;
 mod tabletop;

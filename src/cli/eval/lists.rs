@@ -12,6 +12,7 @@ use super::thinkbench::episodes_of_scene;
 use super::{Bench, Eval, finish, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::data::target_map;
+use crate::eval::reasons::Reason;
 use crate::eval::{EpisodeOutcome, EvalReport, Figure, Machine, Rate};
 use crate::sim::tasks::list_is_right;
 use crate::sim::{Environment, Frame};
@@ -103,6 +104,9 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
                 .map(|(_, &right)| right),
         )
     };
+    let reasons: Vec<(Reason, bool)> = (suite.iter().zip(&seen).zip(&right))
+        .filter_map(|((one, answer), &right)| Some((Reason::of(&answer.reasoning, one)?, right)))
+        .collect();
     let mass = Figure::ratio(&map_masses(vlm, bench, &suite, &frames)?, eval.seed);
     let unread = seen.iter().filter(|answer| answer.sub_goals.is_empty()).count();
     let machine = Machine::here(&bench.selected.id.to_string());
@@ -113,9 +117,20 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         "depends_on_frame_shuffled": value_of(&where_seen(&right_shuffled)),
         "all_shuffled": value_of(&Rate::among(right_shuffled.iter().copied())),
         "unread": unread,
+        "reasons": of_reasons(&reasons),
         "wrong": wrong,
         "map_mass_on_objects": value_of(&mass),
     });
+    for (key, what) in [
+        ("sees_each", "things seen where they are"),
+        ("sees_all", "all things in a frame"),
+        ("understands", "task put in goals rightly"),
+        ("list_right_where_both", "list right where both"),
+    ] {
+        if let Ok(rate) = serde_json::from_value::<Rate>(report.measured["reasons"][key].clone()) {
+            console.line(&format!("{what:<28} {rate}"));
+        }
+    }
     console.line(&format!("{:<28} {}", "lists that need the frame", where_seen(&right)));
     console.line(&format!(
         "{:<28} {}",
@@ -135,6 +150,19 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
     }
     finish(&report, &eval.output, console)?;
     Ok(Exit::Done)
+}
+
+/// What was seen, what was understood, and how often the list is right where both were; each with whether the list is right.
+fn of_reasons(reasons: &[(Reason, bool)]) -> Value {
+    let said = || reasons.iter().filter(|(reason, _)| reason.wanted.is_some());
+    let both = said().filter(|(reason, _)| reason.sees_all() && reason.wanted == Some(true));
+    let rate = |outcomes: &mut dyn Iterator<Item = bool>| value_of(&Rate::among(outcomes));
+    json!({
+        "sees_each": rate(&mut reasons.iter().flat_map(|(reason, _)| reason.seen.iter().copied())),
+        "sees_all": rate(&mut reasons.iter().map(|(reason, _)| reason.sees_all())),
+        "understands": rate(&mut said().map(|(reason, _)| reason.wanted == Some(true))),
+        "list_right_where_both": rate(&mut both.map(|(_, right)| *right)),
+    })
 }
 
 /// The map's mass on the named objects in each episode, as a multiple of what a uniform map has there: that of the first

@@ -406,7 +406,8 @@ mod tests {
         assert_eq!(&answer[spans[1].clone()], "pick up the green block");
         assert_eq!(
             restated(&plan, &task.goals, &state),
-            "Red on yellow pad, green on red, blue held. Wanted: red on purple pad. First put down blue, then move green."
+            "Red on yellow pad, green on red, blue held. Wanted: red block on purple pad. \
+             First put down blue, then move green."
         );
         // The held block goes straight to where it is wanted.
         let task = sampler().book.recognise("blue on green?", &state);

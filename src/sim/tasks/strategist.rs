@@ -80,7 +80,7 @@ pub fn restated(plan: &Plan, goals: &[Goal], state: &WorldState) -> String {
     reasoning(&primitives, Some(goals), state)
 }
 
-/// "Red on table, green on red, blue held. Wanted: red on yellow pad. First put down blue, then move green."
+/// "Red on table, green on red, blue held. Wanted: red block on yellow pad. First put down blue, then move green."
 fn reasoning(primitives: &[Primitive], wanted: Option<&[Goal]>, state: &WorldState) -> String {
     let start = Arrangement::of(state);
     let short = |block: usize| short_name(&state.blocks[block].name, state);
@@ -120,18 +120,18 @@ fn reasoning(primitives: &[Primitive], wanted: Option<&[Goal]>, state: &WorldSta
     text
 }
 
-/// "red on yellow pad", "green held", "nothing in blue bin".
+/// "red block on yellow pad", "green block held", "nothing in blue bin": by whole names, as the list will have them.
 fn wanted_said(goal: Goal, state: &WorldState) -> String {
-    let short = |block: usize| short_name(&state.blocks[block].name, state);
+    let block_name = |block: usize| &state.blocks[block].name;
     match goal {
         Goal::On { block, target } => match target {
-            Target::Table => format!("{} on table", short(block)),
-            Target::Pad(pad) => format!("{} on {}", short(block), state.pads[pad].name),
-            Target::Block(lower) => format!("{} on {}", short(block), short(lower)),
-            Target::Bin(bin) => format!("{} in {}", short(block), state.bins[bin].name),
+            Target::Table => format!("{} on table", block_name(block)),
+            Target::Pad(pad) => format!("{} on {}", block_name(block), state.pads[pad].name),
+            Target::Block(lower) => format!("{} on {}", block_name(block), block_name(lower)),
+            Target::Bin(bin) => format!("{} in {}", block_name(block), state.bins[bin].name),
         },
-        Goal::Held { block } => format!("{} held", short(block)),
-        Goal::Bare { block } => format!("nothing on {}", short(block)),
+        Goal::Held { block } => format!("{} held", block_name(block)),
+        Goal::Bare { block } => format!("nothing on {}", block_name(block)),
         Goal::Empty { pad } => format!("nothing on {}", state.pads[pad].name),
         Goal::EmptyBin { bin } => format!("nothing in {}", state.bins[bin].name),
     }

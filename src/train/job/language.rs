@@ -46,13 +46,11 @@ pub(super) fn stage_vlm(
         let base = open_from(job)?;
         let mut draft = outcome::draft(job, out, base.as_ref())?;
         draft.put_vlm(&stage.model(), stage.tokenizer())?;
+        // Each time that a language model is gone on with has a line of its own on the card.
+        let before = base.as_ref().filter(|_| vlm.continued).map(|base| &base.hash[..8]);
         draft.note(format!(
             "Stage vlm{}: {} steps on facts of {} frames, then {} steps of {} examples. Scene {}, seed {}.",
-            if vlm.continued {
-                ", on a language model that was trained before"
-            } else {
-                ""
-            },
+            before.map_or(String::new(), |hash| format!(", on from the language model of {hash}")),
             vlm.facts_steps,
             vlm.facts_batch * vlm.accumulation,
             vlm.steps,
