@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::ablation::{self, MappedGoals};
 use super::args::{Baseline, phrasing_name};
 use super::jobs::run_each;
-use super::{Bench, Eval, finish, value_of};
+use super::{Bench, Eval, finish, tell, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::config::PlanConfig;
 use crate::eval::achieved::AchievedGoals;
@@ -91,15 +91,12 @@ pub(super) fn measure<'a>(
     let interrupted = cancel.load(Ordering::Relaxed);
     let mut report = report(eval, bench, &runs, json!({ "disturb": false }));
     report.measured = measured(&runner, &runs, interrupted);
-    for (key, what) in [
+    let told = [
         ("lists_right", "first list right"),
         ("solved_in_budget", "solved in the baselines' steps"),
         ("held_on_the_way", "solved at some time"),
-    ] {
-        if let Ok(rate) = serde_json::from_value::<Rate>(report.measured[key].clone()) {
-            console.line(&format!("{what:<28} {rate}"));
-        }
-    }
+    ];
+    tell(&report.measured, &told, console);
     Ok((report, runs))
 }
 

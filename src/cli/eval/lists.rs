@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::args::phrasing_name;
 use super::thinkbench::episodes_of_scene;
-use super::{Bench, Eval, finish, value_of};
+use super::{Bench, Eval, finish, tell, value_of};
 use crate::cli::{CliError, CliResult, Console, Exit};
 use crate::data::target_map;
 use crate::eval::reasons::Reason;
@@ -121,16 +121,13 @@ pub(super) fn run(eval: &Eval, bench: &Bench, console: &Console) -> CliResult {
         "wrong": wrong,
         "map_mass_on_objects": value_of(&mass),
     });
-    for (key, what) in [
+    let told = [
         ("sees_each", "things seen where they are"),
         ("sees_all", "all things in a frame"),
         ("understands", "task put in goals rightly"),
         ("list_right_where_both", "list right where both"),
-    ] {
-        if let Ok(rate) = serde_json::from_value::<Rate>(report.measured["reasons"][key].clone()) {
-            console.line(&format!("{what:<28} {rate}"));
-        }
-    }
+    ];
+    tell(&report.measured["reasons"], &told, console);
     console.line(&format!("{:<28} {}", "lists that need the frame", where_seen(&right)));
     console.line(&format!(
         "{:<28} {}",

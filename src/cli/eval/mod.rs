@@ -23,9 +23,9 @@ pub(super) use thinkbench::{ROWS, Row};
 use super::{CliError, CliResult, Console, OutputArgs, Subcommand, checkpoint, command_line};
 use crate::config::{Config, PlanConfig};
 use crate::device::Selected;
-use crate::eval::EvalReport;
 use crate::eval::baselines::Truth;
 use crate::eval::chain::Run;
+use crate::eval::{EvalReport, Rate};
 use crate::sim::Scene;
 use crate::system::System;
 use crate::weights::Checkpoint;
@@ -139,6 +139,15 @@ fn finish(report: &EvalReport, output: &OutputArgs, console: &Console) -> Result
         console.line(&format!("{:<28} {all}", "all"));
     }
     console.document(output, report)
+}
+
+/// Rates of a report that a person looks for first, by their keys; those that are not there are left out.
+fn tell(rates: &Value, lines: &[(&str, &str)], console: &Console) {
+    for (key, what) in lines {
+        if let Ok(rate) = serde_json::from_value::<Rate>(rates[*key].clone()) {
+            console.line(&format!("{what:<28} {rate}"));
+        }
+    }
 }
 
 /// A rate or a figure as a document's value.

@@ -230,12 +230,8 @@ fn clause(goal: &GoalPattern, template: &Template, rng: &mut impl Rng) -> Option
         GoalPattern::Empty(p) if template.kind(p)? == Kind::Bin => (&EMPTY_BIN, noun(p, template, rng)?, String::new()),
         GoalPattern::Empty(p) => (&EMPTY, noun(p, template, rng)?, String::new()),
     };
-    let found_by_place = |name: &str| {
-        let finder = template.finder(name);
-        matches!(finder, Some(Finder::On(_) | Finder::Gripper | Finder::FreePad))
-    };
-    let by_place =
-        matches!(goal, GoalPattern::Each(Class::In(_), _)) || goal.names().iter().any(|(name, _)| found_by_place(name));
+    let found_by_place = |name: &str| template.finder(name).is_some_and(Finder::looks);
+    let by_place = goal.of_contents() || goal.names().iter().any(|(name, _)| found_by_place(name));
     Some(Clause { forms, x, y, by_place })
 }
 

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, RngExt};
+use rand_chacha::ChaCha8Rng;
 
 use super::arrangement::{Arrangement, Place};
 use super::check::expert_solves;
@@ -99,8 +100,33 @@ impl TaskSampler {
     /// The pair of that index; none where no template can be drawn with this furniture.
     pub fn sample(&self, seed: u64, index: u64, phrasing: Phrasing) -> Option<Sample> {
         let mut first = rng(seed, Stream::Tasks, index, 0);
-        let mut templates = self.templates();
         let wants_frame = first.random_bool(0.5);
+        self.search(seed, index, first, |template, failed, rng| {
+            let wish = (failed < PATIENCE / 2 && template.sub_goals.is_none()).then_some(wants_frame);
+            let state = lay_out(&self.dressed(rng), template.start.as_ref().unwrap_or(&self.mix), rng);
+            self.pose(template, state, phrasing, wish, rng)
+        })
+    }
+
+    /// A task in a world as it is; none where no template fits it.
+    pub fn sample_in(&self, state: &WorldState, seed: u64, index: u64, phrasing: Phrasing) -> Option<Sample> {
+        let first = rng(seed, Stream::Tasks, index, 0);
+        self.search(seed, index, first, |template, _, rng| {
+            self.pose(template, state.clone(), phrasing, None, rng)
+        })
+    }
+
+    /// Templates in an order that `first` draws, each until its patience ends; `attempt` gets a template, how many draws of it
+    /// came to nothing, and what to draw with.
+    fn search(
+        &self,
+        seed: u64,
+        index: u64,
+        mut first: ChaCha8Rng,
+        attempt: impl Fn(&Template, u64, &mut ChaCha8Rng) -> Option<Sample>,
+    ) -> Option<Sample> {
+        let asked = |template: &&Template| self.only.is_empty() || self.only.contains(&template.name);
+        let mut templates: Vec<&Template> = self.book.templates.iter().filter(asked).collect();
         for round in 0.. {
             let template = draw(&mut templates, &mut first)?;
             let patience = if template.sub_goals.is_some() {
@@ -108,47 +134,14 @@ impl TaskSampler {
             } else {
                 PATIENCE
             };
-            for attempt in 0..patience {
-                let mut rng = rng(seed, Stream::Tasks, index, 1 + round * PATIENCE + attempt);
-                let wish = (attempt < PATIENCE / 2 && template.sub_goals.is_none()).then_some(wants_frame);
-                if let Some(sample) = self.attempt(template, phrasing, wish, &mut rng) {
+            for failed in 0..patience {
+                let mut rng = rng(seed, Stream::Tasks, index, 1 + round * PATIENCE + failed);
+                if let Some(sample) = attempt(template, failed, &mut rng) {
                     return Some(sample);
                 }
             }
         }
         None
-    }
-
-    /// A task in a world as it is; none where no template fits it.
-    pub fn sample_in(&self, state: &WorldState, seed: u64, index: u64, phrasing: Phrasing) -> Option<Sample> {
-        let mut first = rng(seed, Stream::Tasks, index, 0);
-        let mut templates = self.templates();
-        for round in 0.. {
-            let template = draw(&mut templates, &mut first)?;
-            for attempt in 0..PATIENCE {
-                let mut rng = rng(seed, Stream::Tasks, index, 1 + round * PATIENCE + attempt);
-                if let Some(sample) = self.pose(template, state.clone(), phrasing, None, &mut rng) {
-                    return Some(sample);
-                }
-            }
-        }
-        None
-    }
-
-    fn templates(&self) -> Vec<&Template> {
-        let asked = |template: &&Template| self.only.is_empty() || self.only.contains(&template.name);
-        self.book.templates.iter().filter(asked).collect()
-    }
-
-    fn attempt(
-        &self,
-        template: &Template,
-        phrasing: Phrasing,
-        wish: Option<bool>,
-        rng: &mut impl Rng,
-    ) -> Option<Sample> {
-        let state = lay_out(&self.dressed(rng), template.start.as_ref().unwrap_or(&self.mix), rng);
-        self.pose(template, state, phrasing, wish, rng)
     }
 
     /// A task of that template in that world, if the draw comes to one.

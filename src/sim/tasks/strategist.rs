@@ -83,15 +83,9 @@ pub fn restated(plan: &Plan, goals: &[Goal], state: &WorldState) -> String {
 /// "Red on table, green on red, blue held. Wanted: red block on yellow pad. First put down blue, then move green."
 fn reasoning(primitives: &[Primitive], wanted: Option<&[Goal]>, state: &WorldState) -> String {
     let start = Arrangement::of(state);
-    let short = |block: usize| short_name(&state.blocks[block].name, state);
+    let short = |block: usize| short_name(&state.blocks[block].name, state).to_owned();
     let facts: Vec<String> = (0..state.blocks.len())
-        .map(|block| match start.places[block] {
-            Place::Gripper => format!("{} held", short(block)),
-            Place::Table => format!("{} on table", short(block)),
-            Place::Pad(pad) => format!("{} on {}", short(block), state.pads[pad].name),
-            Place::Block(lower) => format!("{} on {}", short(block), short(lower)),
-            Place::Bin(bin) => format!("{} in {}", short(block), state.bins[bin].name),
-        })
+        .map(|block| lies(block, start.places[block], &short, state))
         .collect();
     let mut text = sentence(&facts.join(", "));
     if let Some(goals) = wanted {
@@ -122,18 +116,25 @@ fn reasoning(primitives: &[Primitive], wanted: Option<&[Goal]>, state: &WorldSta
 
 /// "red block on yellow pad", "green block held", "nothing in blue bin": by whole names, as the list will have them.
 fn wanted_said(goal: Goal, state: &WorldState) -> String {
-    let block_name = |block: usize| &state.blocks[block].name;
+    let block_name = |block: usize| state.blocks[block].name.clone();
     match goal {
-        Goal::On { block, target } => match target {
-            Target::Table => format!("{} on table", block_name(block)),
-            Target::Pad(pad) => format!("{} on {}", block_name(block), state.pads[pad].name),
-            Target::Block(lower) => format!("{} on {}", block_name(block), block_name(lower)),
-            Target::Bin(bin) => format!("{} in {}", block_name(block), state.bins[bin].name),
-        },
-        Goal::Held { block } => format!("{} held", block_name(block)),
+        Goal::On { block, target } => lies(block, target.into(), &block_name, state),
+        Goal::Held { block } => lies(block, Place::Gripper, &block_name, state),
         Goal::Bare { block } => format!("nothing on {}", block_name(block)),
         Goal::Empty { pad } => format!("nothing on {}", state.pads[pad].name),
         Goal::EmptyBin { bin } => format!("nothing in {}", state.bins[bin].name),
+    }
+}
+
+/// "red on table", "red held", in the words that blocks are `called` by.
+fn lies(block: usize, place: Place, called: &dyn Fn(usize) -> String, state: &WorldState) -> String {
+    let name = called(block);
+    match place {
+        Place::Gripper => format!("{name} held"),
+        Place::Table => format!("{name} on table"),
+        Place::Pad(pad) => format!("{name} on {}", state.pads[pad].name),
+        Place::Block(lower) => format!("{name} on {}", called(lower)),
+        Place::Bin(bin) => format!("{name} in {}", state.bins[bin].name),
     }
 }
 

@@ -92,6 +92,11 @@ pub enum GoalPattern {
 }
 
 impl GoalPattern {
+    /// It is about whatever is in a bin.
+    pub(super) fn of_contents(&self) -> bool {
+        matches!(self, Self::Each(Class::In(_), _))
+    }
+
     /// The names it speaks of, with the kinds that each may be; none: any.
     pub(super) fn names(&self) -> Vec<(&str, &'static [Kind])> {
         const ANY: &[Kind] = &[];
@@ -233,8 +238,7 @@ impl TaskBook {
 impl Template {
     /// Whether the text alone leaves open which objects the task is about.
     pub fn looks(&self) -> bool {
-        let contents = |goal: &GoalPattern| matches!(goal, GoalPattern::Each(Class::In(_), _));
-        self.found.iter().any(|(_, finder)| finder.looks()) || self.goals.iter().any(contents)
+        self.found.iter().any(|(_, finder)| finder.looks()) || self.goals.iter().any(GoalPattern::of_contents)
     }
 
     /// Whether the text leaves to the eye which objects are larger than others of these sizes.
